@@ -18,6 +18,7 @@ from rich.text import Text
 from capo_core.cli.options import changed, with_options
 from capo_core.cli.support import (
     BASE_HELP,
+    AllowEmbedded,
     ManyValues,
     console,
     plain_errors,
@@ -37,12 +38,14 @@ from capo_core.distributions.compare import (
 )
 from capo_core.distributions.estimate import EstimateConfig
 from capo_core.distributions.explanations import GUIDED, LABEL_FREE, ExplainConfig
+from capo_core.distributions.option_prompts import LETTERS, WORDS
 from capo_core.distributions.soft_label_data import SoftLabelConfig
 from capo_core.distributions.variation import VariationConfig
 from capo_core.errors import ConfigError
 from capo_core.export_formats import with_provenance
 from capo_core.formatting import count
 from capo_core.imitation.backends.base import BATCH_TOKENS
+from capo_core.imitation.models.registry import EMBEDDED_NAME
 from capo_core.provenance import Provenance
 from capo_core.workspace import Workspace, write_json
 
@@ -72,7 +75,15 @@ def mount_estimates(app: typer.Typer) -> None:
 
 
 @plain_errors
-@with_options(EstimateConfig, defaults={"transform": "norm with --by sampling, else softmax"})
+@with_options(
+    EstimateConfig,
+    defaults={
+        "transform": "norm with --by sampling, else softmax",
+        "options": "words for a base model or adapter on this machine, letters for a server, for "
+        "--by sampling and for the embedded base model",
+        "temperature": "20 as published; 1 with --options words",
+    },
+)
 def estimate(
     given: dict[str, Any],
     file: Files = None,
@@ -104,20 +115,34 @@ def estimate(
         list[str] | None, typer.Option(help="Finished generations whose explanations may be shown.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Random seed of --replace-share.")] = 0,
+    adapter: Annotated[
+        str, typer.Option(help="Finished training (run) whose adapter is the model; sets --base.")
+    ] = "",
+    annotator: Annotated[
+        str,
+        typer.Option(
+            help="Annotator of --label-prior ('all': everybody's training labels), or of an "
+            "adapter that serves all. Default: the adapter's."
+        ),
+    ] = "",
+    allow_embedded: AllowEmbedded = False,
     precision: Precision = "auto",
     batch_tokens: BatchTokens = BATCH_TOKENS,
     queue: Queued = False,
     as_json: AsJson = False,
 ) -> None:
-    """Estimate human label distributions by a model, from the first tokens of its answers."""
+    """Estimate human label distributions by a model, from the scores of labels as its answers."""
     from capo_core.distributions import store
     from capo_core.distributions.explanations import replace_explanations
+    from capo_core.runs.kinds.distributions import check_estimate
 
+    if server and (base or adapter):
+        raise ConfigError("two models are named", todo="remove --base, --adapter or --server")
     by = by or ("sampling" if server else "logits")
-    config = changed(
-        EstimateConfig(), {"transform": "norm" if by == "sampling" else "softmax", **given}
-    )
     workspace = Workspace.default()
+    if adapter:
+        base, annotator = _base_of(adapter, base, annotator, workspace)
+    config = changed(EstimateConfig(), {**_estimate_defaults(by, base, adapter, given), **given})
     found = judgments_of(file, dataset, labels)
     if run:
         found = store.with_runs(found, run, workspace)
@@ -138,10 +163,12 @@ def estimate(
         **({"samples": samples} if by == "sampling" else {}),
         **({"precision": precision} if precision != "auto" else {}),
         **({"batch_tokens": batch_tokens} if batch_tokens != BATCH_TOKENS else {}),
+        **({"adapter": adapter} if adapter else {}),
+        **({"annotator": annotator} if annotator else {}),
+        **({"allow_embedded": True} if allow_embedded else {}),
         "config": config.to_dict(),
     }
-    if server and base:
-        raise ConfigError("two models are named", todo="remove --base or --server")
+    check_estimate(found, settings)
     result = do_run("estimate", settings, workspace, queue=queue, as_json=as_json)
     if result is None or as_json:
         return
@@ -154,6 +181,30 @@ def estimate(
     if result["position_bias"]:
         console.print(_bias_in_words(result["position_bias"]), markup=False)
     console.print(f"compare it: distributions compare … --run {result['run']}", markup=False)
+
+
+def _estimate_defaults(
+    by: str, base: str | None, adapter: str, given: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the settings that follow from the model, where they are not given."""
+    real = by == "logits" and (adapter or base not in (None, EMBEDDED_NAME))
+    options = given.get("options", WORDS if real else LETTERS)
+    return {
+        "transform": "norm" if by == "sampling" else "softmax",
+        "options": options,
+        **({"temperature": 1.0} if options == WORDS else {}),
+    }
+
+
+def _base_of(
+    adapter: str, base: str | None, annotator: str, workspace: Workspace
+) -> tuple[str, str]:
+    """Return base model and annotator of a training's adapter."""
+    from capo_core.imitation.generation.trained_adapters import adapter_of_run
+    from capo_core.run_folder import find_run
+
+    trained, target, _ = adapter_of_run(find_run(workspace, adapter), annotator)
+    return base or trained.base, target
 
 
 def _bias_in_words(bias: dict[str, Any]) -> str:
@@ -204,16 +255,19 @@ def explain(
     server: Server = None,
     precision: Precision = "auto",
     batch_tokens: BatchTokens = BATCH_TOKENS,
+    allow_embedded: AllowEmbedded = False,
     as_json: AsJson = False,
 ) -> None:
     """Generate explanations of labels by a model; pass the file to --file to use them."""
     from capo_core.cli.generate import backend_of
     from capo_core.distributions.explanations import explain as write
     from capo_core.distributions.files import write_explanations
+    from capo_core.imitation.embedded_base.suitability import check_suitable
 
     found = judgments_of(file, dataset, labels)
     config = changed(ExplainConfig(), {**given, "mode": GUIDED if given.get("by") else LABEL_FREE})
     backend = backend_of(base, server, precision, batch_tokens, {})
+    check_suitable(found, backend.name, allow_embedded=allow_embedded)
     with progress_bar(quiet=as_json) as progress:
         made = write(found, backend, config, progress=progress)
     source = _provenance(found, dataset, file, seed=config.seed)

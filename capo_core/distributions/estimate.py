@@ -7,24 +7,41 @@ the distributions averaged ("parallel").
 
 Section 3: p_norm divides the first tokens' scores by their sum, p_softmax is their softmax at a
 temperature (20 in the paper, which flattens the distribution).
+
+Instead of first tokens, whole label words can be scored as a generation does (`word_scores`).
 """
 
 from __future__ import annotations
 
-import itertools
-import string
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
 from capo_core.distributions.judgments import Judgments, LabelDistribution
+from capo_core.distributions.option_prompts import (
+    ALL,
+    CAREFULLY,
+    LABELS,
+    LETTERS,
+    ONE,
+    OPTIONS,
+    ORDERS,
+    WORDS,
+    ShownExplanation,
+    comment_lines,
+    orders_of,
+    question_prompt,
+)
 from capo_core.distributions.position_bias import PositionBias, position_bias
 from capo_core.distributions.variation import chosen_explanations
+from capo_core.distributions.word_scores import WordPrompts, word_question
 from capo_core.errors import ConfigError, DataError
+from capo_core.formatting import count
 from capo_core.imitation.backends.option_scores import (
     FREQUENCY,
     LOG_PROBABILITY,
@@ -33,106 +50,13 @@ from capo_core.imitation.backends.option_scores import (
     OptionScorer,
     OptionScores,
 )
-from capo_core.imitation.prompting.prompts import LABEL_MARK, Prompt, PromptItem
+from capo_core.imitation.generation.label_prior import LABEL_PRIORS, LabelPrior
+from capo_core.imitation.prompting.prompts import PromptItem
 from capo_core.progress import Progress, silent
-from capo_core.settings import setting, settings
+from capo_core.settings import as_json, setting, settings
 from capo_core.stats.intervals import json_value
 from capo_core.task import Task
 from capo_core.workspace import content_hash
-
-LETTERS, LABELS = "letters", "labels"
-OPTIONS = (LETTERS, LABELS)
-ALL, ROTATIONS, ONE = "all", "rotations", "one"
-ORDERS = (ALL, ROTATIONS, ONE)
-_MOST_PERMUTED = 4  # labels; 24 orders
-
-
-@dataclass(frozen=True)
-class ShownExplanation:
-    """Explanation shown to the model, with the label it argues for."""
-
-    label: str
-    explanation: str
-
-
-def orders_of(labels: Sequence[str], which: str) -> list[tuple[int, ...]]:
-    """Return the orders in which options are shown, as positions of `labels` from first to last.
-
-    In "all" and in "rotations" every label is equally often at every position, which averages
-    out position bias.
-
-    Raises:
-        ConfigError: all orders of more than four labels are asked for.
-    """
-    n = len(labels)
-    if which == ALL and n > _MOST_PERMUTED:
-        raise ConfigError(
-            f"{n} labels have too many orders to ask all of them",
-            todo="use rotations (--orders rotations): each label once at each position",
-        )
-    if which == ALL:
-        return list(itertools.permutations(range(n)))
-    turned = [tuple((k + start) % n for k in range(n)) for start in range(n)]
-    return turned if which == ROTATIONS else turned[:1]
-
-
-def question_prompt(
-    task: Task,
-    item: PromptItem,
-    said: Sequence[ShownExplanation],
-    order: Sequence[int],
-    *,
-    options: str = LETTERS,
-    explicit: bool = False,
-) -> tuple[Prompt, tuple[str, ...], str]:
-    """Return the prompt, the possible beginnings of the answer (in the order of the task's labels),
-    and the prefix.
-
-    Args:
-        said: the explanations shown, in this order. explicit: with the labels they argue for.
-        order: see `orders_of`.
-        options: LETTERS lists the labels as A, B, …; LABELS names them in the form of answers
-            that this project's models are trained on, and weighs them behind "Label:".
-    """
-    labels = task.scale.labels
-    shown = [labels[place] for place in order]
-    lines = [f"Task: {task.name}. {task.instruction}".rstrip()]
-    if said:
-        lines.append("Base your choice on the comments, carefully and fairly.")
-    if options == LABELS:
-        lines.append(f"Answer in two lines.\n{LABEL_MARK} {_one_of(shown)}")
-        lines.append("Explanation: one or two sentences")
-    else:
-        lines.append("Choose one of the options, and begin your answer with its letter.")
-    lines += ["", *_item(task, item)]
-    for number, each in enumerate(said, start=1):
-        choice = f" So I choose {each.label}." if explicit else ""
-        lines.append(f"Comment {number}: {_line(each.explanation)}{choice}")
-    if options == LABELS:
-        return Prompt("\n".join(lines)), tuple(labels), LABEL_MARK
-    if len(labels) > len(string.ascii_uppercase):
-        raise ConfigError(f"{len(labels)} labels are more than the available letters")
-    letters = string.ascii_uppercase[: len(labels)]
-    lines += [f"{letter}. {label}" for letter, label in zip(letters, shown, strict=True)]
-    letter_of = {place: letter for letter, place in zip(letters, order, strict=True)}
-    return Prompt("\n".join(lines)), tuple(letter_of[k] for k in range(len(labels))), ""
-
-
-def _item(task: Task, item: PromptItem) -> list[str]:
-    role_a, role_b = task.role_a or "text", task.role_b or "second text"
-    lines = [f"{role_a[:1].upper()}{role_a[1:]}: {_line(item.text_a)}"]
-    if item.text_b:
-        lines.append(f"{role_b[:1].upper()}{role_b[1:]}: {_line(item.text_b)}")
-    return lines
-
-
-def _one_of(labels: Sequence[str]) -> str:
-    return f"{', '.join(labels[:-1])} or {labels[-1]}" if len(labels) > 1 else labels[0]
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())
-
 
 NORM, SOFTMAX = "norm", "softmax"
 TRANSFORMS = (NORM, SOFTMAX)
@@ -209,8 +133,9 @@ class EstimateConfig:
     options: str = setting(
         LETTERS,
         "Answer options",
-        "Letters (A, B, …), or the labels in the answer format that models are trained on here "
-        "(base models only).",
+        'letters: A, B, …; labels: the first token of each label after "Label:"; words: whole '
+        "label words, with the prompt and the scores by which a generation chooses labels "
+        "(models on this machine, and adapters).",
         choices=OPTIONS,
     )
     orders: str = setting(
@@ -229,6 +154,35 @@ class EstimateConfig:
         20.0, "Temperature", "Temperature of the softmax; 20 as published.", gt=0, le=1000
     )
     items: int = setting(0, "Max items", "Only the first items of the data (0 = all).", ge=0)
+    label_prior: str = setting(
+        "none",
+        "Label prior",
+        "annotator: correct the scores of label words so that their mean over training items is "
+        "the annotator's distribution of training labels (Saerens et al. 2002); for words only.",
+        choices=LABEL_PRIORS,
+    )
+
+    def __post_init__(self) -> None:
+        if self.label_prior == "none":
+            return
+        needs = {"options": (self.options, WORDS), "explanations": (self.explanations, "")}
+        for name, (value, needed) in needs.items():
+            if value != needed:
+                raise ConfigError(
+                    f"{self.label_prior!r} cannot be used with {name} {value!r}",
+                    where="Estimate, label_prior",
+                    expected="label words as options (--options words), and no explanations: the "
+                    "correction is measured on prompts without them",
+                )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as JSON writes them; `label_prior` only where it is not none, so that
+        runs of before there was one keep their names.
+        """
+        plain = as_json(self)
+        if plain["label_prior"] == "none":
+            del plain["label_prior"]
+        return plain
 
     def label(self, model: str) -> str:
         """Source name for an estimate with these settings."""
@@ -238,7 +192,9 @@ class EstimateConfig:
         extra = " with labels" if self.explicit and self.explanations else ""
         how = f", {self.how}" if self.explanations else ""
         scale = f" T={self.temperature:g}" if self.transform == SOFTMAX else ""
-        return f"{model}: {shown}{extra}{how}, p_{self.transform}{scale}"
+        by = ", label words" if self.options == WORDS else ""
+        prior = ", annotator's prior" if self.label_prior != "none" else ""
+        return f"{model}: {shown}{extra}{how}{by}{prior}, p_{self.transform}{scale}"
 
 
 @dataclass(frozen=True)
@@ -251,19 +207,40 @@ class PlannedQuestion:
     question: OptionQuestion
 
 
+def asked_orders(
+    task: Task, config: EstimateConfig, prompts: WordPrompts | None = None
+) -> list[tuple[int, ...]]:
+    """Return the orders in which the labels are shown; one where the prompts have no other.
+
+    Args:
+        prompts: of a model that scores label words; None for one that scores first tokens.
+    """
+    one = config.options == WORDS and prompts is not None and prompts.one_order(task)
+    return orders_of(task.scale.labels, ONE if one else config.orders)
+
+
 def planned_questions(
-    judgments: Judgments, config: EstimateConfig
+    judgments: Judgments,
+    config: EstimateConfig,
+    prompts: WordPrompts | None = None,
+    *,
+    leave_out: Collection[str] = (),
 ) -> tuple[list[PlannedQuestion], int]:
     """Return all questions, by item, view and order; and the number of items without an
     explanation.
+
+    Args:
+        prompts: of a model that scores label words (`OptionScorer.prompts`).
+        leave_out: items that are not asked about.
 
     Raises:
         ConfigError: there is no such source of explanations, or the labels have too many orders.
         DataError: no item has an explanation.
     """
     said = _said(judgments, config)
-    items = judgments.items.iloc[: config.items] if config.items else judgments.items
-    orders = orders_of(judgments.task.scale.labels, config.orders)
+    items = judgments.items[~judgments.items["item_id"].isin(set(leave_out))]
+    items = items.iloc[: config.items] if config.items else items
+    orders = asked_orders(judgments.task, config, prompts)
     found, without = [], 0
     for row in items.itertuples():
         own = said.get(row.item_id, []) if config.explanations else [ShownExplanation("", "")]
@@ -273,18 +250,43 @@ def planned_questions(
         item = PromptItem(row.item_id, row.text_a, row.text_b)
         for view, shown in enumerate(_views(own, config)):
             for number, order in enumerate(orders):
-                prompt, options, prefix = question_prompt(
-                    judgments.task, item, shown, order,
-                    options=config.options, explicit=config.explicit,
-                )  # fmt: skip
-                key = content_hash(prompt.text, options)[:20] + f"-{view}-{number}"
-                question = OptionQuestion(key, prompt, options, prefix)
+                question = _question(judgments.task, item, shown, order, config, prompts)
+                key = content_hash(question.prompt.text, question.options)[:20]
+                question = replace(question, key=f"{key}-{view}-{number}")
                 found.append(PlannedQuestion(row.item_id, view, number, question))
     if not found:
         raise DataError(
-            f"no item has an explanation of {config.explanations!r}", where=judgments.name
+            f"no item has an explanation of {config.explanations!r}"
+            if len(items)
+            else "there is no item to ask about",
+            where=judgments.name,
         )
     return found, without
+
+
+def _question(
+    task: Task,
+    item: PromptItem,
+    shown: Sequence[ShownExplanation],
+    order: Sequence[int],
+    config: EstimateConfig,
+    prompts: WordPrompts | None,
+) -> OptionQuestion:
+    """Return a question without its key."""
+    if config.options == WORDS:
+        if prompts is None:
+            raise ConfigError(_NO_WORDS, todo=_TAKE_LETTERS)
+        lines = [*comment_lines(shown, config.explicit), *([CAREFULLY] if shown else [])]
+        prompt = prompts.build(task, item, order, "\n".join(lines))
+        return word_question("", prompt, task.scale.labels)
+    prompt, options, prefix = question_prompt(
+        task, item, shown, order, options=config.options, explicit=config.explicit
+    )
+    return OptionQuestion("", prompt, options, prefix)
+
+
+_NO_WORDS = "the model does not score label words"
+_TAKE_LETTERS = "use letters as options (--options letters), or a model on this machine (--base)"
 
 
 def _said(judgments: Judgments, config: EstimateConfig) -> dict[str, list[ShownExplanation]]:
@@ -327,6 +329,7 @@ class DistributionEstimate:
         bias: position bias among the options.
         score_kind: kind of the model's scores.
         notes: caveats, as sentences.
+        prior: the correction of the scores of label words; None for none.
     """
 
     source: LabelDistribution
@@ -339,10 +342,13 @@ class DistributionEstimate:
     score_kind: str
     bias: PositionBias | None
     notes: tuple[str, ...] = ()
+    prior: LabelPrior | None = None
 
     def to_dict(self) -> dict:
         shares = dict(zip(self.source.item_ids, self.source.shares.tolist(), strict=True))
+        prior = {} if self.prior is None else {"label_prior": as_json(asdict(self.prior))}
         return {
+            **prior,
             "name": self.source.name,
             "about": self.source.about,
             "settings": self.config.to_dict(),
@@ -376,7 +382,7 @@ def estimate(
     """
     config = config or EstimateConfig()
     check_scorer(scorer, config)
-    asked, without = planned_questions(judgments, config)
+    asked, without = planned_questions(judgments, config, scorer.prompts)
     scored = {
         question.key: answer
         for question, answer in scorer.score([one.question for one in asked], progress)
@@ -386,6 +392,13 @@ def estimate(
 
 def check_scorer(scorer: OptionScorer, config: EstimateConfig) -> None:
     """Raise `ConfigError` if the model does not support the settings of `config`."""
+    if (config.options == WORDS) != (scorer.prompts is not None):
+        raise ConfigError(
+            f"{scorer.name} does not score label words"
+            if config.options == WORDS
+            else f"{scorer.name} scores label words, not {config.options}",
+            todo=_TAKE_LETTERS if config.options == WORDS else "use --options words",
+        )
     if config.options == LABELS and not scorer.prefixes:
         raise ConfigError(
             f"{scorer.name} does not support answers with the prefix 'Label:'",
@@ -401,8 +414,15 @@ def estimate_from_scores(
     asked: Sequence[PlannedQuestion],
     scored: Mapping[str, OptionScores],
     without: int,
+    *,
+    prior: LabelPrior | None = None,
+    notes: Sequence[str] = (),
 ) -> DistributionEstimate:
     """Return the distributions from all scores.
+
+    Args:
+        prior: added to the scores of label words before they become shares.
+        notes: caveats that come before those found here.
 
     An item of which a question got no scores, or scores without a distribution, is left out: a
     mean over some orders only would have a position bias. Items left out are counted by reason.
@@ -410,7 +430,8 @@ def estimate_from_scores(
     labels = judgments.task.scale.labels
     answers = [scored[one.question.key] for one in asked]
     scores = np.array([one.scores or (np.nan,) * len(labels) for one in answers], dtype=float)
-    shares = shares_of(scores, scorer.kind, config.transform, config.temperature)
+    weighted = scores + np.array(prior.log_weights if prior else 0.0)
+    shares = shares_of(weighted, scorer.kind, config.transform, config.temperature)
     problem: dict[str, str] = {}
     for one, answer, row in zip(asked, answers, shares, strict=True):
         if not np.isfinite(row).all():
@@ -433,14 +454,15 @@ def estimate_from_scores(
     means = frame.groupby("item_id", sort=False)[columns].mean()
     source = LabelDistribution(
         config.label(scorer.name), labels, tuple(means.index), means.to_numpy(),
-        about=f"{scorer.kind}s of first tokens of {scorer.name}, {len(frame)} questions",
+        about=f"{scorer.kind}s of {'label words' if scorer.prompts else 'first tokens'} of "
+        f"{scorer.name}, {count(len(frame), 'question')}",
     )  # fmt: skip
-    orders = orders_of(labels, config.orders)
+    orders = asked_orders(judgments.task, config, scorer.prompts)
     return DistributionEstimate(
         source, config, _long(frame, scores[kept], labels), Counter(problem.values()), without,
         sum(answer.bounded for answer in answers), len(asked), scorer.kind,
         position_bias(frame, columns, orders) if len(orders) > 1 else None,
-        _notes(scores[kept], scorer.kind),
+        (*notes, *_notes(scores[kept], scorer.kind)), prior,
     )  # fmt: skip
 
 

@@ -20,7 +20,9 @@ and of each kind:
                   split (where there are no runs), config (`LlmJudgeConfig`)
     retention     run (run id of a training), target, text (a file of general text), config
                   (`RetentionConfig`)
-    estimate      judgments (id), base or server, by, samples, config (`EstimateConfig`)
+    estimate      judgments (id), base or server, by, samples, config (`EstimateConfig`),
+                  adapter (run id of a training), annotator (of the adapter or of the label prior),
+                  allow_embedded (use the embedded base model on texts it does not know)
     softlabel     judgments (id), sets (name → id), config (`SoftLabelConfig`)
     stability     config (`StabilityConfig`)
     calibration   config (`CalibrationConfig`)
@@ -44,6 +46,7 @@ from capo_core.runs.request import KINDS, RunRequest
 
 Settings = Mapping[str, Any]
 
+WORDS = "words"  # `distributions.option_prompts.WORDS`, which is not imported for a mere list
 LOGITS, LOG_PROBABILITIES, SAMPLING = "logits", "logprobs", "sampling"
 BY = (LOGITS, LOG_PROBABILITIES, SAMPLING)
 
@@ -183,7 +186,7 @@ def _check_retention(settings: Settings) -> None:
 
 
 def _check_estimate(settings: Settings) -> None:
-    estimate_config(settings)
+    config = estimate_config(settings)
     by = settings["by"]
     if by not in BY:
         raise ConfigError(f"by is {by!r}", expected=f"one of {', '.join(BY)}")
@@ -196,6 +199,24 @@ def _check_estimate(settings: Settings) -> None:
         )
     if by == LOG_PROBABILITIES and settings.get("base"):
         raise ConfigError("a model on this machine gives logits", todo="use --by logits")
+    if config.options == WORDS and by != LOGITS:
+        raise ConfigError(
+            "label words are scored by a model on this machine only",
+            option="--options",
+            todo="use letters as options, or a base model (--base)",
+        )
+    if settings.get("adapter") and config.options != WORDS:
+        raise ConfigError(
+            f"an adapter is not asked with {config.options} as options",
+            option="--options",
+            expected="words: adapters were trained to write the label words",
+        )
+    if config.label_prior != "none" and not settings.get("annotator"):
+        raise ConfigError(
+            "no annotator is named whose training labels are the prior",
+            option="--annotator",
+            expected="an annotator, or 'all' for the training labels of all annotators",
+        )
     settings["judgments"]  # a KeyError says which setting is missing
 
 
@@ -270,6 +291,7 @@ SETTINGS: dict[str, tuple[Types, Callable[[Settings], object]]] = {
         {
             **{"dataset": str, **_MODEL},
             **{"judgments": str, "by": str, "samples": int, "config": dict},
+            **{"adapter": str, "annotator": str, "allow_embedded": bool},
         },
         _check_estimate,
     ),

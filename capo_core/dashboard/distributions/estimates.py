@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -19,21 +19,24 @@ from capo_core.dashboard.ui import job_progress
 from capo_core.dashboard.ui.components import Field, control_row, section_heading, show_note, table
 from capo_core.dashboard.ui.glossary import DISTRIBUTIONS_HELP
 from capo_core.distributions import store
-from capo_core.distributions.estimate import (
+from capo_core.distributions.estimate import PARALLEL, SERIAL, EstimateConfig
+from capo_core.distributions.judgments import Judgments
+from capo_core.distributions.option_prompts import (
     ALL,
     LABELS,
     LETTERS,
-    PARALLEL,
+    ONE,
     ROTATIONS,
-    SERIAL,
-    EstimateConfig,
+    WORDS,
     orders_of,
 )
-from capo_core.distributions.judgments import Judgments
+from capo_core.distributions.sources import ANNOTATOR
 from capo_core.distributions.wording import source_name
 from capo_core.errors import CapoError
 from capo_core.formatting import count, number, with_interval
-from capo_core.run_folder import find_run
+from capo_core.imitation.embedded_base.suitability import check_suitable, unsuitable
+from capo_core.imitation.generation.trained_adapters import EVERYONE
+from capo_core.run_folder import find_run, list_runs
 from capo_core.runs import queue, submit
 from capo_core.runs import run as runs_run
 from capo_core.runs.run import Run
@@ -48,11 +51,18 @@ class Asked:
 
     Attributes:
         base, server: one of them "".
+        adapter: run of a finished training; "" for the bare model.
+        annotator: whose training labels are the prior ("all" for everybody's), or whom a shared
+            adapter imitates.
+        allow_embedded: the embedded base model is asked on texts it does not know.
     """
 
     config: EstimateConfig
     base: str = EMBEDDED
     server: str = ""
+    adapter: str = ""
+    annotator: str = ""
+    allow_embedded: bool = False
 
     @property
     def by(self) -> str:
@@ -69,12 +79,16 @@ def estimate_settings(reading: Reading, asked: Asked, workspace: Workspace) -> d
         **({"server": asked.server} if asked.server else {"base": asked.base}),
         "by": asked.by,
         **({"samples": 20} if asked.by == "sampling" else {}),
+        **({"adapter": asked.adapter} if asked.adapter else {}),
+        **({"annotator": asked.annotator} if asked.annotator else {}),
+        **({"allow_embedded": True} if asked.allow_embedded else {}),
         "config": asked.config.to_dict(),
     }
 
 
 def begin_estimate(reading: Reading, asked: Asked, workspace: Workspace) -> Run:
     """Put the estimate into the queue; `CapoError` where it cannot be run."""
+    check_suitable(reading.asked, asked.base, allow_embedded=asked.allow_embedded)
     settings = estimate_settings(reading, asked, workspace)
     return submit.submit(workspace, "estimate", settings)
 
@@ -84,7 +98,14 @@ def estimate_command(reading: Reading, asked: Asked) -> str:
     config, plain = asked.config, EstimateConfig()
     words = ["python", "-m", "capo_core", "distributions", "estimate"]
     words += data_options(reading.dataset, reading.files)
-    words += ["--server", asked.server] if asked.server else ["--base", asked.base]
+    if asked.adapter:
+        words += ["--adapter", asked.adapter]
+    else:
+        words += ["--server", asked.server] if asked.server else ["--base", asked.base]
+    if asked.annotator:
+        words += ["--annotator", asked.annotator]
+    if asked.allow_embedded:
+        words.append("--allow-embedded")
     for name, option in (
         ("explanations", "--explanations"),
         ("count", "--count"),
@@ -92,21 +113,31 @@ def estimate_command(reading: Reading, asked: Asked) -> str:
         ("options", "--options"),
         ("orders", "--orders"),
         ("items", "--items"),
+        ("label_prior", "--label-prior"),
     ):
-        if getattr(config, name) != getattr(plain, name):
+        # What is left out follows from the model on the command line.
+        decided = name == "options" and not asked.server
+        if decided or getattr(config, name) != getattr(plain, name):
             words += [option, str(getattr(config, name))]
     if config.explicit:
         words.append("--explicit")
-    if config.transform == "softmax" and config.temperature != plain.temperature:
+    usual = 1.0 if config.options == WORDS else plain.temperature
+    if config.transform == "softmax" and config.temperature != usual:
         words += ["--temperature", f"{config.temperature:g}"]
     return shlex.join([*words, "--queue"])
 
 
-def questions(judgments: Judgments, config: EstimateConfig) -> int:
-    """Return the approximate number of prompts: items × orders × views of the explanations."""
+def questions(judgments: Judgments, config: EstimateConfig, *, trained: bool = False) -> int:
+    """Return the approximate number of prompts: items × orders × views of the explanations.
+
+    Args:
+        trained: the model has an adapter, which knows the labels in one order.
+    """
     ids = judgments.items["item_id"]
     ids = ids.iloc[: config.items] if config.items else ids
-    orders = len(orders_of(judgments.task.scale.labels, config.orders))
+    scale = judgments.task.scale
+    one = config.options == WORDS and (trained or scale.ordinal)
+    orders = len(orders_of(scale.labels, ONE if one else config.orders))
     if not config.explanations:
         return len(ids) * orders
     said = judgments.explanations
@@ -169,19 +200,47 @@ def of_kind(workspace: Workspace, kind: str, reading: Reading) -> list[Run]:
     return found[::-1]
 
 
+def trainings(reading: Reading, workspace: Workspace) -> dict[str, str]:
+    """Return the finished trainings on the dataset, newest name last: run → annotator and stage."""
+    found = {}
+    for run in list_runs(workspace):
+        try:
+            config = run.config
+            mine = config["dataset"]["name"] == reading.dataset
+            trained = config["stage"] in ("sft", "capo") and run.done and run.adapter.is_dir()
+            if mine and trained:
+                found[run.run_id] = f"{config['stage'].upper()} of {config['target']}"
+        except (CapoError, KeyError, TypeError):
+            continue
+    return found
+
+
 _MODELS = {
     "embedded": "embedded base model",
     "base": "another base model",
+    "adapter": "trained adapter",
     "server": "server model",
 }
 _HOW = {SERIAL: "all together", PARALLEL: "one at a time, averaged"}
-_OPTIONS = {LABELS: "the labels", LETTERS: "letters A, B, …"}
+_OPTIONS = {
+    WORDS: "whole label words",
+    LABELS: "first tokens of labels",
+    LETTERS: "letters A, B, …",
+}
+# The first is the default: the embedded base model was measured with first tokens; adapters were
+# trained to write the words.
+_OFFERED = {
+    "embedded": (LABELS, WORDS, LETTERS),
+    "base": (WORDS, LETTERS, LABELS),
+    "adapter": (WORDS,),
+    "server": (LETTERS,),
+}
 _NAMED = {
     "base": "smollm2, a folder, or a name on the hub",
     "server": "model name on the server at CAPO_SERVER_URL",
 }
 # As published for large models; the small base's scores lie so close that 20 makes them uniform.
-_TEMPERATURE = {"embedded": 1.0, "base": 20.0}
+_TEMPERATURE = {LETTERS: 20.0, LABELS: 20.0, WORDS: 1.0}
 _FEW = 4  # labels of which all orders can be shown
 
 
@@ -237,8 +296,17 @@ def _finished(context: PageContext, chosen: Chosen) -> None:
 def _form(context: PageContext, chosen: Chosen) -> None:
     """Show the settings of a new estimate, its button, and the same as a command."""
     st.markdown("**New estimate**")
-    asked, named = _asked(chosen)
+    asked, named = _asked(context, chosen)
     reading = chosen.reading
+    why = unsuitable(reading.asked) if asked.base == EMBEDDED else ""
+    if why:
+        st.warning(f"{why} Choose another base model, such as SmolLM2 (smollm2).")
+        allowed = st.toggle(
+            "Use the embedded base model all the same",
+            key=f"{PAGE}.new.allow_embedded",
+            help="On data of this kind its distributions say nothing.",
+        )
+        asked, named = replace(asked, allow_embedded=allowed), named and allowed
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             "Start",
@@ -248,12 +316,7 @@ def _form(context: PageContext, chosen: Chosen) -> None:
             on_click=guarded,
             args=(begin_estimate, reading, asked, context.workspace),
         )
-        st.caption(
-            f"{questions(reading.asked, asked.config):,} prompts, in the background; "
-            "all orders of the options are used, to average out position bias."
-            if named
-            else "Enter a model name."
-        )
+        st.caption(_told(reading.asked, asked) if named else "" if why else "Enter a model name.")
     st.caption("On the command line, with more settings (--help):")
     st.code(estimate_command(reading, asked), language="bash", wrap_lines=True)
     show_note(
@@ -263,13 +326,29 @@ def _form(context: PageContext, chosen: Chosen) -> None:
     page_link(context, "finetune", "Show runs")
 
 
-def _asked(chosen: Chosen) -> tuple[Asked, bool]:
+def _told(judgments: Judgments, asked: Asked) -> str:
+    """Return what will be done: the number of prompts, and the orders of the options."""
+    trained = bool(asked.adapter)
+    prompts = count(questions(judgments, asked.config, trained=trained), "prompt")
+    if trained:
+        orders = "the options stand in the one order that the adapter was trained on; items that "
+        orders += "it was trained on are left out."
+    elif asked.config.options == WORDS and judgments.task.scale.ordinal:
+        orders = "the prompt names the ends of the scale, so that there is one order of options."
+    else:
+        orders = "all orders of the options are used, to average out position bias."
+    return f"{'up to ' if trained else ''}{prompts}, in the background; {orders}"
+
+
+def _asked(context: PageContext, chosen: Chosen) -> tuple[Asked, bool]:
     """Return the estimate in the form, and whether it names a model."""
     judgments = chosen.reading.asked
+    runs = trainings(chosen.reading, context.workspace)
+    models = [kind for kind in _MODELS if kind != "adapter" or runs]
     sets = list(dict.fromkeys(judgments.explanations["source"]))
     with control_row("estimate", [3, 3, 3, 2]) as columns:
         kind = columns[0].selectbox(
-            "Model", list(_MODELS), format_func=_MODELS.__getitem__, key=f"{PAGE}.new.model"
+            "Model", models, format_func=_MODELS.__getitem__, key=f"{PAGE}.new.model"
         )
         said = columns[1].selectbox(
             "Explanations in the prompt", ["", *sets], key=f"{PAGE}.new.said",
@@ -283,37 +362,76 @@ def _asked(chosen: Chosen) -> tuple[Asked, bool]:
             "Max items", 0, len(judgments.items), 0, key=f"{PAGE}.new.items",
             help="0 = all.",
         )  # fmt: skip
-    name = ""
-    temperature = EstimateConfig().temperature
+    name = adapter = ""
+    temperature, offered = EstimateConfig().temperature, _OFFERED[kind]
     with control_row("estimate-more", [3, 3, 3, 2]) as columns:
         options = columns[0].selectbox(
-            "Options", list(_OPTIONS), format_func=_OPTIONS.__getitem__, key=f"{PAGE}.new.options",
-            disabled=kind == "server",
-            help="The embedded base model needs the label words it was trained on; published "
-                 "work prompts large models with letters.",
+            "Options", offered, format_func=_OPTIONS.__getitem__,
+            key=f"{PAGE}.new.options.{kind}", disabled=len(offered) == 1,
+            help="Whole label words are scored with the prompt of a generation, as its labels are "
+                 "chosen. Published work prompts large models with letters.",
         )  # fmt: skip
         explicit = columns[1].toggle(
             "Include labels of explanations", key=f"{PAGE}.new.explicit", disabled=not said
         )
         if kind != "server":
+            usual = 1.0 if kind == "embedded" else _TEMPERATURE[options]
             temperature = columns[3].number_input(
-                "Temperature", 0.1, 1000.0, _TEMPERATURE[kind],
-                key=f"{PAGE}.new.temperature.{kind}", help=DISTRIBUTIONS_HELP["temperature"],
+                "Temperature", 0.1, 1000.0, usual,
+                key=f"{PAGE}.new.temperature.{kind}.{options}",
+                help=DISTRIBUTIONS_HELP["temperature"],
             )  # fmt: skip
-        if kind != "embedded":
+        if kind == "adapter":
+            adapter = columns[2].selectbox(
+                "Training", list(runs), key=f"{PAGE}.new.adapter",
+                format_func=lambda run: f"{runs.get(run, '')} ({run})",
+            )  # fmt: skip
+        elif kind != "embedded":
             name = columns[2].text_input(
                 "Model name", key=f"{PAGE}.new.name", placeholder=_NAMED[kind]
             )
+    prior = _prior(chosen) if options == WORDS and not said else ""
     config = EstimateConfig(
         explanations=said,
         how=how if said else SERIAL,
         explicit=explicit and bool(said),
-        options=LETTERS if kind == "server" else options,
+        options=options,
         orders=ALL if len(judgments.task.scale.labels) <= _FEW else ROTATIONS,
         transform="norm" if kind == "server" else "softmax",
         temperature=float(temperature),
         items=int(items),
+        label_prior="annotator" if prior else "none",
     )
+    if adapter:
+        return _of_adapter(adapter, config, prior, context.workspace), True
     base = {"embedded": EMBEDDED, "base": name.strip(), "server": ""}[kind]
-    asked = Asked(config, base, name.strip() if kind == "server" else "")
+    asked = Asked(config, base, name.strip() if kind == "server" else "", annotator=prior)
     return asked, bool(asked.base or asked.server)
+
+
+def _prior(chosen: Chosen) -> str:
+    """Return whose training labels correct the scores, "all" for everybody's; "" for none."""
+    names = [
+        one.name.removeprefix(ANNOTATOR)
+        for one in chosen.reading.asked.sources
+        if one.name.startswith(ANNOTATOR)
+    ]
+    if not names or not chosen.reading.dataset:
+        return ""
+    return st.selectbox(
+        "Correct by training labels",
+        ["", EVERYONE, *names],
+        key=f"{PAGE}.new.prior",
+        format_func=lambda name: {"": "no", EVERYONE: "of all annotators"}.get(name, f"of {name}"),
+        help="A model prefers some labels whatever the item is. The correction makes its mean over "
+        "training items the distribution of these training labels.",
+    )
+
+
+def _of_adapter(adapter: str, config: EstimateConfig, prior: str, workspace: Workspace) -> Asked:
+    """Return an estimate by an adapter; its own annotator's labels are the prior."""
+    run = find_run(workspace, adapter).config
+    target = run["target"]
+    if target == EVERYONE:
+        target = "" if prior == EVERYONE else prior
+    return Asked(config, run["base"]["name"], adapter=adapter, annotator=target)

@@ -79,12 +79,15 @@ class OptionScorer(ABC):
     Attributes:
         kind: type of its scores: LOGIT, LOG_PROBABILITY or FREQUENCY.
         prefixes: whether it can score options after `OptionQuestion.prefix`.
+        prompts: how whole label words are asked for (`distributions.word_scores.WordPrompts`);
+            None where it scores first tokens.
     """
 
     name: str
     fingerprint: str
     kind: str
     prefixes: bool = False
+    prompts: Any = None
 
     @abstractmethod
     def score(

@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
-from capo_core.dataset import Dataset
+import pandas as pd
+
 from capo_core.errors import ConfigError
 from capo_core.formatting import percent
 from capo_core.imitation.models.registry import EMBEDDED_NAME, KNOWN_MODELS, SMOLLM2
@@ -23,7 +25,20 @@ _MOST_ITEMS = 500
 _WORD = re.compile(r"[A-Za-z]+(?:'[a-z]+)?")
 
 
-def known_word_share(dataset: Dataset, folder: Path = EMBEDDED_BASE) -> float | None:
+class ItemTexts(Protocol):
+    """Items with texts (`item_id`, `text_a`, `text_b`): a dataset, or judgments on items."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def items(self) -> pd.DataFrame: ...
+
+    @property
+    def fingerprint(self) -> str: ...
+
+
+def known_word_share(dataset: ItemTexts, folder: Path = EMBEDDED_BASE) -> float | None:
     """Return the share of words of the items' texts that the embedded base model knows.
 
     None where the texts have fewer than `FEWEST_WORDS` words, or there is no tokenizer.
@@ -31,9 +46,9 @@ def known_word_share(dataset: Dataset, folder: Path = EMBEDDED_BASE) -> float | 
     return _share(dataset.fingerprint, _Texts(dataset), folder / "tokenizer.json")
 
 
-def unsuitable(dataset: Dataset) -> str:
+def unsuitable(dataset: ItemTexts) -> str:
     """Return why the embedded base model cannot be used on `dataset`; "" where it can."""
-    if dataset.simulated:
+    if getattr(dataset, "simulated", False):
         return ""
     share = known_word_share(dataset)
     if share is None or share >= KNOWN_SHARE:
@@ -52,12 +67,12 @@ def unsuitable(dataset: Dataset) -> str:
     )
 
 
-def suggested_base(dataset: Dataset) -> str:
+def suggested_base(dataset: ItemTexts) -> str:
     """Return the name of the base model to begin with on `dataset`."""
     return SMOLLM2 if unsuitable(dataset) else EMBEDDED_NAME
 
 
-def check_suitable(dataset: Dataset, base: str, *, allow_embedded: bool = False) -> None:
+def check_suitable(dataset: ItemTexts, base: str, *, allow_embedded: bool = False) -> None:
     """Raise `ConfigError` if `base` is the embedded base model and `dataset` is not for it.
 
     Args:
@@ -77,7 +92,7 @@ def check_suitable(dataset: Dataset, base: str, *, allow_embedded: bool = False)
 class _Texts:
     """The texts of a dataset's items; equal to any other, so that the fingerprint is the key."""
 
-    def __init__(self, dataset: Dataset) -> None:
+    def __init__(self, dataset: ItemTexts) -> None:
         self.dataset = dataset
 
     def __eq__(self, other: object) -> bool:

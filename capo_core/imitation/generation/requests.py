@@ -348,17 +348,26 @@ def prior_requests(
     The key of each is its item's id. Items whose prompt does not fit are left out.
     """
     builder = PromptBuilder(dataset, config, backend, profiles, choose)
-    known = {each.item_id for each in history(dataset, target, least=1).responses}
-    items = [item for item in items_of(dataset, "train") if item.item_id in known]
-    items.sort(key=lambda item: content_hash(config.seed, "label prior", item.item_id))
     found = []
-    for item in items[:PRIOR_ITEMS]:
+    for item in prior_items(dataset, [target], config.seed):
         prompt, _, excess = builder.build(target, item)
         if not excess:
             adapter = str(adapters[target]) if config.trained else ""
             label = builder.label_choice(target)
             found.append(GenerationRequest(item.item_id, prompt, adapter, label=label))
     return found
+
+
+def prior_items(dataset: Dataset, targets: Sequence[str], seed: int) -> list[PromptItem]:
+    """Return the training items that a label prior is measured on: answered by one of `targets`,
+    at most `PRIOR_ITEMS`, drawn by the seed.
+    """
+    known = {
+        each.item_id for target in targets for each in history(dataset, target, least=1).responses
+    }
+    items = [item for item in items_of(dataset, "train") if item.item_id in known]
+    items.sort(key=lambda item: content_hash(seed, "label prior", item.item_id))
+    return items[:PRIOR_ITEMS]
 
 
 def sampled_items(dataset: Dataset, config: GenerateConfig) -> list[PromptItem]:

@@ -99,6 +99,45 @@ def collect_adapters(
     )
 
 
+def adapter_of_run(run: RunFolder, target: str = "") -> tuple[TrainedAdapters, str, str]:
+    """Return a training's adapter whatever the items are, its annotator, and its stage.
+
+    Args:
+        target: the annotator to be imitated; needed where the adapter serves all.
+
+    Raises:
+        RunError: the run is no finished training.
+        ConfigError: the adapter is of another annotator, or serves all and none is named.
+    """
+    config = run.config
+    if config.get("stage") not in ("sft", "capo"):
+        raise RunError(
+            f"the run is of the stage {config.get('stage')!r}",
+            where=str(run.path),
+            expected="a run of train sft or train capo",
+        )
+    _check_finished(run)
+    shared, own = _serves_all(run), config["target"]
+    if shared and not target:
+        raise ConfigError(
+            "the adapter serves all annotators, and none is named",
+            where=run.run_id,
+            option="--annotator",
+        )
+    if not shared and target not in ("", own):
+        raise ConfigError(
+            f"the adapter is of annotator {own!r}, not {target!r}",
+            where=run.run_id,
+            option="--annotator",
+        )
+    target = target if shared else own
+    base, version = config["base"], config["settings"].get("prompt_version", FIRST_VERSION)
+    found = TrainedAdapters(
+        {target: run.adapter}, base["name"], base["fingerprint"], shared, version
+    )
+    return found, target, config["stage"]
+
+
 def find_training_runs(
     workspace: Workspace,
     method: str,
@@ -167,8 +206,7 @@ def _check_run(run: RunFolder, method: str, dataset: Dataset) -> None:
             where=str(run.path),
             expected=f"a run for {METHODS[method].title}",
         )
-    if not run.done:
-        raise RunError("the run is not finished", where=str(run.path), todo="let it finish")
+    _check_finished(run)
     now = dataset_identity(dataset)
     for what in ("fingerprint", "split"):
         if config["dataset"][what] != now[what]:
@@ -178,6 +216,11 @@ def _check_run(run: RunFolder, method: str, dataset: Dataset) -> None:
                 where=str(run.path),
                 todo="train again, or name the run that belongs to it",
             )
+
+
+def _check_finished(run: RunFolder) -> None:
+    if not run.done:
+        raise RunError("the run is not finished", where=str(run.path), todo="let it finish")
     if not run.adapter.is_dir():
         raise RunError("the run's adapter is missing", where=str(run.path), todo="train again")
 

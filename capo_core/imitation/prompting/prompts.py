@@ -287,10 +287,19 @@ def label_lines(task: Task) -> str:
     labels = task.scale.labels
     if task.scale.ordinal and len(labels) > 1:
         return f"The labels are the whole numbers from {labels[0]} to {labels[-1]}."
-    known = LABEL_MEANINGS.get(tuple(label.casefold() for label in labels), ())
-    meant = [f": {meaning}" for meaning in known] or [""] * len(labels)
-    lines = [f"- {label}{meaning}" for label, meaning in zip(labels, meant, strict=True)]
+    meant = label_meanings(labels)
+    lines = [f"- {label}{': ' * (label in meant)}{meant.get(label, '')}" for label in labels]
     return "The labels are:\n" + "\n".join(lines)
+
+
+def label_meanings(labels: Sequence[str]) -> dict[str, str]:
+    """Return the meaning of each label, in whatever order they stand; empty where unknown."""
+    names = sorted(label.casefold() for label in labels)
+    for known, meant in LABEL_MEANINGS.items():
+        if names == sorted(known):
+            meaning = dict(zip(known, meant, strict=True))
+            return {label: meaning[label.casefold()] for label in labels}
+    return {}
 
 
 def _item_lines(task: Task, item: PromptItem) -> str:
