@@ -219,6 +219,8 @@ def _read_files(
         progress(f"Reading {path.name}" if several else "Reading the file", 0.5 * done)
         source = open_source(path, encoding=encoding, limits=options.limits)
         found = format_of(format, source)
+        if format == AUTO and found.sign:
+            notes.append(f"read as {found.title}, recognised by {found.sign}")
         if several and found.accompanies and found.accompanies(source):
             continue
         _check_options(found, source, options.mapping)
@@ -247,7 +249,7 @@ def _read_files(
 
 
 def _check_options(found: Format, source: ImportSource, mapping: ColumnMapping | None) -> None:
-    if mapping is not None and not found.needs_mapping:
+    if mapping is not None and not found.needs_mapping and found.fields is None:
         raise ConfigError(
             f"files in the format {found.name} need no column mapping",
             todo="leave out the mapping, or import the file as a table",

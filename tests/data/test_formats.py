@@ -137,4 +137,5 @@ def test_the_guide_lists_every_format():
     """docs/data.md has a table of formats: name, title and description of each."""
     text = (Path(__file__).resolve().parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
     for each in FORMATS.values():
-        assert f"| `{each.name}` | {each.title} | {each.description} |" in text
+        sign = each.sign or "everything else"
+        assert f"| `{each.name}` | {each.title} | {each.description} | {sign} |" in text

@@ -49,6 +49,7 @@ class ReadOptions:
     Attributes:
         path: the file, for what lies beside it.
         mapping: roles of columns as the user gave them.
+        annotator: the annotator of rows that name none; "" if unknown.
     """
 
     path: Path
@@ -56,6 +57,7 @@ class ReadOptions:
     delimiter: str | None = None
     sheet: str | None = None
     limits: ImportLimits = LIMITS
+    annotator: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,10 @@ class Format:
         read: the annotations of a file as written; unreadable rows go to the `RejectedRows`.
         matches: whether an opened file is of this format, judged by its content; None if it is
             never detected.
+        sign: by what content it is recognised, a noun phrase for the report and the docs.
+        general: a shape that many tools write; it is tried after the formats of one tool.
+        fields: role → fields of a file that can have it, for formats whose labels, explanations
+            and texts the user may choose (`--map label=FIELD`); None if there is no choice.
         accompanies: whether an opened file only describes others of this format (metadata of the
             annotators), so that it is read along with them and never imported by itself.
         finish: a last look at path, dataset and notes, for a note of the format's own and for what
@@ -86,6 +92,9 @@ class Format:
     description: str
     read: Callable[[ImportSource, ReadOptions, RejectedRows], RawAnnotations]
     matches: Callable[[ImportSource], bool] | None = None
+    sign: str = ""
+    general: bool = False
+    fields: Callable[[ImportSource, ReadOptions], dict[str, list[str]]] | None = None
     accompanies: Callable[[ImportSource], bool] | None = None
     finish: Callable[[Path, Dataset, list[str]], AnnotatorDetails] | None = None
     download: DownloadSource | None = None

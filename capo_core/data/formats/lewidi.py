@@ -230,6 +230,7 @@ FORMAT = Format(
     description="JSON of the shared task Learning with Disagreements (third edition, 2025), such "
     "as its paraphrase and VariErr NLI data",
     read=read,
+    sign="one object for each item, with 'annotations' and 'text'",
     matches=matches,
     accompanies=describes_annotators,
     finish=read_metadata,

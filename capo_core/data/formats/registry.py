@@ -32,9 +32,12 @@ def format_names() -> list[str]:
 
 
 def detect(source: ImportSource) -> Format:
-    """Return the first format that matches the file's content, else the table."""
-    matching = (each for each in FORMATS.values() if each.matches and each.matches(source))
-    return next(matching, TABLE)
+    """Return the first format that matches the file's content, else the table.
+
+    Formats of one tool come before general shapes.
+    """
+    ordered = sorted(FORMATS.values(), key=lambda each: each.general)
+    return next((each for each in ordered if each.matches and each.matches(source)), TABLE)
 
 
 def format_of(name: str, source: ImportSource) -> Format:

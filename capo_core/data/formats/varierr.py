@@ -176,6 +176,7 @@ FORMAT = Format(
     description="JSON Lines of VariErr NLI (Weber-Genzel et al., ACL 2024): 500 items of natural "
     "language inference, four annotators, 1,933 explanations with later judgments of validity",
     read=read,
+    sign="objects with 'context', 'statement' and lists 'entailment', 'neutral', 'contradiction'",
     matches=matches,
     finish=add_validity_note,
     download=DownloadSource(

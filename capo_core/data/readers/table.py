@@ -17,6 +17,7 @@ from capo_core.data.readers import json_records
 from capo_core.data.readers.delimited import DELIMITERS, find_delimiter, read_delimited
 from capo_core.data.readers.encoding import cell_text, decode, unique_names
 from capo_core.data.readers.excel_parquet import read_excel, read_parquet
+from capo_core.data.readers.sample import first_rows
 from capo_core.data.rejected_rows import RejectedRows
 from capo_core.errors import DataError
 from capo_core.formatting import name_list
@@ -103,6 +104,15 @@ class ImportSource:
         if error is not None:
             raise error
         return value, list(notes)
+
+    @cached_property
+    def sample(self) -> list[dict[str, Any]]:
+        """The first records, whatever the kind of file; values of JSON and Parquet as they are."""
+        if self.json:
+            value = None if json_records.looks_like_lines(self.text) else self.json_value
+            rows = value[:20] if isinstance(value, list) else self.first_records()
+            return [row for row in rows if isinstance(row, dict)]
+        return first_rows(self.kind, self.raw, self.text, recognised)
 
     def first_records(self, limit: int = 20) -> list[Any]:
         """Return the JSON values of the first lines of a JSON Lines file, broken ones left out."""

@@ -1,0 +1,114 @@
+"""A file's records with their values as written: nested in JSON and Parquet, text in tables."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from capo_core.data.limits import ImportLimits, check_cells
+from capo_core.data.readers import json_records
+from capo_core.data.readers.excel_parquet import read_parquet
+from capo_core.data.readers.table import ImportSource, table_of
+from capo_core.data.rejected_rows import RejectedRows
+from capo_core.errors import DataError
+
+
+@dataclass(frozen=True)
+class FileRecords:
+    """The records of a file.
+
+    Attributes:
+        rows: (place in the file, record), as in `RawTable.rows`.
+        notes: how the file was read. delimiter, sheet: as found; "" where there is none.
+    """
+
+    rows: list[tuple[int, dict[str, Any]]]
+    notes: tuple[str, ...] = ()
+    delimiter: str = ""
+    sheet: str = ""
+
+
+def records_of(
+    source: ImportSource,
+    rejected: RejectedRows,
+    limits: ImportLimits,
+    delimiter: str | None = None,
+    sheet: str | None = None,
+) -> FileRecords:
+    """Return the records of an opened file; those that are none are rejected.
+
+    Raises:
+        DataError: the file cannot be read, or holds no records.
+    """
+    if source.kind == "parquet":
+        return FileRecords(_parquet(source, limits))
+    if not source.json:
+        table = table_of(source, delimiter=delimiter, sheet=sheet, limits=limits)
+        rejected.extend(table.rejected.itertuples(index=False))
+        rows = zip(table.rows.tolist(), table.frame.to_dict("records"), strict=True)
+        return FileRecords(list(rows), table.notes, table.delimiter, table.sheet)
+    if json_records.looks_like_lines(source.text):
+        return FileRecords(_checked(json_records.read_lines(source.text, rejected, source.name),
+                                    source.name, limits))  # fmt: skip
+    value, notes = source.whole_json()
+    if isinstance(value, dict):
+        arrays = [key for key, inner in value.items() if isinstance(inner, list)]
+        if len(arrays) == 1 and value[arrays[0]]:
+            notes.append(f"read the array under the key {arrays[0]!r}")
+            value = value[arrays[0]]
+        else:
+            value = [value]
+    if not isinstance(value, list):
+        raise DataError("the JSON holds no objects", where=source.name)
+    rows = json_records.read_array(value, rejected, source.name)
+    return FileRecords(_checked(rows, source.name, limits), tuple(notes))
+
+
+def _checked(rows: list, where: str, limits: ImportLimits) -> list:
+    keys = {key for _, record in rows for key in record}
+    check_cells(len(rows), len(keys), where, limits)
+    return rows
+
+
+def _parquet(source: ImportSource, limits: ImportLimits) -> list[tuple[int, dict[str, Any]]]:
+    """Return all rows with their lists and objects; class labels of Hugging Face by their names."""
+    _, metadata = read_parquet(source.raw, source.name, limits)  # checks size and soundness
+    try:
+        rows = pq.read_table(io.BytesIO(source.raw)).to_pylist()
+    except (pa.ArrowException, OSError, OverflowError, UnicodeDecodeError) as error:
+        raise DataError(f"the Parquet file cannot be read ({error})", where=source.name) from None
+    named = class_names(metadata)
+    for row in rows:
+        for column, names in named.items():
+            row[column] = _by_name(row.get(column), names)
+    return list(enumerate(rows, 1))
+
+
+def class_names(metadata: dict[bytes, bytes]) -> dict[str, list[str]]:
+    """Return column → names of its integer classes, from the schema metadata of a Parquet file."""
+    try:
+        features = json.loads(metadata[b"huggingface"])["info"]["features"]
+        found = {}
+        for column, feature in features.items():
+            while isinstance(feature, dict) and isinstance(feature.get("feature"), dict):
+                feature = feature["feature"]
+            if isinstance(feature, list) and len(feature) == 1:
+                feature = feature[0]
+            if isinstance(feature, dict) and isinstance(feature.get("names"), list):
+                found[column] = [str(name) for name in feature["names"]]
+        return found
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def _by_name(value: Any, names: list[str]) -> Any:
+    if isinstance(value, list):
+        return [_by_name(each, names) for each in value]
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(names):
+        return names[value]
+    return value
