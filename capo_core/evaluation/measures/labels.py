@@ -162,8 +162,8 @@ def kappa(stream: Stream, target_labels: TargetLabels, scale: LabelScale) -> Res
     "alpha",
     family="labels",
     better=HIGHER,
-    meaning="Krippendorff's α of the method and the target as two coders (nominal metric, on ordinal "
-    "scales ordinal metric). 1 is perfect, 0 is chance.",
+    meaning="Krippendorff's α of the method and the target as two coders (nominal metric, on "
+    "ordinal scales ordinal metric). 1 is perfect, 0 is chance.",
     undefined="only one label is used, or no answer could be read",
 )
 def alpha(stream: Stream, target_labels: TargetLabels, scale: LabelScale) -> ResampledScore | None:
