@@ -294,12 +294,19 @@ def test_an_estimate_and_a_training_are_one_click_away(mine, workspace, monkeypa
     monkeypatch.setattr(queue, "_start", lambda job, status, parallel: None)
     app = open_page("distributions", dataset="mine", part="models")
     assert "No finished estimate for these items yet" in fine(app)
+    # Whole label words at temperature 1; letters at 20, as published.
+    assert any("--base smollm2 --options words --queue" in code.value for code in app.code)
+    app.selectbox(key="distributions.new.options.base").set_value("letters").run()
+    assert any("--options letters --queue" in code.value for code in app.code)
+    # These texts are no simulator's: the embedded base model is refused with the reason.
+    app.selectbox(key="distributions.new.model").set_value("embedded").run()
+    assert "was made for simulated data" in shown(app) and "144 prompts" not in shown(app)
+    assert app.button(key="distributions.new.begin").disabled
+    app.toggle(key="distributions.new.allow_embedded").set_value(True).run()
     assert "144 prompts" in shown(app)  # 24 items, 6 orders of three labels
+    assert any("--allow-embedded" in code.value for code in app.code)
     # The published temperature would make the small base's shares uniform.
     assert any("--temperature 1 " in code.value for code in app.code)
-    app.selectbox(key="distributions.new.model").set_value("base").run()
-    assert not any("--temperature" in code.value for code in app.code)  # 20, as published
-    app.selectbox(key="distributions.new.model").set_value("embedded").run()
     app.button(key="distributions.new.begin").click().run()
     fine(app)
     app = open_page("distributions", dataset="mine", part="training")

@@ -36,6 +36,7 @@ from capo_core.errors import CapoError
 from capo_core.formatting import count, number, with_interval
 from capo_core.imitation.embedded_base.suitability import check_suitable, unsuitable
 from capo_core.imitation.generation.trained_adapters import EVERYONE
+from capo_core.imitation.models.registry import SMOLLM2
 from capo_core.run_folder import find_run, list_runs
 from capo_core.runs import queue, submit
 from capo_core.runs import run as runs_run
@@ -348,7 +349,11 @@ def _asked(context: PageContext, chosen: Chosen) -> tuple[Asked, bool]:
     sets = list(dict.fromkeys(judgments.explanations["source"]))
     with control_row("estimate", [3, 3, 3, 2]) as columns:
         kind = columns[0].selectbox(
-            "Model", models, format_func=_MODELS.__getitem__, key=f"{PAGE}.new.model"
+            "Model",
+            models,
+            models.index("base" if unsuitable(judgments) else "embedded"),
+            format_func=_MODELS.__getitem__,
+            key=f"{PAGE}.new.model",
         )
         said = columns[1].selectbox(
             "Explanations in the prompt", ["", *sets], key=f"{PAGE}.new.said",
@@ -388,9 +393,15 @@ def _asked(context: PageContext, chosen: Chosen) -> tuple[Asked, bool]:
             )  # fmt: skip
         elif kind != "embedded":
             name = columns[2].text_input(
-                "Model name", key=f"{PAGE}.new.name", placeholder=_NAMED[kind]
+                "Model name",
+                SMOLLM2 if kind == "base" else "",
+                key=f"{PAGE}.new.name.{kind}",
+                placeholder=_NAMED[kind],
             )
-    prior = _prior(chosen) if options == WORDS and not said else ""
+    prior = ""
+    if options == WORDS and not said:
+        own = find_run(context.workspace, adapter).config["target"] if adapter else EVERYONE
+        prior = _prior(chosen, own)
     config = EstimateConfig(
         explanations=said,
         how=how if said else SERIAL,
@@ -409,8 +420,12 @@ def _asked(context: PageContext, chosen: Chosen) -> tuple[Asked, bool]:
     return asked, bool(asked.base or asked.server)
 
 
-def _prior(chosen: Chosen) -> str:
-    """Return whose training labels correct the scores, "all" for everybody's; "" for none."""
+def _prior(chosen: Chosen, own: str) -> str:
+    """Return whose training labels correct the scores, "all" for everybody's; "" for none.
+
+    Args:
+        own: the adapter's annotator, the only one then; "all" for any.
+    """
     names = [
         one.name.removeprefix(ANNOTATOR)
         for one in chosen.reading.asked.sources
@@ -420,8 +435,8 @@ def _prior(chosen: Chosen) -> str:
         return ""
     return st.selectbox(
         "Correct by training labels",
-        ["", EVERYONE, *names],
-        key=f"{PAGE}.new.prior",
+        ["", EVERYONE, *names] if own == EVERYONE else ["", own],
+        key=f"{PAGE}.new.prior.{own}",
         format_func=lambda name: {"": "no", EVERYONE: "of all annotators"}.get(name, f"of {name}"),
         help="A model prefers some labels whatever the item is. The correction makes its mean over "
         "training items the distribution of these training labels.",
