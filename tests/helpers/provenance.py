@@ -8,6 +8,7 @@ import re
 import zipfile
 
 import pyarrow.parquet as pq
+from PIL import Image
 
 from capo_core.provenance import NAME, SIMULATED, Provenance
 
@@ -43,7 +44,17 @@ def provenance_in(content: bytes, kind: str) -> Provenance:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             (name,) = (each for each in archive.namelist() if each.endswith(f"{NAME}.json"))
             return Provenance.from_dict(json.loads(archive.read(name)))
+    if kind == "png":
+        return Provenance.from_line(Image.open(io.BytesIO(content)).text["Description"])
+    if kind == "pdf":
+        (subject,) = re.findall(rb"/Subject \((.*?[^\\])\)", content, re.S)
+        if subject.startswith(b"\xfe\xff"):
+            return Provenance.from_line(re.sub(rb"\\(.)", rb"\1", subject).decode("utf-16"))
+        return Provenance.from_line(re.sub(rb"\\(.)", rb"\1", subject).decode("ascii"))
     text = content.decode("utf-8")
+    if kind == "svg":
+        (line,) = re.findall(r"<dc:description>(.*?)</dc:description>", text, re.S)
+        return Provenance.from_line(html.unescape(line))
     if kind in ("json", "jsonl"):
         for part in [text] if kind == "json" else filter(None, text.split("\n")):
             json.loads(part, parse_constant=_refuse)

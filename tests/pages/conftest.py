@@ -19,7 +19,8 @@ from capo_core.workspace import Workspace, make_folder
 
 SEEN: set[str] = set()  # keys of the downloads that were checked, each once
 SETTINGS = ("finetune.save", "studies.design.save")  # what a computation begins with
-MOST_FIGURES = 8  # all are made by one function, and each takes 0.2 s
+FIGURES = ("html", "pdf", "svg", "png")
+MOST_FIGURES = 8  # of a kind: all are made by one function, and each takes 0.2 s
 
 
 @pytest.fixture(autouse=True)
@@ -29,10 +30,11 @@ def checked_downloads(monkeypatch):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", EPOCH)
 
     def checked(label, data, file_name, *args, key, **more):
-        figures = sum(name.endswith(".html") for name in SEEN)
+        kind = file_name.rpartition(".")[2]
+        figures = sum(f".{kind}" in name for name in SEEN)
         if key not in SEEN and key not in SETTINGS:
             SEEN.add(key)
-            if not file_name.endswith(".html") or figures < MOST_FIGURES or "report" in file_name:
+            if kind not in FIGURES or figures < MOST_FIGURES or "report" in file_name:
                 try:
                     check_file(data(), file_name)
                 except Exception as error:

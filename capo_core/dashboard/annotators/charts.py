@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from capo_core.dashboard.ui.charts import blank, clickable_cells, percent_axis, whiskers
 from capo_core.dashboard.ui.text import plotly
-from capo_core.dashboard.ui.theme import FAINT, NEUTRAL, Look
+from capo_core.dashboard.ui.theme import FAINT, NEUTRAL, Look, cell_colors
 from capo_core.formatting import percent, percent_interval, rate
 
 
@@ -142,8 +142,7 @@ def confusion(counts: pd.DataFrame, first: str, second: str, *, dark: bool) -> g
     figure = blank(max(280, 90 + 34 * len(counts)))
     figure.add_heatmap(
         z=counts.to_numpy(),
-        # From the page's own ground to blue, so that an empty cell is quiet on either theme.
-        colorscale=[[0, "#1E252B" if dark else "#F3F6F9"], [1, "#4A94C4" if dark else "#2F6FB0"]],
+        colorscale=cell_colors(dark=dark),
         showscale=False,
         text=counts.map(lambda n: f"{n:,}" if n else "").to_numpy(),
         texttemplate="%{text}",

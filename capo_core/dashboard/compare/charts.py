@@ -17,7 +17,7 @@ from capo_core.dashboard.ui.charts import (
     whiskers,
 )
 from capo_core.dashboard.ui.text import plotly
-from capo_core.dashboard.ui.theme import FAINT, NEUTRAL, Look, method_name
+from capo_core.dashboard.ui.theme import FAINT, NEUTRAL, Look, cell_colors, method_name
 from capo_core.evaluation.measures.registry import FAMILIES
 from capo_core.evaluation.streams import HUMAN, OTHER
 from capo_core.formatting import percent, short
@@ -208,7 +208,7 @@ def given(shares: pd.DataFrame, *, counts: Mapping[str, int], dark: bool) -> go.
         z=values,
         zmin=0,
         zmax=1,
-        colorscale=[[0, "#1E252B" if dark else "#F3F6F9"], [1, "#4A94C4" if dark else "#2F6FB0"]],
+        colorscale=cell_colors(dark=dark),
         showscale=False,
         text=[[f"{100 * value:.0f}" if value >= 0.005 else "" for value in row] for row in values],
         texttemplate="%{text}",

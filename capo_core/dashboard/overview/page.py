@@ -270,6 +270,7 @@ def _ladder(context: PageContext, report) -> None:
         key="overview.ladder",
         file_name=f"{context.entry.name}-ladder",
         alt="Attribution accuracy by number of explanations pooled",
+        title=charts.ladder_title(rows),
     )
     show_note(
         "The Stability page has the controls, the other representations, and the explanations "

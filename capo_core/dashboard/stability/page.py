@@ -202,15 +202,14 @@ def _figures(
 ) -> None:
     with side_by_side("ladder", [3, 2]) as (left, right):
         with left:
-            section_heading(
-                charts.ladder_title(rows, chosen[0]),
-                HELP["accuracy"],
-            )
+            title = charts.ladder_title(rows, chosen[0])
+            section_heading(title, HELP["accuracy"])
             show_figure(
                 charts.ladder(rows, chosen),
                 key=f"{PAGE}.ladder",
                 file_name=f"{context.entry.name}-ladder-{representation}",
                 alt="Attribution accuracy by number of explanations pooled",
+                title=title,
                 on_select=_clicked,
             )
             for text in _statements(report, "reduction", "views", "language"):
@@ -218,14 +217,14 @@ def _figures(
         with right:
             k = chosen[1]
             controls = charts.controls_at(report.controls.to_frame(), representation, k)
-            section_heading(
-                charts.controls_title(rows[rows["k"] == k], controls, k), HELP["controls"]
-            )
+            title = charts.controls_title(rows[rows["k"] == k], controls, k)
+            section_heading(title, HELP["controls"])
             show_figure(
                 charts.controls(rows[rows["k"] == k], controls),
                 key=f"{PAGE}.controls",
                 file_name=f"{context.entry.name}-controls-{representation}-{k}",
-                alt="Attribution accuracy of each reduction and each control",
+                alt=f"Attribution accuracy of each reduction and each control, k = {k}",
+                title=title,
             )
             for text in _statements(report, "label", "null", "leak"):
                 show_note(text)

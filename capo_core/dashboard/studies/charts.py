@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from capo_core.dashboard.studies.labels import answer_name
 from capo_core.dashboard.ui.charts import blank, chance_line, percent_axis, share_texts, whiskers
 from capo_core.dashboard.ui.text import plotly
-from capo_core.dashboard.ui.theme import NEUTRAL, Look, human_look, method_looks
+from capo_core.dashboard.ui.theme import NEUTRAL, Look, cell_colors, human_look, method_looks
 from capo_core.formatting import percent
 from capo_core.study.source_names import pair_name, source_name
 from capo_core.study.tables import HUMAN, OTHER_HUMAN
@@ -153,7 +153,7 @@ def confusion(rows: pd.DataFrame, *, dark: bool) -> go.Figure:
         z=shares.to_numpy(),
         zmin=0,
         zmax=1,
-        colorscale=[[0, "#1E252B" if dark else "#F3F6F9"], [1, "#4A94C4" if dark else "#2F6FB0"]],
+        colorscale=cell_colors(dark=dark),
         showscale=False,
         text=counts.to_numpy(),
         texttemplate="%{text}",

@@ -13,15 +13,14 @@ import streamlit as st
 from pandas.io.formats.style import Styler
 
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.exports import download_figure, download_table
+from capo_core.dashboard.ui.exports import NO_BUTTONS, NO_CLOUD, download_table, export_figure
 from capo_core.dashboard.ui.text import escape, markdown
 from capo_core.errors import CapoError
 from capo_core.formatting import number
 from capo_core.templates import render
 
 # What a chart without zooming needs no buttons for.
-_TOOLS_OFF = ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d", "zoom2d", "pan2d",
-              "toImage"]  # fmt: skip
+_TOOLS_OFF = ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d", "zoom2d", "pan2d"]
 
 
 @contextmanager
@@ -211,11 +210,16 @@ def show_figure(
     key: str,
     file_name: str,
     alt: str,
+    title: str = "",
     on_select: Callable[[], None] | None = None,
 ) -> None:
-    """Show a figure with a download as a self-contained HTML page, which saves SVG and PNG.
+    """Show a figure with its export menu: for print, as a page, and its data.
 
     Its own toolbar saves nothing: such a file would not say where it comes from.
+
+    Args:
+        alt: what is drawn, for those who cannot see it; the caption of the exported figure.
+        title: the result, above the exported figure; by default `alt`.
     """
     st.plotly_chart(
         figure,
@@ -223,12 +227,10 @@ def show_figure(
         alt=alt,
         on_select=on_select or "ignore",
         selection_mode="points",
-        config={
-            "displaylogo": False,
-            "modeBarButtonsToRemove": _TOOLS_OFF,
-        },
+        config={**NO_CLOUD, "modeBarButtonsToRemove": [*_TOOLS_OFF, *NO_BUTTONS]},
     )
-    download_figure(figure, key=f"{key}.html", file_name=file_name)
+    caption = f"{alt}." if title and title != alt else ""
+    export_figure(figure, key=key, file_name=file_name, title=title or alt, caption=caption)
 
 
 def warn_of_other_item(asked: str, shown: str) -> None:

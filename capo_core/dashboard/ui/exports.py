@@ -7,6 +7,7 @@ exports. The content of a file is made on a click.
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Callable
 from functools import partial
@@ -15,9 +16,13 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
+from plotly.offline import get_plotlyjs
 
+from capo_core.dashboard.ui import print_figure
+from capo_core.dashboard.ui.figure_data import figure_data
 from capo_core.dashboard.ui.text import escape, plotly
 from capo_core.export_formats import csv_text, html_head, json_document
+from capo_core.formatting import count
 from capo_core.provenance import UNKNOWN, Provenance
 
 _PLACE = "export.provenance"
@@ -99,12 +104,62 @@ def report_json(report: Any, provenance: Provenance) -> str:
     return json_document(report.to_dict(), provenance)
 
 
-def download_figure(figure: go.Figure, *, key: str, file_name: str) -> None:
-    """Show a button that downloads a figure as a self-contained HTML page."""
-    _button(
-        "Figure (HTML, saves SVG and PNG)", f"{file_name}.html", "text/html",
-        partial(figure_page, figure, file_name), key=key,
-    )  # fmt: skip
+# Names of a paper's figure files and what they are good for.
+_KINDS = {"pdf": "PDF", "svg": "SVG", "png": "PNG"}
+
+
+def export_figure(figure: go.Figure, *, key: str, file_name: str, title: str, caption: str) -> None:
+    """Show the export menu of a figure: for print, its data, and as a page that answers the mouse.
+
+    Args:
+        title: stands above the figure for print. caption: stands below it, with the provenance.
+    """
+    with st.popover("Export", icon=":material/download:", type="tertiary", key=f"{key}.menu"):
+        for width, inches in print_figure.WIDTHS.items():
+            st.caption(f"Figure, {width} wide ({inches * 2.54:.1f} cm)")
+            with st.container(horizontal=True):
+                for kind, called in _KINDS.items():
+                    short = width.split()[0]
+                    _button(
+                        called, f"{file_name}-{short}-column{'s' * (short != 'one')}.{kind}",
+                        print_figure.MIME_TYPES[kind],
+                        partial(_printed, figure, kind, width, title, caption),
+                        key=f"{key}.{kind}.{short}",
+                    )  # fmt: skip
+        st.caption("Caption")
+        st.text(caption_of(title, caption, current()))
+        with st.container(horizontal=True):
+            _button(
+                "Data (CSV)", f"{file_name}-data.csv", "text/csv",
+                lambda provenance: csv_text(figure_data(figure), provenance), key=f"{key}.data",
+            )  # fmt: skip
+            _button(
+                "Interactive page (HTML)", f"{file_name}.html", "text/html",
+                partial(figure_page, figure, file_name), key=f"{key}.html",
+            )  # fmt: skip
+
+
+def caption_of(title: str, caption: str, provenance: Provenance) -> str:
+    """Return the text for below a figure in a paper: result, what is drawn, data and n."""
+    counted = ", ".join(count(number, noun) for noun, number in provenance.n)
+    data = f"Data: {provenance.dataset}" if provenance.dataset else ""
+    said = [provenance.titled(title), caption, "; ".join(filter(None, (data, counted)))]
+    return " ".join(f"{part.rstrip('.')}." for part in said if part)
+
+
+def _printed(
+    figure: go.Figure, kind: str, width: str, title: str, caption: str, provenance: Provenance
+) -> bytes:
+    return print_figure.printed(
+        figure, kind, width, title=title, caption=caption, provenance=provenance
+    )
+
+
+# Configuration of every chart: no button that uploads it, no address to upload it to.
+NO_CLOUD = {"displaylogo": False, "plotlyServerURL": ""}
+NO_BUTTONS = ("toImage", "sendChartToCloud", "sendDataToCloud")
+# Addresses in the plotting library's code: of maps and of its maker's service. None is used.
+_ADDRESS = re.compile(r"https?://(?!www\.w3\.org)[^\s\"'`()<>\\]*")
 
 
 _LINE, _LETTERS = 13, 110  # height in pixels, and letters, of a line below a figure
@@ -147,8 +202,10 @@ def figure_page(figure: go.Figure, file_name: str, provenance: Provenance) -> st
     )  # fmt: skip
     html = page.to_html(
         include_plotlyjs=True,
-        config={"displaylogo": False, "modeBarButtonsToRemove": ["toImage"]},
+        config={"displaylogo": False, "modeBarButtonsToRemove": list(NO_BUTTONS)},
         post_script=_SAVE.replace("FILE", repr(file_name)),
     )
+    library = get_plotlyjs()
+    html = html.replace(library, _ADDRESS.sub("", library), 1)
     title = escape(provenance.titled(file_name))
     return html.replace("<head>", f"<head><title>{title}</title>{html_head(provenance)}", 1)

@@ -27,6 +27,11 @@ SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "
 DASHES = ("solid", "dash", "dot", "dashdot")
 NEUTRAL = "#8A8F94"
 FAINT = "rgba(138, 143, 148, 0.28)"
+# Of cells, from none to all, and of human texts, on light and on dark ground.
+CELLS, CELLS_DARK = ("#F3F6F9", "#2F6FB0"), ("#1E252B", "#4A94C4")
+_HUMAN, _HUMAN_DARK = "#20262C", "#E6E9ED"
+# What a colour of dark ground is on white.
+ON_WHITE = dict(zip((*CELLS_DARK, _HUMAN_DARK), (*CELLS, _HUMAN), strict=True))
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,16 @@ def _titled(title: str, name: str) -> str:
 
 def human_look(*, dark: bool) -> Look:
     """Return the look of human texts beside methods: the colour of text in either theme."""
-    return Look("#E6E9ED" if dark else "#20262C", "star-diamond", "solid")
+    return Look(_HUMAN_DARK if dark else _HUMAN, "star-diamond", "solid")
+
+
+def cell_colors(*, dark: bool) -> list[list]:
+    """Return Plotly's colour scale of a matrix's cells.
+
+    It begins with the page's own ground, so that an empty cell is quiet on either theme.
+    """
+    none, all_ = CELLS_DARK if dark else CELLS
+    return [[0, none], [1, all_]]
 
 
 def method_looks(sources: Sequence[str]) -> dict[str, Look]:
