@@ -12,7 +12,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -20,6 +20,12 @@ from markupsafe import Markup
 
 from capo_core.json_text import json_line, json_text, plain
 from capo_core.provenance import NAME, Provenance
+
+_LATEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
+          "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+          "–": "--", "−": "$-$", "≤": r"$\leq$", "κ": r"$\kappa$", "α": r"$\alpha$",
+          "ε": r"$\varepsilon$", "±": r"$\pm$", "ρ": r"$\rho$", "ω": r"$\omega$",
+          "×": r"$\times$", "“": "``", "”": "''"}  # fmt: skip
 
 _DANGER = "=+\\-@\t\r\n＝＋－＠"
 _TO_ESCAPE = re.compile(rf"'*[{_DANGER}]")
@@ -118,6 +124,59 @@ def _markdown(text: str) -> str:
 def latex_comment(provenance: Provenance) -> str:
     """Return a comment line of LaTeX with the provenance."""
     return f"% {provenance.line}\n"
+
+
+def latex(text: str) -> str:
+    """Return `text` with all special characters of LaTeX escaped."""
+    return "".join(_LATEX.get(letter, letter) for letter in text)
+
+
+def latex_table(
+    names: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    provenance: Provenance,
+    *,
+    caption: str,
+    label: str,
+    align: str = "",
+    bold: Collection[tuple[int, int]] = (),
+) -> str:
+    """Return a table for a paper, by the package booktabs; what is simulated is in the caption.
+
+    Args:
+        names: of the columns. rows: cells as text.
+        label: of the table, of letters, digits and hyphens.
+        align: of each column, "l" or "r"; by default all but the first to the right.
+        bold: (row, column) of cells in bold.
+    """
+    body = [
+        " & ".join(
+            f"\\textbf{{{latex(cell)}}}" if (n, place) in bold else latex(cell)
+            for place, cell in enumerate(row)
+        )
+        + r" \\"
+        for n, row in enumerate(rows)
+    ]
+    columns = align or "l" + "r" * (len(names) - 1)
+    return "\n".join(
+        [
+            latex_comment(provenance) + "% needs \\usepackage{booktabs}",
+            r"\begin{table}[t]",
+            r"\centering",
+            r"\small",
+            f"\\begin{{tabular}}{{{columns}}}",
+            r"\toprule",
+            " & ".join(map(latex, names)) + r" \\",
+            r"\midrule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}",
+            f"\\caption{{{latex(provenance.marked(caption))}}}",
+            f"\\label{{tab:{label}}}",
+            r"\end{table}",
+            "",
+        ]
+    )
 
 
 def without_provenance(content: bytes) -> bytes:

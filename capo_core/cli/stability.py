@@ -19,18 +19,18 @@ from capo_core.cli.support import (
 )
 from capo_core.data.catalog import Catalog
 from capo_core.export_formats import with_provenance
-from capo_core.formatting import count
-from capo_core.stability import calibration, store
+from capo_core.stability import calibration, store, tables
 from capo_core.stability.calibration import CalibrationConfig
 from capo_core.stability.config import QUICK, StabilityConfig
-from capo_core.stability.controls import control_title
-from capo_core.text.reductions import reduction_title
-from capo_core.text.representations import representation_title
-from capo_core.workspace import Workspace, write_json
+from capo_core.workspace import Workspace, atomic_file, write_json
 
 Name = Annotated[str, typer.Argument(help="A dataset of the catalog (see: data list).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 Out = Annotated[Path | None, typer.Option(help="Write the result to this JSON file.")]
+ReportOut = Annotated[
+    Path | None,
+    typer.Option(help="Write the report to this JSON file, or the ladder's table to a .tex file."),
+]
 
 
 # Options that are not called as the setting is.
@@ -57,7 +57,7 @@ def stability(
     again: Annotated[
         bool, typer.Option("--again", help="Recompute even if the report is saved already.")
     ] = False,
-    out: Out = None,
+    out: ReportOut = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure how identifiable the annotators are, from one explanation and from several."""
@@ -73,7 +73,10 @@ def stability(
                 dataset, config, cache=workspace.cache, progress=progress
             )
         store.save(report, evidence, workspace)
-    if out is not None:
+    if out is not None and out.suffix.lower() == ".tex":
+        with atomic_file(out, "w") as file:
+            file.write(tables.to_latex(report))
+    elif out is not None:
         write_json(out, with_provenance(report.to_dict(), report.provenance))
     if as_json:
         print_json(report.to_dict())
@@ -89,32 +92,19 @@ def _print_report(report) -> None:
     for statement in report.statements:
         console.print(statement.text, markup=False)
         console.print()
-    ladder = report.ladder.to_frame()
-    ks = sorted(ladder["k"].unique())
+    names, rows = tables.ladder_table(report)
     table = Table(
-        "representation", "reduction", box=None, title="Attribution accuracy at k explanations"
+        *(name.lower() for name in names[:2]),
+        box=None,
+        title="Attribution accuracy at k explanations",
     )
-    for k in ks:
-        table.add_column(f"k = {k}", justify="right")
-    controls = report.controls.to_frame()
-    fixed = controls[controls["control"].isin(["label", "length", "input", "others_mean"])]
-    fixed = fixed.assign(
-        representation=[control_title(name) for name in fixed["control"]], reduction="(control)"
-    )
-    for frame in (ladder, fixed):
-        for (rep, red), rows in frame.groupby(["representation", "reduction"], sort=False):
-            titles = (representation_title(rep), reduction_title(red))
-            cells = {row.k: f"{row.accuracy:.2f} [{row.low:.2f}–{row.high:.2f}]"
-                     for row in rows.itertuples()}  # fmt: skip
-            table.add_row(*titles, *(cells.get(k, "too few") for k in ks))
+    for name in names[2:]:
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(*row)
     console.print(table, markup=False)
-    if len(ladder):
-        console.print(
-            f"\nChance {ladder['chance'].iloc[0]:.2f}; intervals 95 %, over "
-            f"{count(int(ladder['n_items'].max()), 'item')}; "
-            f"{count(report.config.permutations, 'permutation')}.",
-            markup=False,
-        )
+    if len(rows):
+        console.print(f"\n{tables.ladder_note(report)}", markup=False)
 
 
 @plain_errors

@@ -15,7 +15,13 @@ from markupsafe import Markup
 
 from capo_core import formatting
 from capo_core.errors import ConfigError
-from capo_core.evaluation.cells import BOLD, interval_cell, value_text
+from capo_core.evaluation.cells import (
+    BOLD,
+    NO_BOLD,
+    interval_cell,
+    score_cells,
+    value_text,
+)
 from capo_core.evaluation.claims import clearly_nearest
 from capo_core.evaluation.human_distance import DISTANCE
 from capo_core.evaluation.measures.registry import (
@@ -30,7 +36,14 @@ from capo_core.evaluation.report import EvaluationReport
 from capo_core.evaluation.streams import GUESS, HUMAN, OTHER
 from capo_core.evaluation.summary import interval_text, statements, titled
 from capo_core.evaluation.table import ALL
-from capo_core.export_formats import csv_text, html_foot, html_head, json_document, json_lines
+from capo_core.export_formats import (
+    csv_text,
+    html_foot,
+    html_head,
+    json_document,
+    json_lines,
+    latex_table,
+)
 from capo_core.imitation.prompting.prompts import method_name
 from capo_core.provenance import Provenance, kind_of
 from capo_core.run_folder import RunFolder, made_by
@@ -339,7 +352,43 @@ def _confusion(report: EvaluationReport) -> dict[str, Any] | None:
     return {"names": names, "matrices": matrices}
 
 
-FILE_TYPES = (".html", ".csv", ".jsonl", ".json")
+FILE_TYPES = (".html", ".csv", ".jsonl", ".json", ".tex")
+# Measures of a paper's table beside attribution, in order.
+_OF_TABLE = ("label accuracy", "kappa", "style distance")
+
+
+def to_latex(report: EvaluationReport, provenance: Provenance | None = None) -> str:
+    """Return the main scores as a LaTeX table: a row for each method, people below.
+
+    Columns are label accuracy, kappa, style distance, and attribution in the first two views, of
+    single texts and of the most that were pooled, each with its interval; bold as on the page.
+    """
+    there = set(report.scores.loc[report.scores["target"] == ALL, "measure"])
+    columns = [(name, 0) for name in _OF_TABLE if name in there]
+    for view in report.config.views[:2]:
+        pools = report.scores.loc[
+            (report.scores["measure"] == view.name) & report.scores["value"].notna(), "k"
+        ]
+        columns += [(view.name, k) for k in sorted({pools.min(), pools.max()}) if k == k]
+    cells = [score_cells(report, name, int(k)) for name, k in columns]
+    sources = [*report.method_names, HUMAN, OTHER, GUESS]
+    rows = [[source_name(each), *(cell.values[each] for cell in cells)] for each in sources]
+    rows.append(["n", *(cell.n for cell in cells)])
+    provenance = provenance or provenance_of(report)
+    bold = {
+        (sources.index(cell.bold), place)
+        for place, cell in enumerate(cells, 1)
+        if cell.bold in sources
+    }
+    titles = [find_measure(name).header(int(k)) for name, k in columns]
+    caption = (
+        f"Imitation of annotators on the {report.n_items:,} {report.split} items of "
+        f"{report.dataset}, with 95 % intervals. {averaged_text(report)} "
+        f"{BOLD if bold else NO_BOLD}"
+    )
+    return latex_table(
+        ["Method", *titles], rows, provenance, caption=caption, label="imitation", bold=bold
+    )
 
 
 def to_csv(report: EvaluationReport, provenance: Provenance | None = None) -> str:
@@ -391,7 +440,8 @@ def write(report: EvaluationReport, path: Path, provenance: Provenance | None = 
         ConfigError: the extension is not one of `FILE_TYPES`.
     """
     kind = check_file_type(path).suffix.lower()
-    writers = {".html": to_html, ".csv": to_csv, ".jsonl": to_jsonl, ".json": to_json}
+    writers = {".html": to_html, ".csv": to_csv, ".jsonl": to_jsonl, ".json": to_json,
+               ".tex": to_latex}  # fmt: skip
     text = writers[kind](report, provenance)
     with atomic_file(path) as file:
         file.write(text.encode("utf-8", "backslashreplace"))

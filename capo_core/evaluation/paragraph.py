@@ -14,16 +14,11 @@ from capo_core.evaluation.referee.claims import tests_in_words
 from capo_core.evaluation.report import EvaluatedSource
 from capo_core.evaluation.streams import HUMAN, OTHER
 from capo_core.evaluation.table import TableConfig
+from capo_core.export_formats import latex
 from capo_core.formatting import count, listed, name_list, readable_answers
 from capo_core.imitation.prompting.prompts import method_name
 from capo_core.stats.bootstrap import DRAWS
 from capo_core.stats.significance import FLIPS
-
-_LATEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
-          "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-          "–": "--", "−": "$-$", "≤": r"$\leq$", "κ": r"$\kappa$", "α": r"$\alpha$",
-          "ε": r"$\varepsilon$", "±": r"$\pm$", "ρ": r"$\rho$", "ω": r"$\omega$",
-          "×": r"$\times$", "“": "``", "”": "''"}  # fmt: skip
 
 
 def methods_paragraph(
@@ -47,11 +42,6 @@ def methods_paragraph(
     )
     text = " ".join(sentences)
     return {"text": text, "latex": latex(text)}
-
-
-def latex(text: str) -> str:
-    """Return `text` with all special characters of LaTeX escaped."""
-    return "".join(_LATEX.get(letter, letter) for letter in text)
 
 
 def _sentences(

@@ -13,6 +13,7 @@ from markupsafe import escape
 from capo_core.data.splits import assign_splits
 from capo_core.errors import ConfigError, DataError
 from capo_core.evaluation import export
+from capo_core.evaluation.cells import score_cells
 from capo_core.evaluation.compute import compute_report
 from capo_core.evaluation.measures.registry import SCORED, find_measure
 from capo_core.evaluation.paragraph import latex
@@ -161,6 +162,23 @@ def test_exports_hold_every_row(report, tmp_path):
     assert load(export.write(report, tmp_path / "r.json")).to_dict() == report.to_dict()
     with pytest.raises(ConfigError, match=r"r\.pdf"):
         export.write(report, tmp_path / "r.pdf")
+
+
+def test_the_table_for_a_paper_has_the_cells_of_the_page(report, tmp_path):
+    text = export.write(report, tmp_path / "r.tex").read_text()
+    assert text.startswith("% CAPO Lab") and "\\toprule" in text and "\\bottomrule" in text
+    rows = [line.removesuffix(r" \\\\").split(" & ") for line in text.splitlines() if " & " in line]
+    assert len({len(row) for row in rows}) == 1
+    by_name = {row[0]: row for row in rows}
+    copy = score_cells(report, "label accuracy", 0).values["copy"]
+    assert by_name["copy"][1].replace("\\textbf{", "").rstrip("}") == copy.replace("–", "--")
+    assert rows[-1][0] == "n" and "Simulated" in text
+
+
+def test_text_of_data_does_nothing_in_latex(report):
+    text = export.to_latex(replace(report, dataset="a_b & \\input{x} %"))
+    caption = next(line for line in text.splitlines() if line.startswith("\\caption"))
+    assert r"a\_b \& \textbackslash{}input\{x\} \%" in caption
 
 
 def test_the_page_stands_alone_and_escapes(report, tmp_path):

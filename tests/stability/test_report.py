@@ -11,7 +11,7 @@ from helpers.simulated_annotators import bag_of_words_vectors, world
 from capo_core.errors import ConfigError, DataError, Stopped
 from capo_core.formatting import percent
 from capo_core.simulation.simulate import SimulationConfig, simulate
-from capo_core.stability import claims, store, summary
+from capo_core.stability import claims, store, summary, tables
 from capo_core.stability.config import StabilityConfig
 from capo_core.stability.evidence import Evidence
 from capo_core.stability.ladder import COLUMNS
@@ -311,3 +311,15 @@ def test_the_ratio_of_shares_is_said_only_where_the_interval_carries_it(low, hig
     text = summary.RENDERERS["variance"](found).text
     assert said in text and not found.breaches(text)
     assert "58.0\u00a0% is unexplained (interaction and noise)" in text
+
+
+def test_the_ladder_for_a_paper_has_a_row_for_each_line_and_a_column_for_each_k(made):
+    report = made[0]
+    names, rows = tables.ladder_table(report)
+    assert names == ["Representation", "Reduction", *(f"k = {k}" for k in report.config.pool)]
+    assert {len(row) for row in rows} == {len(names)}
+    first = report.ladder.to_frame().iloc[0]
+    assert rows[0][2] == f"{first.accuracy:.2f} [{first.low:.2f}–{first.high:.2f}]"
+    text = tables.to_latex(report)
+    assert text.count(r" \\") == len(rows) + 1 and "Simulated data: " in text
+    assert rows[0][2].replace("–", "--") in text

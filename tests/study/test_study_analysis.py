@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,7 @@ from capo_core.study.analysis.report import (
     StudyFacts,
     StudyReport,
     methods_paragraph,
+    sections,
     to_latex,
     to_markdown,
 )
@@ -323,7 +325,14 @@ def test_methods_say_numbers_hash_and_seeds(analysis):
     for part in ("8 judges", "288 judgments", "abababababababab", "seed 17", "seed 0", "200 draws",
                  "1/3", "name: 2", "No judge and no judgment was excluded"):  # fmt: skip
         assert part in words
-    assert "95 \\%" in to_latex(report)
+    text = to_latex(report)
+    assert "95 \\%" in text
+    tables = re.findall(r"\\label\{tab:([a-z-]+)\}", text)
+    assert "judgments" in tables and len(tables) == len(set(tables)) == len(
+        sections(report.analysis)
+    )
+    for body in re.findall(r"\\toprule\n(.*?)\n\\bottomrule", text, re.S):
+        assert len({line.count(" & ") for line in body.splitlines() if " & " in line}) <= 1
     json.dumps(report.to_dict(), allow_nan=False)
 
 

@@ -38,6 +38,7 @@ def show_export(chosen: CompareSelection, answers: Answers) -> None:
 
             for label, kind, mime, make in (
                 ("Report (self-contained HTML)", "html", "text/html", export.to_html),
+                ("Table (LaTeX)", "tex", "application/x-tex", export.to_latex),
                 ("Scores (long CSV)", "csv", "text/csv", export.to_csv),
                 ("Scores (JSONL)", "jsonl", "application/jsonl", export.to_jsonl),
                 ("Whole report (JSON)", "json", "application/json", export.to_json),

@@ -32,6 +32,7 @@ from capo_core.dashboard.ui.theme import (
     representation_name,
 )
 from capo_core.formatting import count
+from capo_core.stability import tables
 from capo_core.stability.claims import headline_points
 from capo_core.text.representations import REPRESENTATIONS
 
@@ -70,6 +71,10 @@ def show_methods(context: PageContext, report) -> None:
             download(
                 PAGE, "Full report (JSON)", f"{report.dataset}-stability.json", "application/json",
                 partial(report_json, report), key="json",
+            )  # fmt: skip
+            download(
+                PAGE, "Ladder (LaTeX)", f"{report.dataset}-ladder.tex", "application/x-tex",
+                partial(tables.to_latex, report), key="tex",
             )  # fmt: skip
         for part in _METHOD_PARTS:
             download_table(

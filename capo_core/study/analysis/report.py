@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 
 import pandas as pd
 
 import capo_core
-from capo_core.evaluation.paragraph import latex
-from capo_core.export_formats import json_document, latex_comment, markdown_section
-from capo_core.formatting import count, points
+from capo_core.export_formats import (
+    json_document,
+    latex,
+    latex_comment,
+    latex_table,
+    markdown_section,
+)
+from capo_core.formatting import count, number, points
 from capo_core.provenance import SIMULATED, UNKNOWN, Provenance
 from capo_core.study.analysis.analysis import StudyAnalysis
 from capo_core.study.analysis.findings import StudyFinding, finding_sentences, study_findings
@@ -121,7 +127,7 @@ def methods_paragraph(report: StudyReport) -> str:
 
 
 def to_latex(report: StudyReport) -> str:
-    """Return methods and results for LaTeX, every special character escaped."""
+    """Return methods, results and all tables for LaTeX, every special character escaped."""
     who = "Simulated" if report.provenance.judges == SIMULATED else "Human"
     title = report.provenance.titled(f"{who} judgments")
     source = report.provenance.dated()
@@ -130,7 +136,26 @@ def to_latex(report: StudyReport) -> str:
         latex_comment(source)
         + f"\\paragraph{{{title}.}} {latex(methods_paragraph(report))}\n"
         + f"\\paragraph{{{report.provenance.titled('Results')}.}} {latex(results)}\n"
+        + "".join(f"\n{_latex_section(each, source)}" for each in sections(report.analysis))
     )
+
+
+def _latex_section(section: ReportSection, provenance: Provenance) -> str:
+    frame = section.table
+    rows = [[_text(value) for value in row] for row in frame.itertuples(index=False, name=None)]
+    align = "".join("r" if pd.api.types.is_numeric_dtype(frame[n]) else "l" for n in frame)
+    return latex_table(
+        [str(name).replace("_", " ") for name in frame.columns], rows, provenance,
+        caption=f"{section.title}. {section.caption}".strip(),
+        label="-".join(re.findall("[a-z]+", section.title.lower())), align=align,
+    )  # fmt: skip
+
+
+def _text(value: object) -> str:
+    """Return a value of a table as text."""
+    if isinstance(value, float):
+        return NOT_DEFINED if math.isnan(value) else number(value, DIGITS)
+    return f"{value:,}" if isinstance(value, int) else " ".join(str(value).split())
 
 
 def to_json(report: StudyReport) -> str:
