@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from capo_core.errors import ConfigError
+
+
+def label_value(label: str) -> int | float:
+    """Return the number that a label of an ordinal scale is; `ValueError` if it is none.
+
+    >>> label_value("-3"), label_value("0.5")
+    (-3, 0.5)
+    """
+    try:
+        return int(label)
+    except ValueError:
+        value = float(label)
+        if not math.isfinite(value):
+            raise ValueError(f"{label!r} is no number") from None
+        return value
 
 
 @dataclass(frozen=True)
 class LabelScale:
     """The labels of a task, in order of display.
 
-    `ordinal` scales have whole numbers as labels, with distances between them; labels of nominal
-    ones are only equal or different.
+    `ordinal` scales have numbers as labels (whole ones, or with decimals), with distances between
+    them; labels of nominal ones are only equal or different.
     """
 
     labels: tuple[str, ...]
@@ -23,10 +39,10 @@ class LabelScale:
             raise ConfigError(f"the label scale {list(self.labels)} is empty or repeats a label")
         if self.ordinal:
             try:
-                numbers = [int(label) for label in self.labels]
+                numbers = [label_value(label) for label in self.labels]
             except ValueError:
                 raise ConfigError(
-                    f"the ordinal scale {list(self.labels)} has labels that are not whole numbers",
+                    f"the ordinal scale {list(self.labels)} has labels that are not numbers",
                     todo="use a nominal scale, or map its labels to numbers",
                 ) from None
             if numbers != sorted(numbers):
@@ -39,9 +55,14 @@ class LabelScale:
         """Return the ordinal scale of all whole numbers from `low` to `high`."""
         return cls(tuple(str(value) for value in range(low, high + 1)), ordinal=True)
 
-    def number(self, label: str) -> int:
+    @property
+    def whole(self) -> bool:
+        """Return whether the labels are whole numbers, of which an answer can be any."""
+        return self.ordinal and all(isinstance(label_value(label), int) for label in self.labels)
+
+    def number(self, label: str) -> int | float:
         """Return the label's value (ordinal) or its position in display order (nominal)."""
-        return int(label) if self.ordinal else self.labels.index(label)
+        return label_value(label) if self.ordinal else self.labels.index(label)
 
 
 @dataclass(frozen=True)

@@ -205,6 +205,13 @@ def import_file(
     task: Annotated[str, typer.Option(help="One of nli, paraphrase, auto.")] = "auto",
     labels: Annotated[str, typer.Option(help="Nominal labels in display order: a,b,c.")] = "",
     ordinal: Annotated[str, typer.Option(help="Ordinal scale as low:high.")] = "",
+    label_sets: Annotated[
+        str,
+        typer.Option(
+            help="How a cell with several labels (joy;anger, a list) is read: each (labels of the "
+            "annotator) or set (together one label). Without it such a file is refused."
+        ),
+    ] = "",
     encoding: Annotated[str | None, typer.Option(help="Text encoding (default: detected).")] = None,
     delimiter: Annotated[str | None, typer.Option(help="Delimiter (default: detected).")] = None,
     sheet: Annotated[str | None, typer.Option(help="Excel sheet (default: the first).")] = None,
@@ -237,6 +244,7 @@ def import_file(
             parts=part or None,
             shares=parse_shares(shares) if shares else None,
             seed=seed,
+            label_sets=label_sets,
             progress=progress,
         )
     if skipped is not None:

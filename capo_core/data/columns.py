@@ -10,7 +10,7 @@ import pandas as pd
 
 from capo_core.data.rejected_rows import quoted_list
 from capo_core.errors import ConfigError, DataError
-from capo_core.formatting import name_list
+from capo_core.formatting import listed
 
 # Usual names of a role's column, best first; compared in lower case, with "_" for all else.
 _NAMES = {
@@ -250,7 +250,7 @@ def require_roles(mapping: ColumnMapping, frame: pd.DataFrame, where: str) -> No
         lacking.append("text_a")
     if lacking:
         raise DataError(
-            f"no column was found for {name_list(lacking)}",
+            f"no column was found for {listed(lacking)}",
             where=where,
             expected="a table with one row per annotation (columns item_id, annotator_id, label, "
             "explanation, text_a, text_b), or one row per item (columns such as label_A1, "

@@ -12,6 +12,7 @@ from capo_core.data.columns import ColumnMapping
 from capo_core.data.formats.base import AnnotatorDetails, Format, ReadOptions
 from capo_core.data.formats.registry import AUTO, format_of
 from capo_core.data.joining import FileAnnotations, files_of, in_order_of_parts, join, stated_parts
+from capo_core.data.label_sets import check_label_sets, read_label_sets
 from capo_core.data.limits import LIMITS, ImportLimits
 from capo_core.data.raw_annotations import RawAnnotations
 from capo_core.data.readers.table import ImportSource, open_source
@@ -112,6 +113,7 @@ def read_dataset(
     parts: Sequence[str] | None = None,
     shares: tuple[float, float, float] | None = None,
     seed: int = 0,
+    label_sets: str = "",
     limits: ImportLimits = LIMITS,
     progress: Progress = silent,
 ) -> ImportResult:
@@ -143,6 +145,8 @@ def read_dataset(
         parts: train, validation or test for each file, in their order; None: by their names.
         shares, seed: split the items anew by these shares (see `splits.assign_splits`); None keeps
             the parts that the files state, if they state any.
+        label_sets: how a cell with several labels is read: "each", "set" (see `label_sets`), or ""
+            to refuse a file that has such cells.
 
     Raises:
         DataError: a file cannot be read, a needed column is missing, every row is rejected, or the
@@ -150,6 +154,7 @@ def read_dataset(
         ConfigError: an argument is out of range, or does not fit the format.
     """
     safe_name(name)
+    check_label_sets(label_sets)
     given = [path] if isinstance(path, Path | str) else list(path)
     paths = files_of([Path(each) for each in given])
     if parts is None:
@@ -171,6 +176,7 @@ def read_dataset(
             rejected,
         )
     progress("Checking every row", 0.5)
+    raw, more = read_label_sets(raw, label_sets, task or raw.task, rejected, notes, where)
     dataset = assemble(
         raw, name=name, task=task, rejected=rejected, notes=notes, where=where, limits=limits
     )
@@ -191,7 +197,7 @@ def read_dataset(
         delimiter=raw.delimiter,
         sheet=raw.sheet,
         unit=raw.unit,
-        rows_read=sum(file.rows_read for file in files),
+        rows_read=sum(file.rows_read for file in files) + more,
         rows_kept=len(dataset.annotations),
         rejected=rejected.frame(),
         notes=tuple(dict.fromkeys(notes)),

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from capo_core.data.limits import LIMITS, ImportLimits
 from capo_core.data.rejected_rows import quoted
 from capo_core.errors import ConfigError, DataError
-from capo_core.formatting import name_list
-from capo_core.task import NLI, PARAPHRASE, LabelScale, Task
+from capo_core.formatting import count, name_list
+from capo_core.task import NLI, PARAPHRASE, LabelScale, Task, label_value
 
 # Missing values as programs write them; not "None" and "NA", which may be labels.
 MISSING = frozenset({"", "nan", "NaN", "<NA>", "#N/A", "null", "NULL"})
 _WHOLE = re.compile(r"[+\-−–]?\d{1,9}(?:[.,]0+)?")
+_DECIMAL = re.compile(r"[+\-−–]?(?:\d{1,9}(?:[.,]\d{1,6})?|[.,]\d{1,6})")
 _LETTERS = {"e": "entailment", "n": "neutral", "c": "contradiction"}
 _NUMBERS = {"0": "entailment", "1": "neutral", "2": "contradiction"}
 _NLI_ROLES = {"premise", "context", "hypothesis"}
@@ -35,14 +38,27 @@ class ResolvedLabels:
 
 
 def ordinal_scale(text: str) -> LabelScale:
-    """Return the ordinal scale written as "low:high"; `ConfigError` if it is not."""
-    match = re.fullmatch(r"\s*([+-]?\d{1,6})\s*:\s*([+-]?\d{1,6})\s*", text)
-    if not match or int(match[1]) >= int(match[2]):
+    """Return the ordinal scale written as "low:high", or "low:high:step" (half points).
+
+    >>> ordinal_scale("0:1.5:0.5").labels
+    ('0', '0.5', '1', '1.5')
+
+    Raises:
+        ConfigError: it is neither, or has more than 1,000 labels.
+    """
+    parts = [decimal_number(part.strip()) or "" for part in text.split(":")]
+    numbers = [Decimal(part) for part in parts] if all(parts) else []
+    low, high, step = [*numbers, Decimal(1), Decimal(1), Decimal(1)][:3]
+    steps = (high - low) / step if len(numbers) in (2, 3) and step > 0 else Decimal(0)
+    if not 0 < steps <= _GAP or steps != steps.to_integral_value():
         raise ConfigError(
             f"the range {text!r} is not understood",
-            expected="low:high, two whole numbers, the lower one first, such as -5:5",
+            expected="low:high, two whole numbers, the lower one first, such as -5:5; or with a "
+            "step, such as 0:10:0.5",
         )
-    return LabelScale.between(int(match[1]), int(match[2]))
+    return LabelScale(
+        tuple(_written(low + number * step) for number in range(int(steps) + 1)), ordinal=True
+    )
 
 
 def nominal_scale(text: str) -> LabelScale:
@@ -60,8 +76,24 @@ def whole_number(text: str) -> str | None:
     return str(int(re.split("[.,]", text.replace("−", "-").replace("–", "-"))[0]))
 
 
+def decimal_number(text: str) -> str | None:
+    """Return "+3", "3.50", ",5" as "3", "3.5", "0.5"; None if the text is not a number.
+
+    >>> decimal_number("3,50"), decimal_number("−1.0"), decimal_number("1e3")
+    ('3.5', '-1', None)
+    """
+    if not _DECIMAL.fullmatch(text):
+        return None
+    return _written(Decimal(re.sub("[−–]", "-", text).replace(",", ".")))
+
+
+def _written(number: Decimal) -> str:
+    text = f"{number.normalize():f}"
+    return "0" if text == "-0" else text
+
+
 def resolve_labels(
-    found: Sequence[str],
+    found: Mapping[str, int] | Sequence[str],
     task: Task | None,
     roles: tuple[str, str],
     where: str,
@@ -70,32 +102,37 @@ def resolve_labels(
     """Return the task with its scale, and the scale's label for each label found.
 
     Args:
-        found: the different labels, stripped, none of them missing.
+        found: the different labels, stripped, none of them missing; with their frequency, by which
+            a spelling is chosen where two differ by case, spaces or Unicode form only.
         task: as given by the user; None to infer it.
         roles: names of the texts in the file ("premise", "hypothesis"), "" if unknown.
 
     Raises:
         DataError: too many different labels for a scale.
     """
+    frequency = dict(found) if isinstance(found, Mapping) else dict.fromkeys(found, 1)
+    found = list(frequency)
     if task is not None:
         return _onto(found, task, given=True)
+    numbers = {label: decimal_number(label) for label in found}
     inferred = _infer(found, roles)
     if inferred is not None:
         resolved = _onto(found, inferred, given=False)
         note = f"the labels are those of {inferred.name}"
         return replace(resolved, notes=(note, *resolved.notes))
-    if len(found) > limits.labels:
+    if found and all(numbers.values()) and len(set(numbers.values())) <= limits.labels:
+        return _found_numbers(numbers, roles)
+    spelling = joined_spellings(frequency)
+    labels = sorted(set(spelling.values()), key=lambda label: (label.casefold(), label))
+    if len(labels) > limits.labels:
         raise DataError(
-            f"there are {len(found):,} different labels, such as {quoted(found[0])}",
+            f"there are {len(labels):,} different labels, such as {quoted(found[0])}",
             where=where,
             expected=f"at most {limits.labels}",
             todo="choose the column that holds the label, or give the label scale",
             option="--map label=COLUMN",
         )
-    numbers = {label: whole_number(label) for label in found}
-    if found and all(numbers.values()):
-        return _found_numbers(numbers, roles)
-    scale = LabelScale(tuple(sorted(found, key=lambda label: (label.casefold(), label))) or ("",))
+    scale = LabelScale(tuple(labels) or ("",))
     notes = [
         f"the label scale was inferred: nominal, {name_list(scale.labels, most=30)} "
         "(alphabetical; give the labels to set the order)"
@@ -104,7 +141,43 @@ def resolve_labels(
         notes.append(
             "some labels are numbers and some are words: check that they belong to one scale"
         )
-    return ResolvedLabels(_task(scale, roles), {label: label for label in found}, tuple(notes))
+    notes += _joined_note(spelling)
+    return ResolvedLabels(_task(scale, roles), spelling, tuple(notes))
+
+
+def same_text(text: str) -> str:
+    """Return `text` for comparison: without case, differences of spaces, and of Unicode form.
+
+    >>> same_text("Not  Sure") == same_text("not sure")
+    True
+    """
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def joined_spellings(frequency: Mapping[str, int]) -> dict[str, str]:
+    """Return label → the one spelling of all that differ by case, spaces or Unicode form only.
+
+    The most frequent one; of equally frequent ones that in small letters, then the first in
+    alphabetical order.
+    """
+    alike: dict[str, list[str]] = {}
+    for label in frequency:
+        alike.setdefault(same_text(label), []).append(label)
+    chosen = {
+        key: min(labels, key=lambda one: (-frequency[one], one != one.lower(), len(one), one))
+        for key, labels in alike.items()
+    }
+    return {label: chosen[same_text(label)] for label in frequency}
+
+
+def _joined_note(spelling: Mapping[str, str]) -> list[str]:
+    changed = [f"{quoted(a)} → {quoted(b)}" for a, b in spelling.items() if a != b]
+    if not changed:
+        return []
+    return [
+        "labels that differ by case, spaces or Unicode form only are joined: "
+        f"{name_list(changed)} (give the labels to keep them apart)"
+    ]
 
 
 def _infer(found: Sequence[str], roles: tuple[str, str]) -> Task | None:
@@ -123,22 +196,28 @@ def _infer(found: Sequence[str], roles: tuple[str, str]) -> Task | None:
 
 
 def _found_numbers(numbers: dict[str, str], roles: tuple[str, str]) -> ResolvedLabels:
-    values = sorted({int(number) for number in numbers.values()})
-    dense = values[-1] - values[0] <= _GAP
-    scale = (
-        LabelScale.between(values[0], values[-1])
-        if dense
-        else LabelScale(tuple(map(str, values)), ordinal=True)
-    )
+    values = sorted({label_value(number) for number in numbers.values()})
+    whole = all(isinstance(value, int) for value in values)
+    if whole and values[-1] - values[0] <= _GAP:
+        scale = LabelScale.between(values[0], values[-1])
+    else:
+        written = sorted(set(numbers.values()), key=label_value)
+        scale = LabelScale(tuple(written), ordinal=True)
     notes = [
         f"the label scale was inferred: ordinal, {values[0]} to {values[-1]} as found; "
         "give the range if it is wider"
+        if whole
+        else f"the label scale was inferred: ordinal, the numbers {name_list(scale.labels)} as "
+        "found; give range and step if there are more (such as 0:10:0.5)"
     ]
     if values[0] >= 0 and values[-1] <= 2:
         notes.append("if 0, 1, 2 mean entailment, neutral, contradiction, give the task nli")
     rewritten = sum(raw != number for raw, number in numbers.items())
     if rewritten:
-        notes.append(f"{rewritten} labels were rewritten as whole numbers (such as 3.0 as 3)")
+        raw, number = next(pair for pair in numbers.items() if pair[0] != pair[1])
+        notes.append(
+            f"{count(rewritten, 'label')} rewritten as numbers (such as {raw} as {number})"
+        )
     return ResolvedLabels(_task(scale, roles), dict(numbers), tuple(notes))
 
 
@@ -150,12 +229,12 @@ def _onto(found: Sequence[str], task: Task, *, given: bool) -> ResolvedLabels:
     labels = task.scale.labels
     folded: dict[str, list[str]] = {}
     for label in labels:
-        folded.setdefault(label.casefold(), []).append(label)
+        folded.setdefault(same_text(label), []).append(label)
     table, notes = {}, []
     synonyms = _nli_synonyms(found, task, given)
     for label in found:
-        number = whole_number(label) if task.scale.ordinal else None
-        alike = folded.get(label.casefold(), [])
+        number = decimal_number(label) if task.scale.ordinal else None
+        alike = folded.get(same_text(label), [])
         if label in labels:
             table[label] = label
         elif number in labels:

@@ -6,11 +6,13 @@ The rules by which an annotation is rejected have one function each.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
+from capo_core.data.cleaning import join_annotators, without_empty_words
 from capo_core.data.label_scales import MISSING, ResolvedLabels, resolve_labels
 from capo_core.data.limits import LIMITS, ImportLimits
 from capo_core.data.raw_annotations import RAW_COLUMNS, RawAnnotations
@@ -74,22 +76,6 @@ def reject_broken_cells(work: pd.DataFrame, keep: RowFilter, limits: ImportLimit
             column,
             "the cell holds a broken character (bytes that are not valid in this encoding)",
         )
-
-
-def present(notes: list[str]) -> Callable[[str], str]:
-    """Return a function that turns explanations such as "NaN" into ""; others stay as written."""
-    noted = []
-
-    def clean(text: str) -> str:
-        stripped = text.strip()
-        if stripped not in MISSING:
-            return text
-        if stripped and not noted:
-            noted.append(True)
-            notes.append(f"explanations that only say {quoted(stripped)} are treated as missing")
-        return ""
-
-    return clean
 
 
 def missing_label_reason(written: str) -> str:
@@ -211,7 +197,8 @@ def assemble(
     reject_broken_cells(work, keep, limits)
     for column in ("item_id", "annotator_id", "label", "annotation_id"):
         work[column] = map_text(work[column], _bare)
-    work["explanation"] = map_text(work["explanation"], present(notes))
+    work["explanation"] = without_empty_words(work["explanation"], notes)
+    join_annotators(work, notes)
     keep(work["item_id"] == "", "item_id", "the item has no identifier and no text")
     keep(work["annotator_id"] == "", "annotator_id", "the annotator is missing")
     keep(work["label"].isin(MISSING), None, lambda row: missing_label_reason(row["mark"]))
@@ -256,7 +243,7 @@ def _labels(
     limits: ImportLimits,
 ) -> ResolvedLabels:
     """Resolve the labels, write them into `work` and reject rows whose label is off the scale."""
-    found = list(dict.fromkeys(work.loc[keep.mask, "label"]))
+    found = Counter(work.loc[keep.mask, "label"].tolist())
     if not found:
         raise _nothing(len(work), keep.rejected, where)
     resolved = resolve_labels(found, task, roles, where, limits)

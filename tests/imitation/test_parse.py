@@ -10,6 +10,7 @@ from capo_core.imitation.prompting.prompts import (
     Example,
     PromptItem,
     in_context,
+    response_form,
     write_response,
 )
 from capo_core.task import NLI, PARAPHRASE, LabelScale, Task
@@ -253,6 +254,17 @@ def test_numbers_as_nominal_labels_are_read_as_numbers():
     task = Task("stars", LabelScale(("1", "2", "3")))
     assert parse_response("**Label:** 2\nExplanation: x", task) == ParsedResponse("2", "x")
     assert parse_response("Label: 2/3\nExplanation: x", task).problem == OFF
+
+
+@pytest.mark.parametrize(
+    ("written", "label"),
+    [("3.5", "3.5"), ("3,5", "3.5"), ("+3.50", "3.5"), ("3", "3"), ("3.0", "3"), ("4.5", ""),
+     ("3.5 or 4", ""), ("3.5/10", "")],
+)  # fmt: skip
+def test_half_points_are_read_as_numbers(written, label):
+    task = Task("t", LabelScale(("0.5", "3", "3.5", "4"), ordinal=True))
+    assert "a number out of 0.5, 3, 3.5 and 4" in response_form(task)
+    assert parse_response(f"Label: {written}\nExplanation: So.", task).label == label
 
 
 def test_what_is_written_for_any_of_many_labels_is_read():

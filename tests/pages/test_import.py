@@ -31,3 +31,16 @@ def test_uploads_of_one_dataset_are_joined(workspace):
     parts = dict(zip(dataset.items["item_id"], dataset.items["split"], strict=True))
     assert parts == {"q0": "train", "q1": "validation", "q2": "test"}
     assert Catalog(workspace).report("Paraphrase").people == {"Ann1": {"Age": "26"}}
+
+
+def test_several_labels_in_a_cell_are_asked_about(workspace):
+    app = open_page("data", view="import")
+    rows = ["item_id,annotator_id,label,text", "1,A,joy,T", "1,B,joy;anger,T", "2,A,anger,U"]
+    app.file_uploader[0].set_value([("votes.csv", "\n".join(rows).encode(), "text/csv")])
+    app.run()
+    assert not app.exception
+    assert "several labels in one cell" in " ".join(each.value for each in app.error)
+    choice = next(each for each in app.selectbox if each.label == "Several labels in a cell")
+    choice.set_value("each").run()
+    assert not app.exception and not app.error
+    assert "2 items, 2 annotators, 4 annotations" in shown(app)

@@ -73,6 +73,9 @@ def read(
     format_: str,
     mapping: ColumnMapping | None,
     task: Task | None,
+    label_sets: str = "",
 ) -> ImportResult:
     """Return the import of uploaded files, as it would be added."""
-    return read_dataset(paths, name=name, format=format_, mapping=mapping, task=task)
+    return read_dataset(
+        paths, name=name, format=format_, mapping=mapping, task=task, label_sets=label_sets
+    )

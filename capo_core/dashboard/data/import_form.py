@@ -21,6 +21,7 @@ from capo_core.data.export import provenance_of
 from capo_core.data.formats.registry import AUTO, FORMATS
 from capo_core.data.importing import ImportResult
 from capo_core.data.joining import SUFFIXES, data_files, series_of
+from capo_core.data.label_sets import LABEL_SETS
 from capo_core.data.readers.table import RawTable
 from capo_core.errors import CapoError
 from capo_core.formatting import count
@@ -179,7 +180,7 @@ def show(context: PageContext) -> None:
     token = path.parent.name
     paths = tuple(data_files(path.parent)) or (path,)
     stem = series_of(path) if len(paths) > 1 else path.name.split(".")[0]
-    left, middle = st.columns(2)
+    left, middle, right = st.columns(3)
     with left:
         taken = [entry.name for entry in context.entries]
         name = st.text_input(
@@ -196,11 +197,20 @@ def show(context: PageContext) -> None:
             format_func=titles.__getitem__,
             key=f"import.{token}.format",
         )
+    with right:
+        sets = st.selectbox(
+            "Several labels in a cell",
+            ["", *LABEL_SETS],
+            format_func={"": "Not allowed", **LABEL_SETS}.get,
+            key=f"import.{token}.sets",
+            help="How cells such as joy;anger or a list of labels are read. No file says so, and "
+            "without an answer a file with such cells is refused.",
+        )
     try:
         raw = cache.raw_table(path, format_)
         mapping = choose_mapping(raw, token) if raw is not None else None
         task = choose_task(token)
-        result = cache.read(paths, name, format_, mapping, task)
+        result = cache.read(paths, name, format_, mapping, task, sets)
     except CapoError as error:
         show_error(error)
         return

@@ -23,7 +23,7 @@ from capo_core.evaluation.measures.registry import HIGHER, LOWER, measure
 from capo_core.evaluation.streams import Stream
 from capo_core.stats.agreement import alpha_distances, label_distances
 from capo_core.stats.bootstrap import ResampledScore, Score, resample
-from capo_core.task import LabelScale
+from capo_core.task import LabelScale, label_value
 
 TargetLabels = list[frozenset[str]]  # the target's labels of each item; empty where there is none
 _DEFINED = 1e-12  # sums of shares are not exact
@@ -209,7 +209,7 @@ def label_error(stream: Stream, target_labels: TargetLabels) -> Score | None:
     `label_accuracy`'s n beside this one's.
     """
     pairs = [
-        (i, min(abs(int(label) - int(mine)) for mine in target_labels[i]))
+        (i, min(abs(label_value(label) - label_value(mine)) for mine in target_labels[i]))
         for label, i in zip(stream.labels, stream.item, strict=True)
         if target_labels[i] and label
     ]
@@ -269,12 +269,12 @@ def absolute_distance(
     several labels the nearest counts. An answer that could not be read counts as the end of the
     scale that is farther away.
     """
-    ends = (int(scale.labels[0]), int(scale.labels[-1]))
+    ends = (scale.number(scale.labels[0]), scale.number(scale.labels[-1]))
 
     def error(label: str, mine: frozenset[str]) -> float:
-        values = [int(one) for one in mine]
+        values = [scale.number(one) for one in mine]
         if label:
-            return min(abs(int(label) - value) for value in values) / len(scale.labels)
+            return min(abs(scale.number(label) - value) for value in values) / len(scale.labels)
         return max(min(abs(end - v) for v in values) for end in ends) / len(scale.labels)
 
     return _mean(stream, target_labels, error)

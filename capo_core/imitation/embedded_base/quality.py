@@ -26,7 +26,7 @@ from capo_core.progress import Progress, silent
 from capo_core.simulation.annotate import NEUTRAL_SPEC, label_shares
 from capo_core.simulation.grammar import Draws
 from capo_core.simulation.simulate import TASKS
-from capo_core.task import Task
+from capo_core.task import Task, label_value
 from capo_core.text.tokens import input_spans, words
 
 KINDS = ("zero_shot", "in_context", "with_profile")
@@ -119,7 +119,11 @@ def _figures(task: Task, samples: Sequence[TaskSample], texts: Sequence[str]) ->
     read = [(sample, own, true) for sample, own, true in pairs if not own.problem]
     error = None
     if task.scale.ordinal and read:
-        error = float(np.mean([abs(int(own.label) - int(true.label)) for _, own, true in read]))
+        error = float(
+            np.mean(
+                [abs(label_value(own.label) - label_value(true.label)) for _, own, true in read]
+            )
+        )
     return {
         "parsed": len(read) / len(pairs),
         "agreement": sum(own.label == true.label for _, own, true in read) / len(pairs),

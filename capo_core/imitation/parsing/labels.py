@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
 
-from capo_core.task import NLI, LabelScale
+from capo_core.task import NLI, LabelScale, label_value
 
 NO_LABEL = "no label"
 OFF_SCALE = "label off the scale"
@@ -31,7 +31,7 @@ _NLI_FORMS = {
 _NLI_WHOLE = {"true": "entailment", "false": "contradiction"}
 
 DECORATION = " \t\n*_`\"'“”‘’«»[]<>(){}#"
-_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,9}")
+_NUMERIC = re.compile(r"[+-]?[0-9]{1,9}(?:\.[0-9]{1,6})?")
 _REASON = r"(?:because|since|as|given)\b"
 # What may follow a label: nothing, a mark, or a reason.
 _AFTER = re.compile(rf"[\s*_`\"'“”‘’»\]>)}}]*(?:$|[.,;:!?(\[|/]|[–—-](?=\s)|{_REASON})", re.I)
@@ -151,20 +151,22 @@ def _form_pattern(form: str, exact_case: bool) -> str:
 
 
 class NumberReader(LabelReader):
-    """Labels that are whole numbers; written with a sign or as 3.0 they are the same."""
+    """Labels that are numbers; written with a sign or as 3.0 they are the same."""
 
     _NUMBER = re.compile(r"([+\-−–]?)([0-9]{1,9})(?:[.,]([0-9]+))?(?![\w%])")
     _ANYWHERE = re.compile(r"(?<![\w.,])[+\-−–]?[0-9]+")
+    _DECIMAL_ANYWHERE = re.compile(r"(?<![\w.,])[+\-−–]?[0-9]+(?:[.,][0-9]{1,3})?")
     _OTHER_SCALE = re.compile(r"\s*(?:/|out of\b|of\b|%)\s*", re.I)
 
     def __init__(self, scale: LabelScale) -> None:
-        self._of_value: dict[int, list[str]] = {}
+        self._of_value: dict[int | float, list[str]] = {}
         for label in scale.labels:
-            self._of_value.setdefault(int(label), []).append(label)
+            self._of_value.setdefault(label_value(label), []).append(label)
+        self._whole = all(isinstance(value, int) for value in self._of_value)
         low, high = (re.escape(str(value)) for value in self._ends())
         self._scale = re.compile(rf"{low}\s*(?:to|through|and|[-–—]|\.\.+|…)\s*\+?{high}(?!\d)")
 
-    def _ends(self) -> tuple[int, int]:
+    def _ends(self) -> tuple[int | float, int | float]:
         return min(self._of_value), max(self._of_value)
 
     def starts(self, text):
@@ -175,10 +177,14 @@ class NumberReader(LabelReader):
         after = text[match.end() :]
         if self._OTHER_SCALE.match(after):
             return "", OFF_SCALE, after
-        value = -int(whole) if sign and sign != "+" else int(whole)
-        labels = self._of_value.get(value, [])
+        value = int(whole)
         # "3.0" is a 3; "3,000" may be another number.
-        if (decimals or "0") not in ("0", "00") or not labels:
+        if (decimals or "0") not in ("0", "00"):
+            if self._whole:
+                return "", OFF_SCALE, after
+            value = float(f"{whole}.{decimals}")
+        labels = self._of_value.get(-value if sign and sign != "+" else value, [])
+        if not labels:
             return "", OFF_SCALE, after
         if len(labels) > 1:  # "3" and "+3" are two labels of this scale
             labels = [label for label in labels if label == match.group()]
@@ -187,19 +193,22 @@ class NumberReader(LabelReader):
     def mentioned(self, text):
         # Named by the text itself: any number beside the answer is a doubt, on the scale or not.
         text = self._scale.sub(" ", text.replace("−", "-"))
-        found = (match.group().replace("–", "-") for match in self._ANYWHERE.finditer(text))
+        anywhere = self._ANYWHERE if self._whole else self._DECIMAL_ANYWHERE
+        found = (match.group().replace("–", "-") for match in anywhere.finditer(text))
         return {self._named(number) for number in found}
 
     def _named(self, number: str) -> str:
-        labels = self._of_value.get(int(number), []) if len(number) < 10 else []
+        value = label_value(number.replace(",", "."))
+        labels = self._of_value.get(value, []) if len(number) < 10 else []
         return labels[0] if len(labels) == 1 else number
 
     def names_all(self, text):
-        return "whole number" in text.casefold()
+        asked = "whole number" if self._whole else "number out of"
+        return asked in text.casefold()
 
 
 @lru_cache(maxsize=8)
 def reader_of(scale: LabelScale) -> LabelReader:
-    """Return the reader for a scale: numbers if all its labels are whole numbers, else words."""
-    numbers = all(_WHOLE_NUMBER.fullmatch(label) for label in scale.labels)
+    """Return the reader for a scale: numbers if all its labels are numbers, else words."""
+    numbers = all(_NUMERIC.fullmatch(label) for label in scale.labels)
     return NumberReader(scale) if numbers else WordReader(scale)

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from capo_core.errors import ConfigError
-from capo_core.formatting import capitalised
+from capo_core.formatting import MOST_NAMES, capitalised, listed
 from capo_core.imitation.prompting.chat_template import conversation, has_template
 from capo_core.task import NLI, Task
 
@@ -62,7 +62,11 @@ def response_form(task: Task) -> str:
     """Return the lines of a prompt that specify this format."""
     labels = task.scale.labels
     if task.scale.ordinal:
-        wanted = f"a whole number from {labels[0]} to {labels[-1]}"
+        wanted = (
+            f"a whole number from {labels[0]} to {labels[-1]}"
+            if task.scale.whole
+            else f"a number out of {_numbers(labels)}"
+        )
     else:
         wanted = f"{', '.join(labels[:-1])} or {labels[-1]}" if len(labels) > 1 else labels[0]
     return f"Answer in two lines.\n{LABEL_MARK} {wanted}\n{EXPLANATION_MARK} one or two sentences"
@@ -282,10 +286,19 @@ LABEL_MEANINGS: dict[tuple[str, ...], tuple[str, ...]] = {
 }
 
 
+def _numbers(labels: Sequence[str]) -> str:
+    """Return "0.5, 1 and 1.5"; of many, "0, 0.5, … 10"."""
+    if len(labels) > MOST_NAMES:
+        return f"{labels[0]}, {labels[1]}, … {labels[-1]}"
+    return listed(labels)
+
+
 def label_lines(task: Task) -> str:
     """Return the lines of a prompt that name the labels, with their meaning where it is known."""
     labels = task.scale.labels
     if task.scale.ordinal and len(labels) > 1:
+        if not task.scale.whole:
+            return f"The labels are the numbers {_numbers(labels)}."
         return f"The labels are the whole numbers from {labels[0]} to {labels[-1]}."
     meant = label_meanings(labels)
     lines = [f"- {label}{': ' * (label in meant)}{meant.get(label, '')}" for label in labels]
