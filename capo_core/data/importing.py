@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from capo_core.data.columns import ColumnMapping
+from capo_core.data.crowd_counts import crowd_dataset, only_counts
 from capo_core.data.formats.base import AnnotatorDetails, Format, ReadOptions
 from capo_core.data.formats.registry import AUTO, format_of
 from capo_core.data.joining import FileAnnotations, files_of, in_order_of_parts, join, stated_parts
@@ -159,7 +160,7 @@ def read_dataset(
     paths = files_of([Path(each) for each in given])
     if parts is None:
         paths = in_order_of_parts(paths)
-    options = ReadOptions(Path(), mapping, delimiter, sheet, limits)
+    options = ReadOptions(Path(), mapping, delimiter, sheet, limits, label_sets=label_sets)
     files, notes = _read_files(paths, format, encoding, options, progress)
     first = files[0]
     where = name_list(file.name for file in files)
@@ -177,7 +178,8 @@ def read_dataset(
         )
     progress("Checking every row", 0.5)
     raw, more = read_label_sets(raw, label_sets, task or raw.task, rejected, notes, where)
-    dataset = assemble(
+    build = crowd_dataset if only_counts(raw) else assemble
+    dataset = build(
         raw, name=name, task=task, rejected=rejected, notes=notes, where=where, limits=limits
     )
     people: AnnotatorDetails = {}
@@ -198,7 +200,7 @@ def read_dataset(
         sheet=raw.sheet,
         unit=raw.unit,
         rows_read=sum(file.rows_read for file in files) + more,
-        rows_kept=len(dataset.annotations),
+        rows_kept=len(dataset.items if only_counts(raw) else dataset.annotations),
         rejected=rejected.frame(),
         notes=tuple(dict.fromkeys(notes)),
         mapping=raw.mapping,
@@ -234,7 +236,8 @@ def _read_files(
         rejected = RejectedRows()
         progress("Finding the columns", 0.5 * done + 0.3 / len(paths))
         raw = found.read(source, replace(options, path=path), rejected)
-        rows_read = len(raw.frame) + len(rejected)
+        read = raw.items if only_counts(raw) else raw.frame
+        rows_read = len(read) + len(rejected)
         notes += [f"{name}: {note}" if several else note for note in source.notes]
         files.append(_File(path, name, source, found, raw, rejected, rows_read))
     formats = {file.format.name: file.name for file in files}

@@ -201,13 +201,13 @@ def read_label_sets(
                 for name, nth in zip(frame["annotation_id"].tolist(), own.tolist(), strict=True)
             ]
     else:
-        joined = {label: _one_label(labels) for label, labels in found.sets.items()}
+        joined = {label: one_label(labels) for label, labels in found.sets.items()}
         frame = frame.assign(label=[joined.get(label, label) for label in frame["label"].tolist()])
     notes.append(_note(found, frequency, several, how))
     return replace(raw, frame=frame.reset_index(drop=True)), len(frame) - rows
 
 
-def _one_label(labels: tuple[str, ...]) -> str:
+def one_label(labels: tuple[str, ...]) -> str:
     """Return the label of a set: its labels in alphabetical order."""
     return BETWEEN.join(sorted(labels, key=lambda label: (label.casefold(), label)))
 
@@ -220,7 +220,7 @@ def _note(found: LabelSets, frequency: Mapping[str, int], several: list[str], ho
     if how == "set":
         return (
             f"{count(n, 'cell')} with several labels: together they are one label, in alphabetical "
-            f"order, such as {quoted(_one_label(example))}"
+            f"order, such as {quoted(one_label(example))}"
         )
     return (
         f"{count(n, 'cell')} with several labels, such as {quoted(several[0])}: each label is an "

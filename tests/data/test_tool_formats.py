@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 
 import pytest
 from helpers import tool_exports as tools
@@ -39,14 +40,29 @@ def found(read):
     return sorted((texts[item], *rest) for item, *rest in zip(*columns, strict=True))
 
 
+def held(answers, name):
+    """The answers as a format can hold them."""
+    if name in tools.ONE_LABEL:
+        answers = [replace(each, labels=each.labels[:1], counts=True) for each in answers]
+    if name in tools.WITHOUT_WORDS:
+        answers = [replace(each, why="") for each in answers]
+    return answers
+
+
 def told(answers, name=""):
     prefix = "emotions-" if name == "Prodigy" else ""
     return sorted(
         (each.text, prefix + each.who, label, each.why)
-        for each in answers
+        for each in held(answers, name)
         if each.counts
         for label in each.labels
     )
+
+
+def set_aside(answers, name):
+    if name in tools.WITHOUT_ASIDE:
+        return 0
+    return sum(not each.counts for each in held(answers, name))
 
 
 @pytest.mark.parametrize("name", WRITERS)
@@ -55,11 +71,12 @@ def test_answers_are_found_again(tmp_path, name):
     read = read_dataset(write(tmp_path, *writer(ANSWERS)), name="x")
     assert read.report.format == format_name
     assert found(read) == told(ANSWERS, name)
-    aside = 0 if name in tools.WITHOUT_ASIDE else 1
+    aside = set_aside(ANSWERS, name)
     assert len(read.report.rejected) == aside
     assert read.report.rows_read == read.report.rows_kept + aside
     assert any("recognised by" in note for note in read.report.notes)
-    assert any("1 answer with several labels" in note for note in read.report.notes)
+    several = any("1 answer with several labels" in note for note in read.report.notes)
+    assert several == (name not in tools.ONE_LABEL)
 
 
 PEOPLE = ("ann", "ben", "cem", "7")
@@ -80,16 +97,19 @@ CASES = st.dictionaries(
 
 def check_random_case(folder, name, answers):
     """Rows in = kept + set aside, and what is kept is what was answered."""
-    counted = [each for each in answers if each.counts]
-    if not counted:
+    counted = [each for each in held(answers, name) if each.counts]
+    if not counted or (name in SURVEYS and len({each.item for each in counted}) < 2):
         return
-    read = read_dataset(write(folder, *WRITERS[name][1](answers)), name="x")
-    aside = 0 if name in tools.WITHOUT_ASIDE else len(answers) - len(counted)
+    read = read_dataset(
+        write(folder, *WRITERS[name][1](answers)), name="x", format=WRITERS[name][0]
+    )
+    aside = set_aside(answers, name)
     assert found(read) == told(answers, name)
     assert len(read.report.rejected) == aside
     assert read.report.rows_read == sum(len(each.labels) for each in counted) + aside
 
 
+SURVEYS = {"Google Forms", "Qualtrics"}  # of one item nothing says which column is it
 SETTINGS = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 
 
@@ -375,3 +395,163 @@ def test_mturk_one_text_in_two_tasks_is_one_item(tmp_path):
     read = read_dataset(write(tmp_path, "b.csv", tools.table(rows)), name="x")
     assert read.dataset.items["item_id"].tolist() == ["H1"]
     assert read.report.rows_kept == 2
+
+
+# --- surveys, one-hot labels, explanations of one label, lists
+
+
+def test_surveys_leave_out_what_is_about_the_person(tmp_path):
+    rows = [
+        ["Timestamp", "Your name", "Gender", "Is it true? [The lamp is green.]",
+         "Is it true? [A dog reads a map.]", "Any comments on this survey?"],
+        ["1", "ann", "f", "yes", "no", "This was a nice long survey"],
+        ["2", "ben", "m", "no", "no", "It took me far too much time"],
+    ]  # fmt: skip
+    read = read_dataset(write(tmp_path, "f.csv", tools._csv(rows)), name="x")
+    lamp, dog = "The lamp is green.", "A dog reads a map."
+    expected = [(lamp, "ann", "yes"), (lamp, "ben", "no"), (dog, "ann", "no"), (dog, "ben", "no")]
+    assert [each[:3] for each in found(read)] == sorted(expected)
+    assert any("columns that are no item, not read: 'Gender'" in n for n in read.report.notes)
+
+
+def test_survey_previews_are_set_aside_and_nameless_people_numbered(tmp_path):
+    answers = [replace(each, labels=each.labels[:1]) for each in ANSWERS]
+    text = tools.qualtrics(answers)[1].replace(
+        "IP Address,100,True,R_0", "Survey Preview,1,True,R_0"
+    )
+    read = read_dataset(write(tmp_path, "q.csv", text), name="x")
+    assert set(read.report.reasons()) == {"a preview or test of the survey, not a response"}
+    assert "ann@x.example" not in read.dataset.annotators
+    forms = tools.google_forms(answers)[1].replace("Email Address", "Remark on you")
+    read = read_dataset(write(tmp_path, "f.csv", forms), name="x")
+    assert read.dataset.annotators == ("person-1", "person-2", "person-3")
+
+
+def test_one_hot_rows_without_a_label_say_so(tmp_path):
+    read = read_dataset(write(tmp_path, *tools.one_hot(ANSWERS)), name="x")
+    assert read.report.reasons() == {"no label is on (example_very_unclear)": 1}
+    assert any("3 columns of 0 and 1 are labels" in note for note in read.report.notes)
+
+
+def test_a_table_with_flags_of_0_and_1_stays_a_table(tmp_path):
+    rows = [{"item_id": 1, "text": TEXTS[0], "annotator": who, "label": "joy", "is_check": 0,
+             "read_it": 1} for who in ("ann", "ben")]  # fmt: skip
+    assert (
+        read_dataset(write(tmp_path, "t.csv", tools.table(rows)), name="x").report.format == "table"
+    )
+
+
+def test_esnli_explanations_share_the_label(tmp_path):
+    row = {"pairID": "1r", "gold_label": "neutral", "Sentence1": TEXTS[0], "Sentence2": TEXTS[1],
+           "Explanation_1": "one", "Sentence1_marked_1": "*The*", "Explanation_2": "two",
+           "Explanation_3": "three"}  # fmt: skip
+    path = write(tmp_path, "d.csv", tools.table([row]))
+    read = read_dataset(path, name="x")
+    assert read.report.format == "esnli"
+    assert found(read) == [(TEXTS[0], n, "neutral", why)
+                           for n, why in (("1", "one"), ("2", "two"), ("3", "three"))]  # fmt: skip
+    assert any("other people from item to item" in note for note in read.report.notes)
+    train = {**row, "WorkerId": "W7", "Explanation_2": "", "Explanation_3": ""}
+    read = read_dataset(write(tmp_path, "t.csv", tools.table([train])), name="x")
+    assert found(read) == [(TEXTS[0], "W7", "neutral", "one")]
+    hub = {"premise": TEXTS[0], "hypothesis": TEXTS[1], "label": 2,
+           "explanation_1": "one", "explanation_2": "two", "explanation_3": ""}  # fmt: skip
+    read = read_dataset(write(tmp_path, "h.parquet", tools.parquet([hub])), name="x")
+    assert [each[1:3] for each in found(read)] == [("1", "contradiction"), ("2", "contradiction")]
+
+
+def test_litex_has_one_explanation_in_each_record(tmp_path):
+    base = {"pairID": "1r", "premise": TEXTS[0], "hypothesis": TEXTS[1], "gold_label": "neutral"}
+    rows = [base | {"explanation": why, "category": "Logic Conflict"} for why in ("one", "two")]
+    read = read_dataset(write(tmp_path, "l.jsonl", tools.lines(rows)), name="x")
+    assert read.report.format == "esnli"
+    assert [each[1:] for each in found(read)] == [("1", "neutral", "one"), ("2", "neutral", "two")]
+
+
+def test_lists_of_different_length_are_set_aside_and_nameless_ones_refused(tmp_path):
+    rows = [{"text": TEXTS[0], "annotators": ["a", "b"], "labels": ["yes", "no"]},
+            {"text": TEXTS[1], "annotators": ["a", "b"], "labels": ["yes"]}]  # fmt: skip
+    read = read_dataset(write(tmp_path, "l.jsonl", tools.lines(rows)), name="x")
+    assert found(read) == [(TEXTS[0], "a", "yes", ""), (TEXTS[0], "b", "no", "")]
+    assert read.report.reasons() == {"the lists differ in length: 2 annotators, 1 labels": 1}
+    rows = [{"text": TEXTS[0], "labels": ["yes", "no"]}, {"text": TEXTS[1], "labels": ["no", "no"]}]
+    with pytest.raises(DataError, match="no annotator is named beside the labels"):
+        read_dataset(write(tmp_path, "n.jsonl", tools.lines(rows)), name="x")
+
+
+def test_preferences_without_annotators_are_refused_in_one_sentence(tmp_path):
+    row = {"context": [{"role": "user", "content": "Hi"}], "response1": "a", "response2": "b",
+           "individual_preference": [{"score": -1, "reasoning": "shorter"}]}  # fmt: skip
+    with pytest.raises(DataError, match="name no annotators: they cannot be assigned to people"):
+        read_dataset(write(tmp_path, "h.jsonl", tools.lines([row])), name="x")
+
+
+# --- LeWiDi of 2023, and crowd counts
+
+
+def test_lewidi_2023_keeps_its_split_and_refuses_to_guess(tmp_path):
+    text = tools.lewidi_2023([replace(each, labels=each.labels[:1]) for each in ANSWERS])[1]
+    value = json.loads(text)
+    read = read_dataset(write(tmp_path, "HS_train.json", text), name="x")
+    assert set(read.dataset.items["split"]) == {"train"}
+    value["0"]["annotations"] = "joy,anger"  # of three annotators
+    value["1"]["annotators"] = ""
+    read = read_dataset(write(tmp_path, "HS_train.json", json.dumps(value)), name="x")
+    assert read.report.reasons() == {
+        "2 annotations for 3 annotators cannot be assigned": 1,
+        "the item names no annotators, so its labels belong to nobody": 1,
+    }
+
+
+def test_lewidi_conversations_packed_into_text(tmp_path):
+    item = {"annotations": "0,1", "annotators": "A1,A2", "split": "dev",
+            "text": json.dumps({"prev_agent": "Hello.", "agent": "How are you?"})}  # fmt: skip
+    read = read_dataset(write(tmp_path, "ConvAbuse_dev.json", json.dumps({"7": item})), name="x")
+    texts = read.dataset.items[["text_a", "text_b", "split"]].to_numpy().tolist()
+    assert texts == [["Hello.", "How are you?", "validation"]]
+
+
+def counts(read):
+    crowd = read.dataset.crowd
+    return {item: dict(zip(own["label"], own["count"].tolist(), strict=True))
+            for item, own in crowd.groupby("item_id")}  # fmt: skip
+
+
+CHAOS = {"uid": "1n", "label_counter": {"e": 70, "n": 20, "c": 10}, "majority_label": "e",
+         "label_dist": [0.7, 0.2, 0.1], "label_count": [70, 20, 10], "entropy": 1.1,
+         "example": {"uid": "1n", "premise": TEXTS[0], "hypothesis": TEXTS[1]},
+         "old_label": "n", "old_labels": ["neutral", "entailment"]}  # fmt: skip
+
+
+def test_crowd_counts_are_kept_and_nobody_is_invented(tmp_path):
+    read = read_dataset(write(tmp_path, "c.jsonl", tools.lines([CHAOS])), name="x")
+    assert counts(read) == {"1n": {"entailment": 70, "neutral": 20, "contradiction": 10}}
+    assert read.dataset.annotators == () and not len(read.dataset.annotations)
+    assert (read.report.rows_read, read.report.rows_kept, read.report.unit) == (1, 1, "items")
+    assert any("there are no annotators" in note for note in read.report.notes)
+    with pytest.raises(ConfigError, match="need no column mapping"):
+        mapping = parse_mapping(["label=label_counter"])
+        read_dataset(tmp_path / "c.jsonl", name="x", mapping=mapping)
+
+
+def test_shares_become_counts_only_if_the_number_of_people_is_known(tmp_path):
+    rows = [{"text": TEXTS[0], "soft_label": {"yes": 0.67, "no": 0.33}, "num_annotators": 3}]
+    read = read_dataset(write(tmp_path, "s.jsonl", tools.lines(rows)), name="x")
+    assert counts(read) == {"1": {"yes": 2, "no": 1}}
+    rows = [{"text": TEXTS[0], "soft_label": {"entailment": 0.6, "neutral": 0.4}}]
+    with pytest.raises(DataError, match="the number of people is not in the file") as caught:
+        read_dataset(write(tmp_path, "s.jsonl", tools.lines(rows)), name="x")
+    assert "distributions compare --file" in caught.value.todo
+    rows = [CHAOS, CHAOS | {"uid": "2n", "label_counter": {"e": -1, "n": 2}}, CHAOS]
+    read = read_dataset(write(tmp_path, "c.jsonl", tools.lines(rows)), name="x")
+    assert read.report.rows_read == 3 and read.report.rows_kept == 1
+    assert sum(read.report.reasons().values()) == 2
+
+
+def test_several_labels_are_each_an_annotation_or_one_set(tmp_path):
+    path = write(tmp_path, *tools.label_studio(ANSWERS))
+    read = read_dataset(path, name="x", label_sets="set")
+    assert ("anger + joy") in labels(read)
+    assert read.report.rows_kept == sum(each.counts for each in ANSWERS)
+    each = read_dataset(path, name="x", label_sets="each")
+    assert found(each) == told(ANSWERS) == found(read_dataset(path, name="x"))

@@ -305,6 +305,145 @@ def mturk_answers(given: list[Given]) -> tuple[str, str]:
     return "Batch_2_batch_results.csv", table(rows)
 
 
+def _lists(given: list[Given]) -> list[dict]:
+    return [
+        {
+            "id": item,
+            "text": TEXTS[item],
+            "annotators": [each.who for each in own],
+            "labels": [each.labels[0] for each in own],
+            "explanations": [each.why for each in own],
+            "majority_label": "X",
+        }
+        for item, own in by_item(given).items()
+    ]
+
+
+def lists_printed(given: list[Given]) -> tuple[str, str]:
+    """A CSV with lists as NumPy prints them, without commas."""
+    rows = []
+    for row in _lists(given):
+        printed = {key: "[" + " ".join(f"'{each}'" for each in row[key]) + "]"
+                   for key in ("annotators", "labels")}  # fmt: skip
+        rows.append({"id": row["id"], "text": row["text"], **printed})
+    return "rows.csv", table(rows)
+
+
+def list_of_objects(given: list[Given]) -> tuple[str, str]:
+    return "rows.jsonl", lines([
+        {
+            "id": item,
+            "text": TEXTS[item],
+            "annotations": [
+                {"annotator": each.who, "label": each.labels[0], "explanation": each.why}
+                for each in own
+            ],
+        }
+        for item, own in by_item(given).items()
+    ])  # fmt: skip
+
+
+def object_of_lists(given: list[Given]) -> tuple[str, bytes]:
+    return "rows.parquet", parquet([
+        {
+            "id": item,
+            "text": TEXTS[item],
+            "annotators": {
+                "annotator_id": [each.who for each in own],
+                "label": [each.labels[0] for each in own],
+                "rationale": [each.why for each in own],
+            },
+        }
+        for item, own in by_item(given).items()
+    ])  # fmt: skip
+
+
+def one_hot(given: list[Given]) -> tuple[str, str]:
+    return "emotions.csv", table([
+        {
+            "text": each.text,
+            "id": f"e{each.item}",
+            "author": "somebody",
+            "rater_id": each.who,
+            "example_very_unclear": not each.counts,
+            "comment": each.why,
+            **{name: int(each.counts and name in each.labels) for name in ("joy", "anger", "none")},
+        }
+        for each in given
+    ])  # fmt: skip
+
+
+def _people(given: list[Given]) -> dict[str, dict[int, Given]]:
+    people: dict[str, dict[int, Given]] = {}
+    for each in given:
+        people.setdefault(each.who, {})[each.item] = each
+    return people
+
+
+def google_forms(given: list[Given]) -> tuple[str, str]:
+    items = sorted(by_item(given))
+    header = ["Timestamp", "Email Address", "What is your age?"]
+    header += [cell for n, item in enumerate(items, 1) for cell in (f"{n}. {TEXTS[item]}", "Why?")]
+    rows = []
+    for n, (who, own) in enumerate(_people(given).items()):
+        cells = [f"2025/03/01 10:00:0{n}", who, str(31 + n)]
+        for item in items:
+            answer = own.get(item)
+            cells += [answer.labels[0], answer.why] if answer else ["", ""]
+        rows.append(cells)
+    return "Form (Responses).csv", _csv([header, *rows])
+
+
+def qualtrics(given: list[Given]) -> tuple[str, str]:
+    items = sorted(by_item(given))
+    names = ["StartDate", "EndDate", "Status", "Progress", "Finished", "ResponseId", "PROLIFIC_PID"]
+    texts = [
+        "Start Date",
+        "End Date",
+        "Response Type",
+        "Progress",
+        "Finished",
+        "Response ID",
+        "pid",
+    ]
+    for n, item in enumerate(items, 1):
+        names += [f"Q{n}", f"Q{n}_why"]
+        texts += [f"How do you feel? - {TEXTS[item]}", "Why?"]
+    ids = [json.dumps({"ImportId": f"QID{n}"}) for n in range(len(names))]
+    rows = []
+    for n, (who, own) in enumerate(_people(given).items()):
+        cells = ["2025-03-01", "2025-03-01", "IP Address", "100", "True", f"R_{n}", who]
+        for item in items:
+            answer = own.get(item)
+            cells += [answer.labels[0], answer.why] if answer else ["", ""]
+        rows.append(cells)
+    return "survey.csv", _csv([names, texts, ids, *rows])
+
+
+def _csv(rows: list[list[str]]) -> str:
+    out = io.StringIO(newline="")
+    csv.writer(out).writerows(rows)
+    return out.getvalue()
+
+
+def lewidi_2023(given: list[Given]) -> tuple[str, str]:
+    return "HS_train.json", json.dumps({
+        str(item): {
+            "text": TEXTS[item],
+            "annotation task": "emotion detection",
+            "number of annotations": len(own),
+            "annotations": ",".join(each.labels[0] for each in own),
+            "annotators": ",".join(each.who for each in own),
+            "lang": "en",
+            "hard_label": "X",
+            "soft_label": {"X": 1.0},
+            "split": "train",
+            "other_info": {"annotators group": ",".join("g" for _ in own)},
+        }
+        for item, own in by_item(given).items()
+    })  # fmt: skip
+
+
 WRITERS: dict[str, tuple[str, Writer]] = {  # name → format, writer of one file
     "Label Studio JSON": ("label-studio", label_studio),
     "Label Studio CSV": ("label-studio", label_studio_csv),
@@ -321,6 +460,15 @@ WRITERS: dict[str, tuple[str, Writer]] = {  # name → format, writer of one fil
     "Potato TSV": ("potato", potato_tsv),
     "MTurk radio buttons": ("mturk", mturk_radio),
     "MTurk taskAnswers": ("mturk", mturk_answers),
+    "Lists, JSON Lines": ("lists", lambda g: ("rows.jsonl", lines(_lists(g)))),
+    "Lists, Parquet": ("lists", lambda g: ("rows.parquet", parquet(_lists(g)))),
+    "Lists, CSV": ("lists", lists_printed),
+    "List of objects": ("lists", list_of_objects),
+    "Object of lists": ("lists", object_of_lists),
+    "One-hot": ("one-hot", one_hot),
+    "Google Forms": ("survey", google_forms),
+    "Qualtrics": ("survey", qualtrics),
+    "LeWiDi 2023": ("lewidi", lewidi_2023),
 }
 WITHOUT_ASIDE = {  # exports that hold only what counts
     "Label Studio CSV",
@@ -328,3 +476,14 @@ WITHOUT_ASIDE = {  # exports that hold only what counts
     "Potato instances",
     "Potato TSV",
 }
+ONE_LABEL = {  # of each person for an item, all of which count
+    "Lists, JSON Lines",
+    "Lists, Parquet",
+    "Lists, CSV",
+    "List of objects",
+    "Object of lists",
+    "Google Forms",
+    "Qualtrics",
+    "LeWiDi 2023",
+}
+WITHOUT_WORDS = {"Lists, CSV", "LeWiDi 2023"}

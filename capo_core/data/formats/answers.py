@@ -19,6 +19,7 @@ import pandas as pd
 
 from capo_core.data.columns import SYNONYMS, ColumnMapping, normalised_name
 from capo_core.data.formats.base import Format, ReadOptions
+from capo_core.data.label_sets import one_label
 from capo_core.data.raw_annotations import RAW_COLUMNS, RawAnnotations, role_name
 from capo_core.data.readers.encoding import cell_text
 from capo_core.data.readers.table import ImportSource
@@ -153,6 +154,8 @@ def annotations_of(
             continue
         labels = labels_of(answer.given.get(label))
         several += len(labels) > 1
+        if options.label_sets == "set":
+            labels = [one_label(labels)]
         base = {
             "row": answer.row,
             "column": label,
@@ -167,10 +170,7 @@ def annotations_of(
         }
         rows += [base | {"label": each} for each in labels]
     if several:
-        notes.append(
-            f"{count(several, 'answer')} with several labels: each label is an annotation"
-            + (" with the explanation of the answer" if words else "")
-        )
+        notes.append(_note_on_sets(several, options.label_sets, bool(words)))
     if words:
         notes.append(f"label: {quoted(label)}; explanation: {quoted(words)}")
     elif len(kinds) > 1:
@@ -185,6 +185,15 @@ def annotations_of(
         delimiter=export.delimiter,
         sheet=export.sheet,
     )
+
+
+def _note_on_sets(several: int, how: str, words: bool) -> str:
+    whole = f"{count(several, 'answer')} with several labels"
+    if how == "set":
+        return f"{whole}: together they are one label"
+    shared = ", with the explanation of the answer" if words else ""
+    other = "" if how else " (as one label: label sets read as set)"
+    return f"{whole}: each label is an annotation{shared}{other}"
 
 
 def labels_of(value: Any) -> list[str]:
@@ -434,18 +443,35 @@ def _turn(value: Any) -> str:
     return cell_text(value)
 
 
-def parsed_cell(text: Any) -> Any:
-    """Return the list or object that a cell holds, as JSON or as Python prints it; else unchanged.
+_NUMPY = re.compile(
+    r"\[\s*(?:'[^']*'|\"[^\"]*\"|[-+.\w]+)(?:\s+(?:'[^']*'|\"[^\"]*\"|[-+.\w]+))*\s*\]"
+)
+_ELEMENT = re.compile(r"'([^']*)'|\"([^\"]*)\"|([-+.\w]+)")
 
-    >>> parsed_cell('["a", "b"]'), parsed_cell("['a', None]"), parsed_cell("[sic]")
-    (['a', 'b'], ['a', None], '[sic]')
+
+def parsed_cell(text: Any) -> Any:
+    """Return the list or object that a cell holds, as JSON, Python or NumPy write it.
+
+    Any other value is returned unchanged.
+
+    >>> parsed_cell('["a", "b"]'), parsed_cell("['a', None]"), parsed_cell("[sic, no]")
+    (['a', 'b'], ['a', None], '[sic, no]')
+    >>> parsed_cell("['a' 'b']"), parsed_cell("[0 1]")
+    (['a', 'b'], ['0', '1'])
     """
     if not isinstance(text, str) or text.lstrip()[:1] not in ("[", "{"):
         return text
-    for parse in (json.loads, ast.literal_eval):
+    stripped = text.strip()
+    try:
+        found = json.loads(stripped)
+    except (ValueError, RecursionError):
+        found = None
+    if found is None and _NUMPY.fullmatch(stripped) and re.search(r"[\"'\d]", stripped):
+        # Before Python: it would take two texts side by side for one.
+        return [next(filter(None, match), "") for match in _ELEMENT.findall(stripped)]
+    if found is None:
         try:
-            found = parse(text.strip())
+            found = ast.literal_eval(stripped)
         except (ValueError, SyntaxError, RecursionError, MemoryError):
-            continue
-        return found if isinstance(found, list | dict) else text
-    return text
+            return text
+    return found if isinstance(found, list | dict) else text

@@ -50,6 +50,8 @@ class ReadOptions:
         path: the file, for what lies beside it.
         mapping: roles of columns as the user gave them.
         annotator: the annotator of rows that name none; "" if unknown.
+        label_sets: how an answer with several labels is read: "each", "set", or "" for the
+            format's own way.
     """
 
     path: Path
@@ -58,6 +60,7 @@ class ReadOptions:
     sheet: str | None = None
     limits: ImportLimits = LIMITS
     annotator: str = ""
+    label_sets: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,11 @@
 """LeWiDi: the shared task's JSON, one object per item with annotators and labels packed into text.
 
 `annotators` lists the annotators, comma-separated; one with two labels is listed twice.
-`annotations` has each annotator's labels, comma-separated in the same order. Explanations
-(`other_info.explanations`) follow the order of `annotators`: the k-th mention of an annotator
-belongs to their k-th label. In test files the labels are empty.
+`annotations` has each annotator's labels, comma-separated in the same order (third edition, 2025),
+or is itself a list, comma-separated, in the order of `annotators` (second edition, 2023, and files
+of the first one, 2021, that name their annotators). Explanations (`other_info.explanations`)
+follow the order of `annotators`: the k-th mention of an annotator belongs to their k-th label. In
+test files the labels are empty.
 """
 
 from __future__ import annotations
@@ -70,7 +72,7 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
     """
     where = source.name
     value, notes = source.whole_json()
-    if _is_metadata(value):
+    if _is_metadata(value) and not _is_lewidi(value):
         raise DataError(
             "these are the annotators' metadata, not annotations",
             where=where,
@@ -114,8 +116,15 @@ def _problem(item: Any) -> str:
         return "the item is not a JSON object"
     if item.repeated:
         return f"the key {', '.join(map(quoted, item.repeated))} occurs twice in one item"
-    if not isinstance(item.get("annotations"), dict):
-        return "the item has no object 'annotations'"
+    given = item.get("annotations")
+    if isinstance(given, str | list | int | float) and not isinstance(given, bool):
+        labels, who = _listed(given), _split_names(item.get("annotators"))
+        if not who:
+            return "the item names no annotators, so its labels belong to nobody"
+        if any(labels) and len(labels) != len(who):
+            return f"{len(labels)} annotations for {len(who)} annotators cannot be assigned"
+    elif not isinstance(given, dict):
+        return "the item has no object or list 'annotations'"
     if not isinstance(item.get("text"), dict | str):
         return "the item has no 'text'"
     return ""
@@ -125,17 +134,35 @@ def _task_of(items: list[dict]) -> tuple[Task | None, tuple[str, str]]:
     """Return the task that the items name (None: to be inferred), and the names of their texts."""
     names = {cell_text(item.get("annotation task")).strip().casefold() for item in items}
     known = _TASKS.get(next(iter(names))) if len(names) == 1 else None
-    text = items[0]["text"] if items else {}
+    text = _parsed_text(items[0]["text"]) if items else {}
     keys = [key.casefold() for key in text] if isinstance(text, dict) else []
     roles = [*keys, "", ""][:2]
     return known, (roles[0], roles[1])
 
 
 def _texts(text: Any) -> tuple[str, str]:
+    text = _parsed_text(text)
     if isinstance(text, str):
         return text, ""
     first, *rest = [cell_text(value) for value in text.values()] or [""]
     return first, "\n".join(rest)
+
+
+def _parsed_text(text: Any) -> Any:
+    """Return the texts of a conversation that are packed into one, as ConvAbuse has them."""
+    if isinstance(text, str) and text.lstrip().startswith("{"):
+        try:
+            value = parse_leniently(text)[0]
+        except ValueError:
+            return text
+        return value if isinstance(value, dict) and value else text
+    return text
+
+
+def _listed(value: Any) -> list[str]:
+    """Return the labels of a list in the order of the annotators."""
+    parts = value if isinstance(value, list) else cell_text(value).split(",")
+    return [cell_text(each).strip() for each in parts]
 
 
 def _split_names(value: Any) -> list[str]:
@@ -149,11 +176,22 @@ def _labels(value: Any) -> list[str]:
     return [cell_text(each).strip() for each in parts] or [""]
 
 
+def _by_annotator(given: Any, mentions: list[str]) -> dict[str, Any]:
+    """Return annotator → labels, of an object or of a list in the order of the annotators."""
+    if isinstance(given, dict):
+        return {cell_text(who).strip(): labels for who, labels in given.items()}
+    found: dict[str, list[str]] = {who: [] for who in mentions}
+    labels = _listed(given)
+    for position, who in enumerate(mentions):
+        found[who].append(labels[position] if position < len(labels) else "")
+    return found
+
+
 def _item_rows(number: int, item_id: str, item: dict, notes: list[str]) -> list[dict]:
     """Return one row for each annotation of an item, with its explanation."""
-    annotations = item["annotations"]
-    annotations = {cell_text(who).strip(): given for who, given in annotations.items()}
-    mentions = _split_names(item.get("annotators")) or list(annotations)
+    mentions = _split_names(item.get("annotators"))
+    annotations = _by_annotator(item["annotations"], mentions)
+    mentions = mentions or list(annotations)
     mentions += [who for who in annotations if who not in mentions]
     text_a, text_b = _texts(item["text"])
     base = {
@@ -227,8 +265,8 @@ def read_metadata(path: Path, dataset: Dataset, notes: list[str]) -> AnnotatorDe
 FORMAT = Format(
     name="lewidi",
     title="LeWiDi",
-    description="JSON of the shared task Learning with Disagreements (third edition, 2025), such "
-    "as its paraphrase and VariErr NLI data",
+    description="JSON of the shared task Learning with Disagreements (editions of 2025 and 2023), "
+    "such as its paraphrase and VariErr NLI data",
     read=read,
     sign="one object for each item, with 'annotations' and 'text'",
     matches=matches,

@@ -1,0 +1,187 @@
+"""Crowd counts: ChaosNLI's files, and objects of labels with counts or shares in each record.
+
+ChaosNLI (Nie et al., EMNLP 2020) has `label_counter` (label → number of people), the texts in
+`example`, and labels of nobody in particular: the majority, and `old_labels` of the source. Other
+files have an object such as `{"entailment": 6, "neutral": 4}`, or shares with the number of people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from capo_core.data.columns import SYNONYMS, normalised_name
+from capo_core.data.crowd_counts import LabelCounts, counts_of
+from capo_core.data.formats.answers import parsed_cell
+from capo_core.data.formats.base import Format, ReadOptions
+from capo_core.data.raw_annotations import RAW_COLUMNS, RawAnnotations, role_name
+from capo_core.data.readers.encoding import cell_text
+from capo_core.data.readers.records import records_of
+from capo_core.data.readers.table import ImportSource
+from capo_core.data.rejected_rows import RejectedRows, quoted
+from capo_core.errors import DataError
+from capo_core.formatting import count
+
+# Usual names of the field, best first; compared in lower case with "_".
+_FIELDS = ("label_counter", "label_counts", "label_count", "counts", "crowd", "votes",
+           "crowd_counts", "annotation_counts", "soft_label", "soft_labels", "label_dist",
+           "label_distribution", "distribution", "human_distribution", "probabilities",
+           "probs", "labels", "label")  # fmt: skip
+_PEOPLE = ("number_of_annotators", "number_of_annotations", "num_annotators", "n_annotators",
+           "num_annotations", "n_annotations", "annotator_count", "num_votes", "n", "total",
+           "n_people")  # fmt: skip
+_PAIRS = (("obs1", "obs2"), ("hyp1", "hyp2"))  # ChaosNLI's abductive part
+
+
+def flat(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record with the texts of its nested `example` beside the other fields."""
+    inner = record.get("example")
+    return {**inner, **record} if isinstance(inner, dict) else dict(record)
+
+
+def is_label_numbers(value: Any) -> bool:
+    """Return whether this is an object of at least two labels with numbers."""
+    return (
+        isinstance(value, Mapping)
+        and len(value) > 1
+        and all(isinstance(each, int | float) and not isinstance(each, bool)
+                for each in value.values())
+    )  # fmt: skip
+
+
+def count_field(records: list[dict[str, Any]]) -> str:
+    """Return the field with the counts of labels; "" if none, or several without a usual name."""
+    found = {}
+    for record in records:
+        for name, value in record.items():
+            if is_label_numbers(parsed_cell(value)):
+                found.setdefault(normalised_name(name), name)
+    usual = next((found[name] for name in _FIELDS if name in found), "")
+    return usual or (next(iter(found.values())) if len(found) == 1 else "")
+
+
+def _names_people(record: Mapping[str, Any]) -> bool:
+    names = {normalised_name(str(name)) for name in record}
+    people = {*SYNONYMS["annotator_id"], "annotators", "annotations"}
+    return bool(names & people)
+
+
+def _texts(record: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the fields of the two texts."""
+    names = {normalised_name(name): name for name, value in record.items()
+             if isinstance(value, str) and value.strip()}  # fmt: skip
+    pick = [next((names[each] for each in SYNONYMS[role] if each in names), "")
+            for role in ("text_a", "text_b")]  # fmt: skip
+    return pick[0], pick[1]
+
+
+def matches(source: ImportSource) -> bool:
+    """Return whether records with counts of labels, a text and no annotators are in the file."""
+    sample = [flat(record) for record in source.sample]
+    if not sample or not count_field(sample) or any(map(_names_people, sample)):
+        return False
+    return bool(_texts(sample[0])[0]) or "obs1" in sample[0]
+
+
+def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> RawAnnotations:
+    """Return items with crowd counts, and no annotation.
+
+    Raises:
+        DataError: no field holds counts, or only shares of an unknown number of people.
+    """
+    where = source.name
+    records = records_of(source, rejected, options.limits, options.delimiter, options.sheet)
+    rows = [(row, flat(record)) for row, record in records.rows]
+    field = count_field([record for _, record in rows])
+    if not field:
+        raise DataError(
+            "no field holds the counts of labels",
+            where=where,
+            expected='an object such as {"entailment": 70, "neutral": 30} in each record',
+        )
+    items, crowd, notes = [], [], list(records.notes)
+    problems: dict[str, int] = {}
+    seen: dict[str, tuple[str, str]] = {}
+    roles = ("", "")
+    for row, record in rows:
+        found = _counts(record, field)
+        text_a, text_b, names = _shown(record)
+        item = _item(record) or str(len(items) + 1)
+        problem = found.problem or ("" if text_a.strip() else "the item has no text")
+        if not problem and item in seen:
+            problem = f"duplicate: the item {quoted(item)} is in an earlier row"
+        if problem:
+            rejected.add(row, field, problem, cell_text(record))
+            problems[problem] = problems.get(problem, 0) + 1
+            continue
+        seen[item] = (text_a, text_b)
+        roles = roles if any(roles) else names
+        items.append({"item_id": item, "text_a": text_a, "text_b": text_b, "split": ""})
+        crowd += [
+            {"item_id": item, "label": label, "count": n} for label, n in found.counts.items()
+        ]
+    if not items:
+        shares = any("number of people is not in the file" in each for each in problems)
+        raise DataError(
+            "; ".join(f"{problem} ({count(n, 'row')})" for problem, n in problems.items()),
+            where=where,
+            expected="counts of people for each label, or shares with the number of people",
+            todo="compare such distributions with distributions compare --file" if shares else None,
+        )
+    unread = [name for name in ("majority_label", "old_label", "old_labels", "label_dist")
+              if any(name in record for _, record in rows) and name != field]  # fmt: skip
+    if unread:
+        notes.append(f"not read, they are nobody's labels: {', '.join(unread)}")
+    return RawAnnotations(
+        pd.DataFrame(columns=RAW_COLUMNS, dtype=object),
+        "items",
+        roles,
+        tuple(notes),
+        crowd=pd.DataFrame(crowd, columns=["item_id", "label", "count"]),
+        items=pd.DataFrame(items, dtype=object),
+        origin=f"crowd counts, from {where}",
+        delimiter=records.delimiter,
+        sheet=records.sheet,
+    )
+
+
+def _counts(record: Mapping[str, Any], field: str) -> LabelCounts:
+    names = {normalised_name(str(name)): name for name in record}
+    people = next((record[names[each]] for each in _PEOPLE if each in names), None)
+    try:
+        known = None if people is None else float(people)
+    except (TypeError, ValueError):
+        known = None
+    return counts_of(parsed_cell(record.get(field)), known)
+
+
+def _shown(record: Mapping[str, Any]) -> tuple[str, str, tuple[str, str]]:
+    """Return the two texts and their names."""
+    if "obs1" in record:
+        text_a, text_b = (
+            "\n".join(cell_text(record.get(each)) for each in pair) for pair in _PAIRS
+        )
+        return text_a, text_b, ("observations", "hypotheses")
+    first, second = _texts(record)
+    texts = [cell_text(record.get(name)) if name else "" for name in (first, second)]
+    return texts[0], texts[1], (role_name(first), role_name(second))
+
+
+def _item(record: Mapping[str, Any]) -> str:
+    names = {normalised_name(str(name)): name for name in record}
+    known = next((names[each] for each in (*SYNONYMS["item_id"], "id") if each in names), "")
+    return cell_text(record.get(known)).strip() if known else ""
+
+
+FORMAT = Format(
+    name="crowd-counts",
+    title="Crowd counts",
+    description="ChaosNLI's JSON Lines, and other files with an object of labels and counts (or "
+    "shares and the number of people) in each record: items without annotators",
+    sign="an object of labels with numbers in each record, and no annotators",
+    general=True,
+    read=read,
+    matches=matches,
+)

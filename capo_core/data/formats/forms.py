@@ -1,0 +1,312 @@
+"""Surveys with a person in each row and the items in columns: Google Forms and Qualtrics.
+
+Google Forms has a `Timestamp` and one column for each question, whose header is the question;
+Qualtrics has names, question texts and `{"ImportId": …}` in its first three rows. A column with
+choices or a rating is an item, its text the question's; the columns of free text after it are its
+explanation. In a grid the item is in brackets, `Is it true? [The lamp is green.]`, in a Qualtrics
+matrix behind a dash.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from capo_core.data.columns import SYNONYMS, normalised_name, recognised
+from capo_core.data.formats.answers import (
+    LABEL,
+    TEXT,
+    ToolAnswer,
+    ToolExport,
+    guessed_kind,
+    tool_format,
+)
+from capo_core.data.formats.base import ReadOptions
+from capo_core.data.limits import check_cells
+from capo_core.data.readers.delimited import find_delimiter
+from capo_core.data.readers.excel_parquet import read_excel
+from capo_core.data.readers.table import ImportSource
+from capo_core.data.rejected_rows import RejectedRows, quoted_list
+from capo_core.errors import DataError
+from capo_core.formatting import count
+
+_IMPORT_ID = re.compile(r'\s*\{\s*"ImportId"')
+_TIMESTAMP = {"timestamp", "zeitstempel", "horodateur", "marca_temporal", "tijdstempel",
+              "informazioni_cronologiche", "carimbo_de_data_hora", "start_time",
+              "completion_time"}  # fmt: skip
+_PERSON = re.compile(
+    r"^(e_?mail(_address)?|username|user_?name|name|(your|full|first)_name|nickname|initials|"
+    r"prolific.*|worker.*|participant.*|annotator.*|respondent.*|pid|mturk.*|your_(id|e_?mail).*|id)$"
+)
+_ABOUT_PERSON = re.compile(
+    r"(^|_)(age|gender|sex|nationality|country|native|language|education|consent|agree_to|"
+    r"captcha|feedback|comments?_about|how_(old|long)|e_?mail|attention)(_|$)"
+)
+_QUALTRICS = {"startdate", "enddate", "status", "ipaddress", "progress", "duration_in_seconds",
+              "finished", "recordeddate", "responseid", "externalreference",
+              "recipientlastname", "recipientfirstname", "recipientemail", "locationlatitude",
+              "locationlongitude", "distributionchannel", "userlanguage"}  # fmt: skip
+_NUMBERED = re.compile(r"^\s*(?:Q?\d+\s*[.):]\s+)")
+_AGAIN = re.compile(r" \(\d+\)$")  # of a second column of the same name
+_GRID = re.compile(r"^(?P<question>.*?)\s*\[(?P<item>[^\[\]]+)\]\s*$", re.DOTALL)
+_MATRIX = re.compile(r"^(?P<question>.+?)\s+-\s+(?P<item>.+)$", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class _Survey:
+    """A survey's rows: names of the columns, their questions, and (place, cells) of the people."""
+
+    names: list[str]
+    questions: list[str]
+    rows: list[tuple[int, list[str]]]
+    qualtrics: bool
+    notes: tuple[str, ...] = ()
+    delimiter: str = ""
+    sheet: str = ""
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^\w]+", "_", name.strip().lower()).strip("_")
+
+
+def _is_long(names: Sequence[str]) -> bool:
+    """Return whether there are columns for item and label, so that a row is one annotation."""
+    keys = {normalised_name(name) for name in names}
+    return bool(keys & set(SYNONYMS["item_id"])) and bool(keys & set(SYNONYMS["label"]))
+
+
+def matches(source: ImportSource) -> bool:
+    """Return whether the header is that of a survey with a person in each row."""
+    if source.kind == "parquet" or source.json:
+        return False
+    sample = source.sample
+    if not sample or _is_long(list(sample[0])):
+        return False
+    names = list(sample[0])
+    if any(_IMPORT_ID.match(str(value)) for row in sample[:2] for value in row.values()):
+        return True
+    qualtrics = {_plain(name) for name in names} & _QUALTRICS
+    if len(qualtrics) >= 3 and "responseid" in qualtrics:
+        return True
+    return _plain(names[0]) in _TIMESTAMP and len(names) > 2
+
+
+def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> ToolExport:
+    """Return each person's answer to each item; an item that a person left out is no answer."""
+    survey = _survey(source, options)
+    notes = list(survey.notes)
+    places = _item_columns(survey, notes, source.name)
+    person = _person_column(survey)
+    if person is None:
+        notes.append("no column names the people: each row is one person, numbered in order")
+    answers: list[ToolAnswer] = []
+    skipped = 0
+    for number, (row, cells) in enumerate(survey.rows, 1):
+        aside = _aside(survey, cells)
+        who = cells[person].strip() if person is not None else f"person-{number}"
+        for item, (question, label, words) in enumerate(places, 1):
+            given = {"label": cells[label].strip()}
+            explanation = "\n".join(cells[each] for each in words if cells[each].strip())
+            if words:
+                given["explanation"] = explanation
+            if not given["label"] and not explanation:
+                skipped += 1
+                continue
+            answers.append(ToolAnswer(row, who, f"q{item}", {"text": question}, given, aside))
+    people = "1 person" if len(survey.rows) == 1 else f"{len(survey.rows):,} people"
+    notes.append(f"{count(len(places), 'item')} in columns, {people} in rows")
+    if skipped:
+        notes.append(f"{count(skipped, 'item')} × person without an answer")
+    kinds = {"label": LABEL, "explanation": TEXT}
+    return ToolExport(answers, kinds, tuple(notes), delimiter=survey.delimiter, sheet=survey.sheet)
+
+
+def _survey(source: ImportSource, options: ReadOptions) -> _Survey:
+    delimiter = sheet = ""
+    if source.kind == "excel":
+        (columns, cells, numbers, _), sheet = read_excel(
+            source.raw, source.name, options.limits, options.sheet
+        )
+        rows = list(zip(numbers, cells, strict=True))
+    else:
+        delimiter = options.delimiter or find_delimiter(source.text, recognised)
+        reader = csv.reader(io.StringIO(source.text, newline=""), delimiter=delimiter)
+        try:
+            records = [(n, row) for n, row in enumerate(reader, 1) if any(c.strip() for c in row)]
+        except csv.Error as error:
+            raise DataError(f"the rows cannot be separated ({error})", where=source.name) from None
+        if not records:
+            raise DataError("the file holds no table", where=source.name)
+        columns, rows = records[0][1], records[1:]
+        check_cells(len(rows), len(columns), source.name, options.limits)
+    columns = [" ".join(name.strip("\ufeff\u200b ").split()) for name in columns]
+    width = len(columns)
+    rows = [(n, [*row[:width], *[""] * (width - len(row))]) for n, row in rows]
+    ids = [i for i, (_, row) in enumerate(rows[:3]) if any(_IMPORT_ID.match(c) for c in row)]
+    questions, notes = columns, []
+    qualtrics = len({_plain(name) for name in columns} & _QUALTRICS) >= 3 or bool(ids)
+    if ids:
+        questions = [text or name for text, name in zip(rows[0][1], columns, strict=True)]
+        if ids[0] == 0:
+            questions = columns
+        rows = rows[ids[0] + 1 :]
+        notes.append(f"{ids[0] + 2} header rows: names, questions and import identifiers")
+    if not rows:
+        raise DataError("there are no answers under the header", where=source.name)
+    return _Survey(columns, questions, rows, qualtrics, tuple(notes), delimiter, sheet)
+
+
+def _person_column(survey: _Survey) -> int | None:
+    """Return the column that names the person; Qualtrics' `ResponseId` if there is no other."""
+    keys = [_plain(name) for name in survey.names]
+    found = [
+        place
+        for place, key in enumerate(keys)
+        if _PERSON.match(key) and any(row[place].strip() for _, row in survey.rows)
+    ]
+    ranked = sorted(found, key=lambda place: keys[place] in ("name", "id"))
+    if ranked:
+        return ranked[0]
+    return keys.index("responseid") if "responseid" in keys else None
+
+
+def _aside(survey: _Survey, cells: list[str]) -> str:
+    if not survey.qualtrics:
+        return ""
+    keys = [_plain(name) for name in survey.names]
+    status = cells[keys.index("status")].strip().casefold() if "status" in keys else ""
+    if "preview" in status or status in ("1", "survey test", "test"):
+        return "a preview or test of the survey, not a response"
+    if "spam" in status or status in ("8", "9", "12"):
+        return "marked as spam in Qualtrics"
+    return ""
+
+
+def _item_columns(
+    survey: _Survey, notes: list[str], where: str
+) -> list[tuple[str, int, list[int]]]:
+    """Return (text, column of the label, columns of the explanation) of each item.
+
+    Raises:
+        DataError: no columns share a scale of labels.
+    """
+    person = _person_column(survey)
+    kinds: dict[int, str] = {}
+    for place, name in enumerate(survey.names):
+        key = _plain(name)
+        values = [row[place] for _, row in survey.rows if row[place].strip()]
+        if not values or place == person or key in _TIMESTAMP or key in _QUALTRICS:
+            continue
+        if _PERSON.match(key) or (survey.qualtrics and re.search(r"click|page_submit", key)):
+            continue
+        question = _AGAIN.sub("", survey.questions[place])
+        kinds[place] = guessed_kind(_bare(question), values)
+        if survey.qualtrics and kinds[place] == LABEL and re.search(r"_text$|why|reason", key):
+            kinds[place] = TEXT
+    labels = [place for place, kind in kinds.items() if kind == LABEL]
+    items = _with_one_scale(survey, labels, kinds)
+    if not items:
+        raise DataError(
+            "no column holds choices or ratings of an item",
+            where=where,
+            expected="a person in each row, and for each item a column with its label",
+        )
+    words = [place for place, kind in kinds.items() if kind == TEXT]
+    explained = _explanations(items, words)
+    used = {*items, *(place for each in explained.values() for place in each)}
+    left = [survey.questions[place] for place in kinds if place not in used]
+    if left:
+        notes.append(f"columns that are no item, not read: {quoted_list(left)}")
+    texts = _item_texts([survey.questions[place] for place in items])
+    return [(text, place, explained[place]) for text, place in zip(texts, items, strict=True)]
+
+
+def _with_one_scale(survey: _Survey, labels: list[int], kinds: dict[int, str]) -> list[int]:
+    """Return the columns whose labels are those of other columns too.
+
+    Age, country and the like have answers of their own, the items share a scale. Columns that are
+    numbered or set like an item, or followed by an explanation, are items too.
+    """
+    if len(labels) < 2:
+        return labels
+    values = {
+        place: {row[place].strip().casefold() for _, row in survey.rows if row[place].strip()}
+        for place in labels
+    }
+    uses = Counter(value for own in values.values() for value in own)
+    personal = {place for place in labels if _ABOUT_PERSON.search(_plain(survey.questions[place]))}
+    shared = {
+        place
+        for place in labels
+        if sum(uses[value] > 1 for value in values[place]) >= 0.5 * len(values[place])
+    }
+    explained = {place for place in labels if kinds.get(place + 1) == TEXT}
+    forms = {form for place in explained | shared if (form := _form(survey.questions[place]))}
+    alike = {place for place in labels if _form(survey.questions[place]) in forms}
+    return sorted((shared | explained | alike) - personal)
+
+
+def _form(question: str) -> str:
+    """Return what the questions of items have in common: a number before, or a stem; "" if none."""
+    for form in (_GRID, _MATRIX):
+        if match := form.match(question):
+            return match["question"].strip()
+    return "number" if _NUMBERED.match(question) else ""
+
+
+def _explanations(items: list[int], words: list[int]) -> dict[int, list[int]]:
+    """Return item column → its columns of free text: those up to the next item.
+
+    Where all items come first and as many free texts after them, they go by their order.
+    """
+    found: dict[int, list[int]] = {place: [] for place in items}
+    after = [place for place in words if place > items[0]]
+    if len(after) == len(items) and after and min(after) > max(items) and len(items) > 1:
+        return {place: [word] for place, word in zip(items, after, strict=True)}
+    for word in after:
+        before = [place for place in items if place < word]
+        last = before[-1]
+        if last == items[-1] and word - last > 1 and any(found.values()):
+            gap = min((own[0] - place for place, own in found.items() if own), default=1)
+            if word - last > gap:
+                continue  # a general remark at the end
+        found[last].append(word)
+    most = max((len(own) for place, own in found.items() if place != items[-1]), default=0)
+    if most:  # what follows the last item's explanation is about the survey
+        found[items[-1]] = found[items[-1]][:most]
+    return found
+
+
+def _bare(question: str) -> str:
+    return _NUMBERED.sub("", question).strip()
+
+
+def _item_texts(questions: list[str]) -> list[str]:
+    """Return the items' texts: in a grid or a matrix the part that differs, else the question."""
+    questions = [_AGAIN.sub("", question) for question in questions]
+    for form in (_GRID, _MATRIX):
+        parts = [form.match(question) for question in questions]
+        if len(parts) > 1 and all(parts):
+            whole = {part["question"].strip() for part in parts}
+            items = [part["item"].strip() for part in parts]
+            if len(whole) < len(parts) and len(set(items)) == len(items):
+                return items
+    bare = [_bare(question) for question in questions]
+    return bare if len(set(bare)) == len(bare) else questions
+
+
+FORMAT = tool_format(
+    name="survey",
+    title="Survey (Google Forms, Qualtrics)",
+    description="CSV, TSV or Excel of Google Forms or Qualtrics with a person in each row, and for "
+    "each item a column with the label and one with the explanation",
+    sign="a first column 'Timestamp', or the header rows and columns of Qualtrics, and no column "
+    "for the item",
+    general=True,
+    matches=matches,
+    read=read,
+)

@@ -1,0 +1,190 @@
+"""Lists in rows: one record for each item, with parallel lists of annotators and their labels.
+
+As datasets on the Hugging Face hub have it: `annotators: [..]`, `labels: [..]` and perhaps
+`explanations: [..]` of one length, or a list of objects, `annotations: [{annotator, label, …}]`,
+or one object of lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from capo_core.data.columns import SYNONYMS, normalised_name
+from capo_core.data.formats.answers import (
+    LABEL,
+    TEXT,
+    ToolAnswer,
+    ToolExport,
+    parsed_cell,
+    texts_of,
+    tool_format,
+)
+from capo_core.data.formats.base import ReadOptions
+from capo_core.data.readers.encoding import cell_text
+from capo_core.data.readers.records import records_of
+from capo_core.data.readers.table import ImportSource
+from capo_core.data.rejected_rows import RejectedRows, quoted_list
+from capo_core.errors import DataError
+
+_ROLES = ("annotator_id", "label", "explanation")
+_KNOWN = {role: {*SYNONYMS[role], *(f"{name}s" for name in SYNONYMS[role])} for role in _ROLES}
+_KNOWN["annotator_id"] |= {"annotators", "workers", "raters", "users", "annotator_ids", "ids"}
+_KNOWN["label"] |= {"annotator_labels", "all_labels", "individual_labels", "annotations"}
+
+
+def role_of(name: str) -> str:
+    """Return the role that a list has by its name; "" if none."""
+    key = normalised_name(name)
+    return next((role for role in _ROLES if key in _KNOWN[role]), "")
+
+
+def _lists(record: Mapping[str, Any]) -> dict[str, list]:
+    """Return field → list of scalars, of a record."""
+    found = {}
+    for name, value in record.items():
+        value = parsed_cell(value)
+        if isinstance(value, list) and not any(isinstance(each, dict) for each in value):
+            found[name] = value
+    return found
+
+
+def _people(record: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """Return one object for each annotator, from any of the three forms; None if there is none."""
+    lists = _lists(record)
+    roles = {name: role_of(name) for name in lists}
+    if {"annotator_id", "label"} <= set(roles.values()):
+        return _parallel({name: each for name, each in lists.items() if roles[name]})
+    for value in record.values():
+        value = parsed_cell(value)
+        if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
+            if _has_roles(value[0]):
+                return [dict(each) for each in value]
+        elif isinstance(value, dict) and _has_roles(value):
+            inner = {name: each for name, each in value.items() if isinstance(each, list)}
+            if {"annotator_id", "label"} <= {role_of(name) for name in inner}:
+                return _parallel(inner)
+    return None
+
+
+def _has_roles(record: Mapping[str, Any]) -> bool:
+    return {"annotator_id", "label"} <= {role_of(name) for name in record}
+
+
+def _parallel(lists: dict[str, list]) -> list[dict[str, Any]]:
+    """Return the elements of lists side by side; [] if annotators and labels differ in number."""
+    by_role = {role_of(name): each for name, each in lists.items() if role_of(name)}
+    length = len(by_role["annotator_id"])
+    if len(by_role["label"]) != length:
+        return []
+    return [
+        {name: each[i] for name, each in lists.items() if len(each) == length}
+        for i in range(length)
+    ]
+
+
+def _nameless(record: Mapping[str, Any]) -> list[str]:
+    """Return the lists of labels of a record without annotators."""
+    names = [name for name in _lists(record) if role_of(name) == "label"]
+    single = any(role_of(name) == "annotator_id" for name in record)
+    return [] if single else [name for name in names if len(_lists(record)[name]) > 1]
+
+
+def matches(source: ImportSource) -> bool:
+    """Return whether lists of labels are in the records, with lists of annotators or without."""
+    sample = source.sample
+    found = [each for each in sample if _people(each) is not None]
+    return bool(found) or (bool(sample) and all(_nameless(each) for each in sample))
+
+
+def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> ToolExport:
+    """Return the elements of the lists; a record whose lists differ in length is rejected."""
+    records = records_of(source, rejected, options.limits, options.delimiter, options.sheet)
+    answers: list[ToolAnswer] = []
+    for row, record in records.rows:
+        people = _people(record)
+        lists = _lists(record)
+        if people is None:
+            if _nameless(record):
+                reason = "labels without annotators"
+            else:
+                reason = "no list of annotators with a list of labels"
+            rejected.add(row, "", reason, cell_text(record))
+            continue
+        if not people and any(lists.values()):
+            sizes = {name: len(each) for name, each in lists.items() if role_of(name)}
+            words = ", ".join(f"{size} {name}" for name, size in sizes.items())
+            rejected.add(row, "", f"the lists differ in length: {words}", cell_text(record))
+            continue
+        item, texts, split = _shown(record)
+        for person in people:
+            given = {}
+            who = ""
+            for name, value in person.items():
+                if role_of(name) == "annotator_id":
+                    who = cell_text(value).strip()
+                elif not isinstance(value, dict):
+                    given[name] = value
+            answers.append(ToolAnswer(row, who, item, texts, given, split=split))
+    if not answers:
+        reasons = rejected.frame()["reason"].unique().tolist()
+        raise DataError(
+            f"no annotator is named beside the labels ({'; '.join(reasons[:3])})",
+            where=source.name,
+            expected="a list of annotators of the same length as the list of labels",
+            todo="add the annotators; or, for labels without people, give their counts to "
+            "distributions compare",
+        )
+    kinds = {}
+    for answer in answers:
+        for name in answer.given:
+            if role_of(name):
+                kinds[name] = LABEL if role_of(name) == "label" else TEXT
+    notes = list(records.notes)
+    without = _short_lists(records.rows)
+    if without:
+        listed = quoted_list(without)
+        notes.append(f"lists of another length than the annotators are not read: {listed}")
+    return ToolExport(
+        answers, kinds, tuple(notes), delimiter=records.delimiter, sheet=records.sheet
+    )
+
+
+def _short_lists(rows: list[tuple[int, dict[str, Any]]]) -> list[str]:
+    """Return fields whose lists of explanations do not fit the annotators in some record."""
+    found = {}
+    for _, record in rows:
+        lists = _lists(record)
+        sizes = {len(each) for name, each in lists.items() if role_of(name) == "annotator_id"}
+        for name, each in lists.items():
+            if role_of(name) == "explanation" and each and sizes and len(each) not in sizes:
+                found[name] = True
+    return list(found)
+
+
+def _shown(record: Mapping[str, Any]) -> tuple[str, dict[str, str], str]:
+    item = split = ""
+    texts = {}
+    for name, value in record.items():
+        key = normalised_name(name)
+        if isinstance(parsed_cell(value), list | dict):
+            continue
+        if not item and key in ("id", *SYNONYMS["item_id"]):
+            item = cell_text(value).strip()
+        elif key in SYNONYMS["split"]:
+            split = cell_text(value)
+        else:
+            texts |= texts_of({name: value})
+    return item, texts, split
+
+
+FORMAT = tool_format(
+    name="lists",
+    title="Lists in rows",
+    description="JSON Lines, JSON, Parquet or CSV with one record for each item and lists of "
+    "annotators, labels and explanations in it",
+    sign="lists of annotators and of labels of the same length in each record",
+    general=True,
+    matches=matches,
+    read=read,
+)
