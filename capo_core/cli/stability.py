@@ -19,6 +19,7 @@ from capo_core.cli.support import (
 )
 from capo_core.data.catalog import Catalog
 from capo_core.export_formats import with_provenance
+from capo_core.formatting import count, with_interval
 from capo_core.stability import calibration, store, tables
 from capo_core.stability.calibration import CalibrationConfig
 from capo_core.stability.config import QUICK, StabilityConfig
@@ -92,7 +93,10 @@ def _print_report(report) -> None:
     for statement in report.statements:
         console.print(statement.text, markup=False)
         console.print()
+    _print_agreement(report.agreement.to_frame())
     names, rows = tables.ladder_table(report)
+    if not rows:
+        return
     table = Table(
         *(name.lower() for name in names[:2]),
         box=None,
@@ -103,8 +107,21 @@ def _print_report(report) -> None:
     for row in rows:
         table.add_row(*row)
     console.print(table, markup=False)
-    if len(rows):
-        console.print(f"\n{tables.ladder_note(report)}", markup=False)
+    console.print(f"\n{tables.ladder_note(report)}", markup=False)
+
+
+def _print_agreement(rows) -> None:
+    """Print the agreement of labels of all annotators, with its metric."""
+    for row in rows[rows["measure"] == "krippendorff_alpha"].itertuples():
+        interval = with_interval(row.value, row.low, row.high)
+        note = f" ({row.note})" if row.note else ""
+        # Reports of earlier versions did not name the metric.
+        metric = getattr(row, "metric", "") or "metric of an earlier version"
+        console.print(
+            f"Krippendorff's alpha of the labels ({metric}): {interval}, "
+            f"{count(int(row.n_items), 'item')} with two annotators or more{note}.\n",
+            markup=False,
+        )
 
 
 @plain_errors

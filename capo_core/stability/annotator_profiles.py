@@ -140,24 +140,29 @@ def annotator_profiles(
             held-out attribution; by default its phrases' mean log-odds (`example_explanations`).
     """
     extracted = extract_phrases(dataset) if extracted is None else extracted
-    phrases = (
-        stability_phrases.distinctive_phrases(dataset, extracted=extracted)
-        if phrases is None
-        else phrases
-    )
-    features = stability_phrases.distinctive_features(dataset) if features is None else features
+    if phrases is None:
+        phrases = stability_phrases.distinctive_phrases(
+            dataset, extracted=extracted, least=MIN_EXPLANATIONS
+        )
+    if features is None:
+        features = stability_phrases.distinctive_features(dataset, least=MIN_EXPLANATIONS)
     use = label_use(dataset)
     examples_of = example_explanations(extracted, phrases, scores, n_examples, MIN_EXPLANATIONS)
     by_annotator = dataset.annotations.groupby("annotator_id")["item_id"]
     n, n_items = by_annotator.size(), by_annotator.nunique()
+    phrases_of, features_of = (dict(iter(f.groupby("annotator_id"))) for f in (phrases, features))
+    place = {name: number for number, name in enumerate(extracted.names)}
     profiles = []
     for name in dataset.annotators:
         own = np.zeros(len(extracted.annotators), dtype=bool)
-        if name in extracted.names:
-            own = extracted.annotators == extracted.names.index(name)
+        if name in place:
+            own[extracted.rows[place[name]]] = True
         enough = own.sum() >= MIN_EXPLANATIONS
         length = _length(extracted.n_words[own], extracted.n_words[~own]) if enough else None
-        cues = _cues(name, phrases, features) if enough else ()
+        cues = ()
+        if enough:
+            none = phrases.iloc[:0], features.iloc[:0]
+            cues = _cues(phrases_of.get(name, none[0]), features_of.get(name, none[1]))
         sentences = (
             *label_statements(use[name], int(n[name])),
             *wording_statements(
@@ -190,10 +195,11 @@ def _length(own: np.ndarray, others: np.ndarray) -> ExplanationLength:
 
 
 def _cues(
-    name: str, phrases: pd.DataFrame, features: pd.DataFrame, n_more: int = 8, n_less: int = 4
+    phrases: pd.DataFrame, features: pd.DataFrame, n_more: int = 8, n_less: int = 4
 ) -> tuple[Cue, ...]:
-    """Return the strongest significant phrases (over- and underused), then the style features."""
-    clear = phrases[(phrases["annotator_id"] == name) & phrases["clear"].astype(bool)]
+    """Return an annotator's strongest significant phrases (over- and underused), then the style
+    features."""
+    clear = phrases[phrases["clear"].astype(bool)]
     more = clear[clear["z"] > 0].head(n_more)
     less = clear[clear["z"] < 0].iloc[::-1].head(n_less)
     cues = [
@@ -202,8 +208,7 @@ def _cues(
         for row in pd.concat([more, less]).itertuples()
     ]  # fmt: skip
     habits = features[
-        (features["annotator_id"] == name)
-        & features["clear"].astype(bool)
+        features["clear"].astype(bool)
         & (features["difference"].abs() >= SMALL)
         & ~features["feature"].isin(LENGTH)
         & ~features["feature"].astype(str).str.startswith("word_")
@@ -244,23 +249,24 @@ def example_explanations(
     it (atypical). No text with the same phrases and length is listed twice.
     """
     found = {}
-    counts = extracted.counts()
+    everybody = extracted.everybody()
     sizes = np.bincount(extracted.annotators, minlength=len(extracted.names))
+    phrases_of = dict(iter(phrases.groupby("annotator_id")["phrase"]))
     place = {phrase: k for k, phrase in enumerate(extracted.table.phrases)}
-    for a, name in enumerate(extracted.names):
-        rows = np.flatnonzero(extracted.annotators == a)
-        mine = phrases.loc[phrases["annotator_id"] == name, "phrase"]
+    for a in np.flatnonzero(sizes >= least):
+        name, rows = extracted.names[a], extracted.rows[a]
+        mine = phrases_of.get(name, ())
         columns = np.array([place[phrase] for phrase in mine if phrase in place], dtype=int)
         if scores is not None:
             value = scores.reindex(extracted.annotation_ids[rows]).to_numpy(dtype=float)
             rows, value = rows[np.isfinite(value)], value[np.isfinite(value)]
         elif len(columns):
-            everybody = counts.sum(axis=0)
+            own = extracted.counts_of(a)
             prior = PhrasePrior.of(everybody, len(extracted.annotators), 500.0)
             weights = without_one(
-                counts[a],
+                own,
                 sizes[a],
-                everybody - counts[a],
+                everybody - own,
                 len(extracted.annotators) - sizes[a],
                 prior,
             )

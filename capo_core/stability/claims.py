@@ -32,6 +32,7 @@ def findings(tables: Tables) -> tuple[Finding, ...]:
     """Return everything that the tables show, the most important first."""
     made = (
         identification(tables["ladder"]),
+        confound(tables["ladder"]),
         reduction(tables),
         representations(tables["ladder"]),
         labels(tables["controls"]),
@@ -75,7 +76,11 @@ def _point(row: Any) -> dict[str, Any]:
 
 
 def _p(row: Any) -> float:
-    value = getattr(row, "p_value", None)
+    return _number(getattr(row, "p_value", None))
+
+
+def _number(value: Any) -> float:
+    """Return the value as a number; NaN where it is not defined."""
     return math.nan if value is None or pd.isna(value) else float(value)
 
 
@@ -121,7 +126,9 @@ def identification(
         return None
     single, pooled = points
     view, reduction = single.representation, single.reduction
-    above = _above_chance(single)
+    confounded = _shared(single) == 0
+    above = _above_chance(single) and not confounded
+    why = "items and annotators are confounded" if confounded else ""
     return Finding(
         "headline",
         DECIDED if above else UNDECIDED,
@@ -129,14 +136,55 @@ def identification(
             "view": view, "reduction": reduction, "single": _point(single), "p": _p(single),
             "pooled": _point(pooled) if pooled.k > single.k else None,
             "sufficient": bool(above and single.low >= NEARLY_SUFFICIENT),
+            "confounded": confounded, "single_places": _places(single),
+            "pooled_places": _places(pooled) if pooled.k > single.k else None,
         },
         int(single.n_items),
         "items",
         (float(single.low), float(single.high)),
         ComparisonSet((), int(single.n_items), view, int(single.k)),
-        "" if above else "a single explanation is not significantly above chance",
+        "" if above else why or "a single explanation is not significantly above chance",
         _NO_PROOF,
     )  # fmt: skip
+
+
+def _shared(row: pd.Series) -> float:
+    """Return the number of items with two annotators or more; NaN in former reports."""
+    return _number(row.get("n_shared"))
+
+
+def _places(row: pd.Series) -> dict[str, float] | None:
+    """Return accuracy within the likeliest five and mean rank; None for few annotators."""
+    names = [f"{name}{end}" for name in ("top5", "mean_rank") for end in ("", "_low", "_high")]
+    if any(row.get(name) is None or pd.isna(row.get(name)) for name in names):
+        return None
+    return {name: float(row[name]) for name in names} | {"annotators": int(row["n_annotators"])}
+
+
+def confound(ladder: pd.DataFrame) -> Finding | None:
+    """Return how many items have one annotator only, where that is most or all of them.
+
+    On such items texts cannot be shuffled between annotators, and what an item is about cannot be
+    told from who wrote of it.
+    """
+    points = headline_points(ladder)
+    if points is None:
+        return None
+    single = points[0]
+    shared, items = _shared(single), int(single.n_items)
+    if not shared < items / 2:  # also where it is not known
+        return None
+    return Finding(
+        "confound",
+        DECIDED,
+        {"shared": int(shared), "items": items},
+        items,
+        "items",
+        None,
+        ComparisonSet((), items, "", int(single.k)),
+        "",
+        _NO_PROOF,
+    )
 
 
 def reduction(tables: Tables) -> Finding | None:
@@ -240,13 +288,13 @@ def variance(frame: pd.DataFrame) -> Finding | None:
     row = row_of(frame, representation=view, reduction="none") if view else None
     if row is None or pd.isna(row["item"]):
         return None
-    low, high = (float(row.get(f"annotator_{end}", math.nan)) for end in ("low", "high"))
+    low, high = (_number(row.get(f"annotator_{end}")) for end in ("low", "high"))
     item, annotator = float(row["item"]), float(row["annotator"])
     positive = low > 0
     order = "" if not positive else "item" if item > high else "annotator" if item < low else ""
     masked = row_of(frame, representation=view, reduction=MASKED)
     after = None
-    if order and masked is not None and masked.get("annotator_low", math.nan) > 0:
+    if order and masked is not None and _number(masked.get("annotator_low")) > 0:
         after = float(masked["item"] / masked["annotator"])
     return Finding(
         "variance",
@@ -297,7 +345,7 @@ def leak(controls: pd.DataFrame) -> Finding | None:
     """Return whether centering by item would leak other annotators' texts."""
     others = row_of(controls, control="others_mean", k=1)
     centred = row_of(controls, control="item_centred", k=1)
-    if others is None or centred is None:
+    if others is None or centred is None or _shared(others) == 0:
         return None
     leaks = bool(others.low > others.chance)
     return Finding(

@@ -67,6 +67,23 @@ class StabilityConfig:
         ge=100,
         le=5000,
     )
+    min_explanations: int = setting(
+        10,
+        "Minimum explanations",
+        "Annotators with fewer explanations are shown (label use, agreement) but not attributed.",
+        ge=1,
+        le=100_000,
+        usual=(1, 100),
+    )
+    max_explanations: int = setting(
+        0,
+        "Maximum explanations",
+        "Whole items are drawn at random up to this many explanations; 0 takes all. The quick "
+        "report takes 20,000.",
+        ge=0,
+        le=10_000_000,
+        step=1000,
+    )
     controls: bool = setting(True, "Controls", "Whether the controls are computed.")
     seed: int = setting(0, "Random seed", "Random seed.", ge=0, le=2**31)
     raw: bool = setting(
@@ -106,4 +123,5 @@ QUICK = StabilityConfig(
     seeds=1,
     permutations=200,
     draws=50,
+    max_explanations=20_000,
 )

@@ -135,15 +135,26 @@ def others_mean(vectors: np.ndarray, item: np.ndarray) -> tuple[np.ndarray, np.n
     return mean.astype(np.float32), alone
 
 
+_ALL_PAIRS = 40
+
+
 def same_label_pairs(corpus: ExplanationCorpus) -> np.ndarray:
-    """Return all pairs of rows [pairs, 2] of one item and one label by two annotators."""
+    """Return the pairs of rows [pairs, 2] of one item and one label by two annotators.
+
+    All of them; where more than `_ALL_PAIRS` annotators gave an item the same label, each row with
+    the next half as many, so that their number stays linear in the rows.
+    """
     key = corpus.item.astype(np.int64) * len(corpus.labels) + corpus.label
     order = np.argsort(key, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(key[order]) != 0, True])
     pairs = []
     for begin, end in pairwise(starts):
         rows = order[begin:end]
-        left, right = np.triu_indices(len(rows), 1)
+        if len(rows) > _ALL_PAIRS:
+            left = np.repeat(np.arange(len(rows)), _ALL_PAIRS // 2)
+            right = (left + np.tile(np.arange(1, _ALL_PAIRS // 2 + 1), len(rows))) % len(rows)
+        else:
+            left, right = np.triu_indices(len(rows), 1)
         pairs.append(np.column_stack([rows[left], rows[right]]))
     found = np.concatenate(pairs) if pairs else np.zeros((0, 2), dtype=np.int64)
     return found[corpus.annotator[found[:, 0]] != corpus.annotator[found[:, 1]]]
@@ -157,12 +168,23 @@ def same_label_accuracy(
     The error is over items. A pair is right where the scores of the true assignment sum to more
     than those of the swapped one; a tie counts one half. Both texts are held out together, since
     they are of one item."""
+    return matched_accuracy([pair_hits(score, corpus, pairs) for score in scores], corpus, pairs)
+
+
+def pair_hits(score: np.ndarray, corpus: ExplanationCorpus, pairs: np.ndarray) -> np.ndarray:
+    """Match each pair under one partition's scores: 1 right, 0.5 a tie, 0 wrong [pairs]."""
     first, second = pairs.T
     one, two = corpus.annotator[first], corpus.annotator[second]
-    hit = np.zeros(len(pairs))
-    for score in scores:
-        gain = score[first, one] + score[second, two] - score[first, two] - score[second, one]
-        hit += ((gain > 1e-6) + 0.5 * (np.abs(gain) <= 1e-6)) / len(parts)
+    gain = score[first, one] + score[second, two] - score[first, two] - score[second, one]
+    return (gain > 1e-6) + 0.5 * (np.abs(gain) <= 1e-6)
+
+
+def matched_accuracy(
+    hits: list[np.ndarray], corpus: ExplanationCorpus, pairs: np.ndarray
+) -> tuple[float, float, int, int]:
+    """Return `same_label_accuracy` from the `pair_hits` of each partition."""
+    first = pairs[:, 0]
+    hit = np.mean(hits, axis=0)
     accuracy = float(hit.mean())
     influence = np.bincount(corpus.item[first], hit - accuracy) / len(pairs)
     n_items = len(np.unique(corpus.item[first]))

@@ -75,18 +75,37 @@ class ExplanationCorpus:
         )
 
 
-def build_corpus(dataset: Dataset, *, raw: bool = False) -> ExplanationCorpus:
-    """Return all annotations of `dataset` that have an explanation.
+def explained_rows(dataset: Dataset) -> pd.DataFrame:
+    """Return the annotations that have an explanation."""
+    rows = dataset.annotations
+    return rows[rows["explanation"].str.strip() != ""]
+
+
+def build_corpus(
+    dataset: Dataset, *, raw: bool = False, least: int = 1, most: int = 0, seed: int = 0
+) -> ExplanationCorpus:
+    """Return the annotations of `dataset` that have an explanation.
 
     Args:
         raw: keep case, outer spaces and the final period (a control: see `tokens.normalise`).
+        least: leave out annotators with fewer explanations.
+        most: draw whole items at random (`seed`) up to so many explanations; 0 takes all.
 
     Raises:
         DataError: fewer than two annotators have explanations, or fewer than two items.
     """
-    rows = dataset.annotations
-    rows = rows[rows["explanation"].str.strip() != ""].reset_index(drop=True)
-    annotators = tuple(a for a in dataset.annotators if (rows["annotator_id"] == a).any())
+    rows = explained_rows(dataset)
+    number = rows.groupby("annotator_id", sort=False).size()
+    rows = rows[rows["annotator_id"].map(number) >= least].reset_index(drop=True)
+    if most and len(rows) > most:
+        item, names = pd.factorize(rows["item_id"])
+        order = np.random.default_rng([seed, 0x5A3B]).permutation(len(names))
+        size = np.bincount(item)[order]
+        rows = rows[np.isin(item, order[np.cumsum(size) <= most])]
+        number = rows.groupby("annotator_id", sort=False).size()
+        rows = rows[rows["annotator_id"].map(number) >= least].reset_index(drop=True)
+    present = set(rows["annotator_id"])
+    annotators = tuple(a for a in dataset.annotators if a in present)
     if len(annotators) < 2 or rows["item_id"].nunique() < 2:
         raise DataError(
             f"{len(annotators)} annotator(s) with explanations on {rows['item_id'].nunique()} "

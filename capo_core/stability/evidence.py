@@ -117,17 +117,23 @@ class Evidence:
 def gather_evidence(
     corpus: ExplanationCorpus, part: Partition, scores: dict[tuple[str, str], np.ndarray]
 ) -> Evidence:
-    """Return the evidence from `scores` [n, C] of the corpus under the partition's first order."""
+    """Return the evidence from `scores` of the partition's `evidence_rows`, each [rows, C]."""
+    folds = _folds(corpus, part)
+    starts = part.starts[: folds * len(corpus.annotators) + 1]
+    ids = corpus.annotation_ids[evidence_rows(corpus, part)]
+    return Evidence(corpus.annotators, ids, starts, scores, folds == part.folds)
+
+
+def evidence_rows(corpus: ExplanationCorpus, part: Partition) -> np.ndarray:
+    """Return the rows of the corpus that the evidence has, in its order: those of the first folds
+    where scores are many."""
+    folds = _folds(corpus, part)
+    return part.orders[0][: part.starts[folds * len(corpus.annotators)]]
+
+
+def _folds(corpus: ExplanationCorpus, part: Partition) -> int:
     classes = len(corpus.annotators)
-    keep = part.folds
-    while keep > 1 and part.starts[keep * classes] * classes > _CELLS:
-        keep -= 1
-    starts = part.starts[: keep * classes + 1]
-    rows = part.orders[0][: starts[-1]]
-    return Evidence(
-        corpus.annotators,
-        corpus.annotation_ids[rows],
-        starts,
-        {key: matrix[rows].astype(np.float32) for key, matrix in scores.items()},
-        keep == part.folds,
-    )
+    folds = part.folds
+    while folds > 1 and part.starts[folds * classes] * classes > _CELLS:
+        folds -= 1
+    return folds

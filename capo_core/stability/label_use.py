@@ -159,7 +159,7 @@ def label_use(dataset: Dataset) -> dict[str, AnnotatorLabels]:
     annotator = pd.Categorical(annotations["annotator_id"], categories=names).codes.astype(np.int64)
     label_code = pd.Categorical(annotations["label"], categories=scale.labels).codes
     chosen = np.eye(len(scale.labels))[label_code]
-    counts = np.array([chosen[annotator == a].sum(axis=0) for a in range(len(names))])
+    counts = _sums(annotator, len(names)) @ chosen
     if len(names) > 1:
         items = pd.factorize(annotations["item_id"])[0]
         values = chosen

@@ -19,11 +19,15 @@ from capo_core.stability.attribution import (
     PooledAccuracy,
     crossing,
     effective_trials,
-    pool,
+    information_from,
+    information_gains,
+    pooled_accuracy,
+    pooled_in_partition,
 )
 from capo_core.stability.config import StabilityConfig
-from capo_core.stability.controls import same_label_accuracy, same_label_pairs
+from capo_core.stability.controls import matched_accuracy, pair_hits, same_label_pairs
 from capo_core.stability.corpus import ExplanationCorpus, Partition, partition
+from capo_core.stability.evidence import evidence_rows
 from capo_core.stability.permutation import NullDistribution, permutation_null, shuffles
 from capo_core.stats.intervals import accuracy_interval
 from capo_core.text.representations import Features
@@ -71,7 +75,9 @@ def prepare_ladder(corpus: ExplanationCorpus, config: StabilityConfig) -> Ladder
         null_parts = partitions(null_corpus)
     item = null_corpus.item
     label = item.astype(np.int64) * len(corpus.labels) + null_corpus.label
-    strict = min(config.permutations, CONTROL_PERMUTATIONS)
+    # Where every item has one annotator, no shuffle within items changes anything.
+    permutations = config.permutations if shared_items(corpus) else 0
+    strict = min(permutations, CONTROL_PERMUTATIONS)
     return LadderSetup(
         corpus,
         config,
@@ -79,9 +85,15 @@ def prepare_ladder(corpus: ExplanationCorpus, config: StabilityConfig) -> Ladder
         rows,
         null_corpus,
         null_parts,
-        shuffles(item, config.permutations, config.seed),
+        shuffles(item, permutations, config.seed),
         shuffles(label, strict, config.seed + 1),
     )
+
+
+def shared_items(corpus: ExplanationCorpus) -> int:
+    """Count the items that two annotators or more explained."""
+    cells = np.unique(corpus.item.astype(np.int64) * len(corpus.annotators) + corpus.annotator)
+    return int((np.bincount(cells // len(corpus.annotators)) > 1).sum())
 
 
 @dataclass(frozen=True)
@@ -104,7 +116,9 @@ class LadderPoint:
     """Results of a representation under a reduction (or control), at every k.
 
     Attributes:
-        scores: held-out scores of the first partition, float32 [n, C].
+        scores: held-out scores of the first partition, of the rows of its evidence, float32
+            [rows, C] (see `evidence.evidence_rows`).
+        n_shared: items with two annotators or more, without which there is no null.
         same_label: accuracy of matching texts with equal labels to their annotators (accuracy, low,
             high, items, pairs); None where no two annotators gave an item the same label.
     """
@@ -115,9 +129,10 @@ class LadderPoint:
     pooled: tuple[PooledAccuracy, ...]
     null: NullDistribution | None
     strict: NullDistribution | None
-    information: Information
+    information: Information | None
     scores: np.ndarray
     same_label: tuple[float, float, float, int, int] | None
+    n_shared: int
 
 
 def compute_point(
@@ -137,10 +152,21 @@ def compute_point(
     corpus, config = setup.corpus, setup.config
     features = make()
     operators = [attribution.operators(features, part) for part in setup.parts]
-    scores = [
-        attribution.held_out_scores(features, corpus, part, fold_operators)
-        for part, fold_operators in zip(setup.parts, operators, strict=True)
-    ]
+    pairs = same_label_pairs(corpus) if strict else np.zeros((0, 2), dtype=np.int64)
+    found: dict[int, list] = {k: [] for k in config.pool}
+    gains, hits, evidence = [], [], None
+    # One partition after the other, since scores of many annotators fill the memory.
+    for part, fold_operators in zip(setup.parts, operators, strict=True):
+        scores = attribution.held_out_scores(features, corpus, part, fold_operators)
+        for k, results in found.items():
+            results.append(pooled_in_partition(scores, part, corpus, k))
+        if not names[2]:  # controls report no bits
+            gains.append(information_gains(scores, part, corpus))
+        if len(pairs):
+            hits.append(pair_hits(scores, corpus, pairs))
+        if evidence is None:
+            evidence = scores[evidence_rows(corpus, part)].astype(np.float32)
+        del scores
     if setup.null_corpus is not corpus:
         on_rows = _Rows(features, setup.null_rows)
         operators = [attribution.operators(on_rows, part) for part in setup.null_parts]
@@ -153,13 +179,12 @@ def compute_point(
     shuffled = null(setup.moves[:permutations])
     share = len(setup.null_corpus) / len(corpus)
     pooled = []
-    for index, k in enumerate(config.pool):
+    for index, (k, results) in enumerate(found.items()):
         trials = effective_trials(shuffled.values[:, index], share) if shuffled else None
-        pooled.append(pool(scores, corpus, setup.parts, k, trials))
-    pairs = same_label_pairs(corpus) if strict else np.zeros((0, 2), dtype=np.int64)
+        pooled.append(pooled_accuracy(results, corpus, setup.parts, k, trials))
     same = None
     if len(pairs):
-        accuracy, error, n_items, n_pairs = same_label_accuracy(scores, corpus, setup.parts, pairs)
+        accuracy, error, n_items, n_pairs = matched_accuracy(hits, corpus, pairs)
         low, high = accuracy_interval(accuracy, n_pairs, error)
         same = (accuracy, low, high, n_items, n_pairs)
     return LadderPoint(
@@ -167,9 +192,10 @@ def compute_point(
         tuple(at_k for at_k in pooled if at_k is not None),
         shuffled,
         null(setup.moves_within_label) if strict else None,
-        attribution.information(scores, corpus, setup.parts),
-        scores[0],
+        information_from(gains, corpus, setup.parts) if gains else None,
+        evidence,
         same,
+        shared_items(corpus),
     )
 
 
@@ -186,11 +212,22 @@ COLUMNS = (
     "null_mean",
     "null_high",
     "p_value",
+    "top5",
+    "top5_low",
+    "top5_high",
+    "mean_rank",
+    "mean_rank_low",
+    "mean_rank_high",
+    "n_annotators",
+    "n_shared",
 )
 
 
 def point_rows(point: LadderPoint, chance: float) -> list[dict]:
-    """Return the point as rows of the ladder; null columns are None without a null."""
+    """Return the point as rows of the ladder; null columns are None without a null.
+
+    `top5` and `mean_rank` with their intervals are None for at most `attribution.MANY` annotators.
+    """
     p_values = point.null.p_values() if point.null else None
     rows = []
     for at_k in point.pooled:
@@ -207,7 +244,13 @@ def point_rows(point: LadderPoint, chance: float) -> list[dict]:
             "null_mean": None,
             "null_high": None,
             "p_value": None,
+            "n_annotators": round(1 / chance),
+            "n_shared": point.n_shared,
         }
+        for name, values in (("top5", at_k.top), ("mean_rank", at_k.rank)):
+            ends = dict.fromkeys(("", "_low", "_high"))
+            ends = ends if values is None else dict(zip(ends, values, strict=True))
+            row |= {f"{name}{end}": value for end, value in ends.items()}
         # The null may rest on fewer rows; a k that fills no group there has no null.
         index = point.null.ks.index(at_k.k) if point.null else 0
         if point.null is not None and np.isfinite(point.null.observed[index]):

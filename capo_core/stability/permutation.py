@@ -85,6 +85,13 @@ def _one_partition(operators, corpus, part, ks, moves) -> np.ndarray:
     classes = len(corpus.annotators)
     hits = np.zeros((len(moves), len(ks), classes))
     counts = np.zeros((len(ks), classes))
+    for index, k in enumerate(ks):
+        groups = (np.diff(part.starts) // k).reshape(part.folds, classes)
+        counts[index] = groups.sum(axis=0) * len(part.orders)
+    # Where an annotator fills no group the statistic is undefined, and so is its p-value.
+    defined = (counts > 0).all(axis=1)
+    several = tuple(k for k, there in zip(ks, defined, strict=True) if there and k > 1)
+    places = [ks.index(k) for k in several]
     for fold in range(part.folds):
         train, test = part.split(fold)
         share = np.bincount(corpus.annotator[train], minlength=classes) / len(train)
@@ -96,11 +103,18 @@ def _one_partition(operators, corpus, part, ks, moves) -> np.ndarray:
         for begin in range(0, len(moves), chunk):
             some = moves[begin : begin + chunk]
             scores = _scores(operators[fold], corpus.annotator, train, some, share)
+            here = hits[begin : begin + chunk]
+            if 1 in ks and defined[ks.index(1)]:
+                text = local[some[:, orders[0]]]  # groups of one are the same in every order
+                single = _single_hits(scores, text, corpus.annotator[orders[0]])
+                here[:, ks.index(1)] += single * len(orders)
+            if not several:
+                continue
+            added = np.zeros((len(some), len(several), classes))
             for order in orders:
-                _add_hits(scores, local[some[:, order]], runs - runs[0], ks, hits[begin:][:chunk])
-        for index, k in enumerate(ks):
-            counts[index] += np.diff(runs) // k * len(orders)
-    counts[counts == 0] = np.nan  # no group can be filled: undefined, and so is its p-value
+                _add_hits(scores, local[some[:, order]], runs - runs[0], several, added)
+            here[:, places] += added
+    counts[~defined] = np.nan
     return (hits / counts).mean(axis=2)
 
 
@@ -130,6 +144,23 @@ def _scores(operator, annotator, train, moves, share) -> np.ndarray:
     )
     summed = np.asarray(picker @ operator.T).reshape(count, classes, -1)
     return summed.transpose(1, 0, 2) * weight[:, None, None]
+
+
+def _single_hits(scores, text, annotator) -> np.ndarray:
+    """Return the right attributions of single texts [permutations, classes], ties shared.
+
+    `text` [permutations, places] numbers the test text at each place, `annotator` [places] is the
+    place's.
+    """
+    classes, count, _ = scores.shape
+    floor = scores.max(axis=0) - TIE
+    which = np.arange(count)[:, None]
+    own = scores[annotator[None, :], which, text]
+    permutation, place = np.nonzero(own >= floor[which, text])
+    here = text[permutation, place]
+    tied = (scores[:, permutation, here] >= floor[permutation, here]).sum(axis=0)
+    flat = permutation * classes + annotator[place]
+    return np.bincount(flat, 1 / tied, count * classes).reshape(count, classes)
 
 
 def _add_hits(scores, text, starts, ks, hits) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -178,6 +179,23 @@ class ExplanationPhrases:
     annotators: np.ndarray
     n_words: np.ndarray
     names: tuple[str, ...]
+
+    @cached_property
+    def rows(self) -> tuple[np.ndarray, ...]:
+        """The rows of each annotator, in the order of `names`."""
+        order = np.argsort(self.annotators, kind="stable")
+        sizes = np.bincount(self.annotators, minlength=len(self.names))
+        return tuple(np.split(order, np.cumsum(sizes)[:-1])) if len(self.names) else ()
+
+    def counts_of(self, a: int) -> np.ndarray:
+        """Count annotator a's explanations that have the phrase, float64 [phrases]."""
+        presence = self.table.presence[self.rows[a]]
+        return np.bincount(presence.indices, minlength=presence.shape[1]).astype(float)
+
+    def everybody(self) -> np.ndarray:
+        """Count all explanations that have the phrase, float64 [phrases]."""
+        presence = self.table.presence
+        return np.bincount(presence.indices, minlength=presence.shape[1]).astype(float)
 
     def counts(self) -> np.ndarray:
         """Count the explanations that have the phrase, float64 [annotators × phrases]."""
@@ -388,6 +406,7 @@ def distinctive_phrases(
     without_input: bool = True,
     top: int | None = 30,
     extracted: ExplanationPhrases | None = None,
+    least: int = 1,
 ) -> pd.DataFrame:
     """Return the phrases that each annotator uses more, or less, than all others together.
 
@@ -399,6 +418,7 @@ def distinctive_phrases(
             without those that repeat a stronger one; None gives all, repetition and all.
         extracted: `extract_phrases(...)` of the same dataset, where it is computed already; `raw`,
             `ngrams`, `min_texts` and `without_input` are then those of it.
+        least: annotators with fewer explanations have no rows; they count among the others.
 
     Returns:
         PHRASE_COLUMNS. `z` and `log_odds` with 95 % `low` and `high`: above 0 = more than others.
@@ -414,13 +434,14 @@ def distinctive_phrases(
         )
     if len(extracted.names) < 2 or len(extracted.table.phrases) < 2:
         return pd.DataFrame(columns=list(PHRASE_COLUMNS))
-    counts, n = extracted.counts(), np.bincount(extracted.annotators)
-    overall = counts.sum(axis=0)
+    n = np.bincount(extracted.annotators, minlength=len(extracted.names))
+    overall = extracted.everybody()
     weight = PhrasePrior.of(overall, len(extracted.annotators), prior)
     names = np.array(extracted.table.phrases, dtype=object)
     frames = []
-    for a, name in enumerate(extracted.names):
-        own, others = counts[a], overall - counts[a]
+    for a in np.flatnonzero(n >= least):
+        name, own = extracted.names[a], extracted.counts_of(a)
+        others = overall - own
         delta, error = log_odds(own, n[a], others, len(extracted.annotators) - n[a], weight)
         z = delta / error
         p = benjamini_hochberg(2 * norm.sf(np.abs(z)))
@@ -447,14 +468,18 @@ def distinctive_phrases(
                 }
             )
         )
+    if not frames:
+        return pd.DataFrame(columns=list(PHRASE_COLUMNS))
     return pd.concat(frames, ignore_index=True)[list(PHRASE_COLUMNS)]
 
 
 def _strongest(z: np.ndarray, extracted: ExplanationPhrases, a: int, top: int) -> list[int]:
     """Return the places of the listed phrases: above the others by falling z, then below."""
     chosen = []
-    for sign, group in ((1, extracted.annotators == a), (-1, extracted.annotators != a)):
-        rows = np.flatnonzero(group)
+    for sign in (1, -1):
+        rows = extracted.rows[a]
+        if sign < 0:
+            rows = np.flatnonzero(extracted.annotators != a)
         rows = rows[:: max(1, len(rows) // _SAMPLE)]
         order = np.argsort(-sign * z, kind="stable")[: 8 * top]
         order = order[sign * z[order] > 0]
@@ -465,8 +490,11 @@ def _strongest(z: np.ndarray, extracted: ExplanationPhrases, a: int, top: int) -
     return chosen
 
 
-def distinctive_features(dataset: Dataset) -> pd.DataFrame:
+def distinctive_features(dataset: Dataset, *, least: int = 1) -> pd.DataFrame:
     """Compare the style features of each annotator with all others together.
+
+    Args:
+        least: annotators with fewer explanations have no rows; they count among the others.
 
     Returns:
         FEATURE_COLUMNS. `mean`, `mean_others` in the feature's `unit` (`text` says what it is);
@@ -477,17 +505,18 @@ def distinctive_features(dataset: Dataset) -> pd.DataFrame:
         annotators who explain.
     """
     explained = explained_annotations(dataset)
-    if explained["annotator_id"].nunique() < 2:
+    number = explained["annotator_id"].value_counts()
+    if len(number) < 2 or number.max() < least:
         return pd.DataFrame(columns=list(FEATURE_COLUMNS))
     table = stylometry.features(
         explained["explanation"].map(normalise).tolist(),
         list(zip(explained["text_a"], explained["text_b"], strict=True)),
     )
-    return compare_features(dataset, explained, table)
+    return compare_features(dataset, explained, table, least=least)
 
 
 def compare_features(
-    dataset: Dataset, explained: pd.DataFrame, table: pd.DataFrame
+    dataset: Dataset, explained: pd.DataFrame, table: pd.DataFrame, *, least: int = 1
 ) -> pd.DataFrame:
     """Compare style features that are computed already; `table` has the rows of `explained`."""
     present = set(explained["annotator_id"])
@@ -501,7 +530,8 @@ def compare_features(
     n = np.bincount(annotators)
     described = [stylometry.feature(name) for name in varying]
     frames = []
-    for a, name in enumerate(names):
+    for a in np.flatnonzero(n >= least):
+        name = names[a]
         difference, low, high = found.difference(a)
         order = np.argsort(-np.abs(difference), kind="stable")
         p = benjamini_hochberg(found.p_values(a))

@@ -50,11 +50,12 @@ class SplitHalves:
     ) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
         """Return similarities of profiles: observed, with items weighted at random, and shuffled.
 
-        Each is a list over `sizes` of arrays [draws × annotators × annotators], first half ×
-        second half; NaN for an annotator with fewer than the size in either half.
+        Each is a list over `sizes` of arrays [3 × draws × annotators]: of an annotator's two
+        profiles, the mean with others' (first half × second half), and 1 where the closest profile
+        is their own; NaN for an annotator with fewer than the size in either half.
         """
         a_n = self.cells.n_annotators
-        kinds = tuple([np.empty((draws, a_n, a_n)) for _ in sizes] for _ in range(3))
+        kinds = tuple([np.empty((3, draws, a_n)) for _ in sizes] for _ in range(3))
         ones = np.ones(len(self.items))
         for draw in range(draws):
             order = rng.permutation(self.cells.n_items)
@@ -67,7 +68,8 @@ class SplitHalves:
                 strict=True,
             ):
                 for k, found in enumerate(self._similarities(sizes, order, authors, weight)):
-                    kind[k][draw] = found
+                    own, others = _own_and_others(found[None])
+                    kind[k][:, draw] = own[0], others[0], _identified(found[None])[0]
         return kinds
 
     def _exchanged(self, rng: np.random.Generator) -> np.ndarray:
@@ -155,6 +157,7 @@ COLUMNS = (
     "identified_high", "all_identified", "chance", "n_items", "n_annotators", "draws", "design",
     "note",
 )  # fmt: skip
+_PAIRS = 2e7  # pairs of annotators compared, in the same way
 _BUDGET = 5e6  # cells visited; larger data get fewer draws, and need fewer, at least 20
 
 
@@ -234,21 +237,23 @@ def split_half(
         sizes = [n for n in SIZES if n <= most / 1.2] + [most]
     if not sizes or min(sizes) < 1 or max(sizes) > most or list(sizes) != sorted(set(sizes)):
         raise ConfigError(f"halves of {list(sizes)}", expected=f"rising sizes between 1 and {most}")
-    draws = int(np.clip(_BUDGET / cells.n, min(20, draws), draws))
+    # Every halving compares all annotators with all.
+    cost = max(cells.n / _BUDGET, cells.n_annotators**2 / _PAIRS)
+    draws = int(np.clip(1 / cost, min(20, draws), draws))
     drawn = halves.draw(list(sizes), draws, np.random.default_rng(seed))
     rows = [_row(halves, n, *(kind[k] for kind in drawn)) for k, n in enumerate(sizes)]
-    own, others = _own_and_others(drawn[0][-1])
+    own, others, _ = drawn[0][-1]
     by = {"n": sizes[-1], "self": _mean(own, axis=0), "others": _mean(others, axis=0)}
     by_annotator = pd.DataFrame({"annotator_id": cells.annotator_names, **by})
     return Reliability(pd.DataFrame(rows, columns=list(COLUMNS)), by_annotator)
 
 
 def _row(halves: SplitHalves, n: int, plain, weighted, shuffled) -> dict:
-    """Return a row of the table from similarities [draws × annotators × annotators]."""
-    own, others = _own_and_others(plain)
-    value, noisy = _mean(own, axis=1), _mean(_own_and_others(weighted)[0], axis=1)
+    """Return a row of the table from similarities [3 × draws × annotators] (`SplitHalves.draw`)."""
+    own, others, closest = plain
+    value, noisy = _mean(own, axis=1), _mean(weighted[0], axis=1)
     low, high = central_interval(noisy - _mean(noisy) + _mean(value))
-    found = _mean(_identified(plain), axis=1)
+    found = _mean(closest, axis=1)
     found_low, found_high = central_interval(found)
     there = np.isfinite(found)
     return {
@@ -257,7 +262,7 @@ def _row(halves: SplitHalves, n: int, plain, weighted, shuffled) -> dict:
         "low": max(low, -1.0),
         "high": min(high, 1.0),
         "others": float(_mean(others)),
-        "shuffled": float(_mean(_own_and_others(shuffled)[0])),
+        "shuffled": float(_mean(shuffled[0])),
         "identified": float(_mean(found)),
         "identified_low": found_low,
         "identified_high": found_high,
@@ -265,7 +270,7 @@ def _row(halves: SplitHalves, n: int, plain, weighted, shuffled) -> dict:
         "chance": 1 / halves.cells.n_annotators,
         "n_items": len(np.unique(halves.items)),
         "n_annotators": halves.cells.n_annotators,
-        "draws": len(plain),
+        "draws": len(own),
         "design": "same items for all" if halves.matched else "own items of each",
         "note": "" if there.any() else "not defined: the profiles do not differ",
     }

@@ -26,7 +26,7 @@ from capo_core.stability import (
     variance,
 )
 from capo_core.stability.config import StabilityConfig
-from capo_core.stability.corpus import ExplanationCorpus, build_corpus
+from capo_core.stability.corpus import ExplanationCorpus, build_corpus, explained_rows
 from capo_core.stability.evidence import Evidence, gather_evidence
 from capo_core.stability.ladder import (
     CONTROL_PERMUTATIONS,
@@ -131,7 +131,8 @@ class StabilityReport:
     @property
     def headline(self) -> str:
         """The first statement; "" if nothing could be measured."""
-        return next((one.text for one in self.statements if one.topic == "headline"), "")
+        topics = ("headline", "coverage") if self.ladder.frame.empty else ("headline",)
+        return next((one.text for one in self.statements if one.topic in topics), "")
 
     @property
     def provenance(self) -> Provenance:
@@ -177,8 +178,16 @@ class StabilityReport:
             profiles=tuple(
                 annotator_profiles.AnnotatorProfile.from_dict(profile) for profile in raw["cards"]
             ),
-            # Made anew: a former version may have said more than its numbers.
-            statements=summary.statements({n: table.frame for n, table in tables.items()}),
+            # Made anew: a former version may have said more than its numbers. What was left out
+            # of the run stands in no table.
+            statements=(
+                *summary.statements({n: table.frame for n, table in tables.items()}),
+                *(
+                    Statement.from_dict(one)
+                    for one in raw["statements"]
+                    if one["topic"] in ("coverage", "language")
+                ),
+            ),
             tagger=raw.get("tagger", ""),  # reports of earlier versions needed none
         )
 
@@ -221,7 +230,13 @@ def compute_report(
     ['group', 'annotator_id', 'predicted', 'correct']
     """
     asked = config or StabilityConfig()
-    corpus = build_corpus(dataset, raw=asked.raw)
+    notes = attribution_notes(dataset, asked)
+    if len(notes.attributed) < 2 <= notes.explaining:
+        return _unattributed(dataset, asked, notes, progress)
+    corpus = build_corpus(
+        dataset, raw=asked.raw, least=asked.min_explanations, most=asked.max_explanations,
+        seed=asked.seed,
+    )  # fmt: skip
     config, untagged = _without_tagger(asked, corpus.texts)
     texts = Texts(corpus.texts, corpus.item, corpus.text_a, corpus.text_b)
     embedder = embedder or Embedder(cache, config.embedding_model)
@@ -235,7 +250,7 @@ def compute_report(
         ("agreement",): lambda: agreement.agreement(dataset, seed=config.seed).to_frame(),
         ("profiles",): lambda: _profiles(dataset, config),
     }
-    done = _run_all(jobs, part_of(progress, 0.25, 0.98))
+    done = _run_all(jobs, part_of(progress, 0.25, 0.98), len(corpus) * len(corpus.annotators))
     order = [(rep, red) for rep in config.representations for red in config.reductions]
     points = sorted(
         (result for result in done.values() if isinstance(result, LadderPoint)),
@@ -268,19 +283,132 @@ def compute_report(
         simulated=dataset.simulated,
         config=asked,
         annotators=dataset.annotators,
-        counts={
-            "items": len(dataset.items),
-            "annotators": len(dataset.annotators),
-            "annotations": len(dataset.annotations),
-            "with_explanation": len(corpus),
-        },
+        counts=_counts(dataset, notes, corpus),
         **{name: ReportTable(frame.reset_index(drop=True)) for name, frame in tables.items()},
         profiles=profiles,
-        statements=(*summary.statements(tables), *untagged),
+        statements=(*summary.statements(tables), *notes.statements(corpus), *untagged),
         tagger=representer.tagger.name if _tagged(config) else "",
     )
     progress("Done", 1.0)
     return report, evidence
+
+
+@dataclass(frozen=True)
+class AttributionNotes:
+    """Which annotators are attributed, and what is left out.
+
+    Attributes:
+        attributed: annotators with `least` explanations or more.
+        explaining: number of annotators with an explanation; explanations: of all of them.
+        median, most: explanations of the median annotator of these, and of the one with the most.
+        least, limit: see `StabilityConfig.min_explanations` and `max_explanations`.
+    """
+
+    attributed: tuple[str, ...]
+    explaining: int
+    explanations: int
+    median: float
+    most: int
+    least: int
+    limit: int
+
+    def statements(self, corpus: ExplanationCorpus | None) -> tuple[Statement, ...]:
+        """Return what a reader must know of the annotators and explanations left out."""
+        if corpus is None:
+            template = (
+                "No attribution: {attributed:,} of {explaining:count annotator} "
+                "{have} at least {least:count explanation} (median {median:number 0}, most "
+                "{most:,}), and two are needed. Label use and agreement are shown; the setting "
+                "“Minimum explanations” (--min-explanations) changes this limit."
+            )
+            values = {
+                "attributed": len(self.attributed), "explaining": self.explaining,
+                "have": "has" if len(self.attributed) == 1 else "have", "least": self.least,
+                "median": self.median, "most": self.most,
+            }  # fmt: skip
+            return (Statement("coverage", template, values),)
+        found = []
+        few = self.explaining - len(corpus.annotators)
+        if few:
+            template = (
+                "{few:,} of {explaining:count annotator} {have} fewer than "
+                "{least:count explanation} and {are} not attributed (setting “Minimum "
+                "explanations”); label use and agreement include them."
+            )
+            values = {
+                "few": few, "explaining": self.explaining, "least": self.least,
+                "have": "has" if few == 1 else "have", "are": "is" if few == 1 else "are",
+            }  # fmt: skip
+            found.append(Statement("coverage", template, values))
+        if self.limit and len(corpus) < self.explanations and self.explanations > self.limit:
+            template = (
+                "Attribution, variance and reliability are measured on {some:,} of "
+                "{all:count explanation}, those of items drawn at random (setting “Maximum "
+                "explanations”); the full report takes all."
+            )
+            values = {"some": len(corpus), "all": self.explanations}
+            found.append(Statement("coverage", template, values))
+        return tuple(found)
+
+
+def attribution_notes(dataset: Dataset, config: StabilityConfig) -> AttributionNotes:
+    """Count the explanations of each annotator against the configuration's minimum."""
+    number = explained_rows(dataset)["annotator_id"].value_counts()
+    enough = set(number.index[number >= config.min_explanations])
+    return AttributionNotes(
+        tuple(name for name in dataset.annotators if name in enough),
+        len(number),
+        int(number.sum()),
+        float(number.median()) if len(number) else 0.0,
+        int(number.max()) if len(number) else 0,
+        config.min_explanations,
+        config.max_explanations,
+    )
+
+
+def _counts(
+    dataset: Dataset, notes: AttributionNotes, corpus: ExplanationCorpus | None
+) -> dict[str, int]:
+    return {
+        "items": len(dataset.items),
+        "annotators": len(dataset.annotators),
+        "annotations": len(dataset.annotations),
+        "with_explanation": notes.explanations,
+        "attributed": 0 if corpus is None else len(corpus.annotators),
+        "measured": 0 if corpus is None else len(corpus),
+    }
+
+
+def _unattributed(
+    dataset: Dataset, config: StabilityConfig, notes: AttributionNotes, progress: Progress
+) -> tuple[StabilityReport, Evidence]:
+    """Return the report of annotators who have too few explanations to be attributed."""
+    progress("Label use and agreement", 0.0)
+    phrases, features, profiles = _profiles(dataset, config)
+    empty = dict.fromkeys(TABLES, ReportTable(pd.DataFrame()))
+    tables = {
+        "agreement": agreement.agreement(dataset, seed=config.seed).to_frame(),
+        "ladder": ladder_frame([], 0.0),
+        "controls": controls_frame([], 0.0),
+        "information": information_frame([]),
+        "unsupervised": pd.DataFrame(columns=_UNSUPERVISED),
+        "distinctive": phrases,
+        "features": features,
+    }
+    report = StabilityReport(
+        dataset=dataset.name,
+        fingerprint=dataset.fingerprint,
+        simulated=dataset.simulated,
+        config=config,
+        annotators=dataset.annotators,
+        counts=_counts(dataset, notes, None),
+        **{**empty, **{name: ReportTable(frame) for name, frame in tables.items()}},
+        profiles=profiles,
+        statements=notes.statements(None),
+    )
+    progress("Done", 1.0)
+    nothing = np.zeros(0, dtype=object)
+    return report, Evidence((), nothing, np.zeros(1, dtype=np.int64), {})
 
 
 def _tagged(config: StabilityConfig) -> list[str]:
@@ -396,10 +524,17 @@ def _control(control: str, corpus: ExplanationCorpus, representer: Representer):
     return lambda: controls.control_features(control, corpus, representer)
 
 
-def _run_all(jobs: dict[tuple, Callable], progress: Progress) -> dict:
-    """Run the jobs several at a time, each bound to one core by its BLAS thread."""
+_CELLS = 200_000_000  # scores that may be held at once; decides how many jobs run together
+
+
+def _run_all(jobs: dict[tuple, Callable], progress: Progress, cells: int) -> dict:
+    """Run the jobs several at a time, each bound to one core by its BLAS thread.
+
+    Args:
+        cells: scores that a job holds (explanations × annotators).
+    """
     results: dict = {}
-    workers = max(1, min(4, os.cpu_count() or 1))
+    workers = max(1, min(4, os.cpu_count() or 1, _CELLS // max(cells, 1)))
     progress("Attribution and permutation null", 0.0)
     with threadpool_limits(1), ThreadPoolExecutor(workers) as pool:
         waiting = {pool.submit(job): key for key, job in jobs.items()}
@@ -421,8 +556,9 @@ def _table(done: dict, kind: str, columns: list[str] | None = None) -> pd.DataFr
 def _profiles(dataset: Dataset, config: StabilityConfig) -> tuple:
     """Return distinctive phrases, distinctive features, and the annotators' profiles."""
     extracted = extract_phrases(dataset, raw=config.raw)
-    phrases = distinctive_phrases(dataset, extracted=extracted)
-    features = distinctive_features(dataset)
+    least = config.min_explanations
+    phrases = distinctive_phrases(dataset, extracted=extracted, least=least)
+    features = distinctive_features(dataset, least=least)
     profiles = annotator_profiles.annotator_profiles(
         dataset, phrases=phrases, features=features, extracted=extracted
     )

@@ -52,7 +52,24 @@ def _headline(finding: Finding) -> Statement:
         parts |= {"pooled": accuracy_text(pooled), "k_pooled": pooled["k"]}
         template += "; from {k_pooled} pooled: {pooled}"
     template += "."
-    if not finding.decided:
+    places = values.get("single_places")
+    if places is not None:
+        template += (
+            " Among {annotators:count annotator}, the right one is within the likeliest five in "
+            "{top5} of cases (chance {top5_chance:percent}), at rank {rank} on average (chance "
+            "{rank_chance:number 1})."
+        )
+        n = places["annotators"]
+        parts |= {
+            "annotators": n, "top5_chance": 5 / n, "rank_chance": (n + 1) / 2,
+            "top5": f"{percent(places['top5'])} "
+            f"{percent_interval(places['top5_low'], places['top5_high'])}",
+            "rank": f"{places['mean_rank']:.1f} "
+            f"[{places['mean_rank_low']:.1f}–{places['mean_rank_high']:.1f}]",
+        }  # fmt: skip
+    if values.get("confounded"):
+        template += " This is no evidence of style: items and annotators are confounded."
+    elif not finding.decided:
         if _known(values["p"]) and values["p"] > 0.05:
             parts["p"] = values["p"]
             template += " A single explanation does not exceed the permutation null (p = {p:.2f})."
@@ -64,6 +81,23 @@ def _headline(finding: Finding) -> Statement:
             "differently."
         )
     return Statement("headline", template, parts)
+
+
+def _confound(finding: Finding) -> Statement:
+    values = dict(finding.values)
+    if not values["shared"]:
+        template = (
+            "Every item has explanations by one annotator only. Annotators cannot be shuffled "
+            "within items, so there is no permutation null and no p-value; and what items are "
+            "about is confounded with who explained them."
+        )
+    else:
+        template = (
+            "Only {shared:,} of {items:count item} have explanations by two annotators or more. "
+            "The permutation null shuffles annotators on these alone; on the others, what items "
+            "are about is confounded with who explained them."
+        )
+    return Statement("confound", template, values)
 
 
 def ladder_title(finding: Finding, representation: str, reduction: str) -> str:
@@ -268,6 +302,7 @@ def controls_title(finding: Finding, reduction: str, control: str) -> str:
 
 RENDERERS: dict[str, Callable[[Finding], Statement]] = {
     "headline": _headline,
+    "confound": _confound,
     "reduction": _reduction,
     "views": _views,
     "label": _label,

@@ -44,10 +44,13 @@ def ladder_note(report: StabilityReport) -> str:
     ladder = report.ladder.to_frame()
     if ladder.empty:
         return ""
+    null = count(report.config.permutations, "permutation")
+    if not ladder["p_value"].notna().any():
+        null = "no permutation null"
     return (
         f"Chance {number(ladder['chance'].iloc[0])}; intervals 95 %, over "
         f"{count(int(ladder['n_items'].max()), 'item')}; "
-        f"{count(report.config.permutations, 'permutation')}."
+        f"{null}."
     )
 
 

@@ -33,19 +33,26 @@ from capo_core.errors import ConfigError
 from capo_core.stats.cells import Cells, gather
 from capo_core.stats.intervals import Estimate, bayesian_weights, central_interval
 
+_FEW = 64  # cells of an annotator, where there are more annotators than this
+
 
 @dataclass(frozen=True)
 class PairDistances:
     """Sums for means over pairs of cells, without forming a pair; linear in the cells.
 
     Attributes:
-        blocks: per annotator the values [cells × d], the items [cells] and the squared norms.
+        blocks: per annotator the values [cells × d], the items [cells] and the squared norms; of
+            those with more than `_FEW` cells.
+        grams: per other annotator the products of the values [cells × cells], items and norms.
+        by_item: sums of the values of each item [items × d], of the annotators of `grams`.
         item_pairs, item_apart: float64 [items], ordered pairs of cells within an item, and the
             sum of squared distances over its unordered pairs.
         scale: mean squared norm, to tell rounding from variance.
     """
 
     blocks: tuple[tuple, ...]
+    grams: tuple[tuple, ...]
+    by_item: np.ndarray | sparse.csr_matrix
     item_pairs: np.ndarray
     item_apart: np.ndarray
     scale: float
@@ -74,9 +81,20 @@ class PairDistances:
         # Sum over the unordered pairs of a group: Σ |y − y'|² = n Σ |y|² − |Σ y|².
         apart = n * np.bincount(items, weights=squares, minlength=n_items)
         apart -= _squares(adding @ values)
-        rows = [np.flatnonzero(annotators == a) for a in np.unique(annotators)]
-        blocks = tuple((values[r], items[r], squares[r]) for r in rows)
-        return cls(blocks, n * (n - 1), apart, scale)
+        order = np.argsort(annotators, kind="stable")
+        rows = np.split(order, np.flatnonzero(np.diff(annotators[order])) + 1)
+        # One of many annotators with few cells each costs its pairs of cells, not d.
+        small = [r for r in rows if len(r) <= _FEW and len(rows) > _FEW]
+        large = [r for r in rows if not (len(r) <= _FEW and len(rows) > _FEW)]
+        own = np.concatenate(small) if small else np.zeros(0, dtype=int)
+        return cls(
+            tuple((values[r], items[r], squares[r]) for r in large),
+            tuple((_products(values[r]), items[r], squares[r]) for r in small),
+            adding[:, own] @ values[own],
+            n * (n - 1),
+            apart,
+            scale,
+        )
 
     def means(self, weights: np.ndarray) -> np.ndarray:
         """Return half the mean squared distance over pairs of cells, [3 × draws]: pairs that share
@@ -91,15 +109,25 @@ class PairDistances:
         squared = weights**2
         same_annotator, annotator_pairs = np.zeros(draws), np.zeros(draws)
         sums, spread, mass, mass_squared = 0.0, np.zeros(draws), np.zeros(draws), np.zeros(draws)
+
+        def add(w: np.ndarray, items: np.ndarray, squares: np.ndarray, length: np.ndarray) -> None:
+            own, own_squares, own_spread = w.sum(axis=1), squared[:, items].sum(axis=1), w @ squares
+            same_annotator[:] += own * own_spread - length
+            annotator_pairs[:] += own**2 - own_squares
+            spread[:] += own_spread
+            mass[:] += own
+            mass_squared[:] += own_squares
+
         for values, items, squares in self.blocks:
             w = weights[:, items]
             total = _weighted(w, values)
-            own, own_squares, own_spread = w.sum(axis=1), squared[:, items].sum(axis=1), w @ squares
-            same_annotator += own * own_spread - _squares(total)
-            annotator_pairs += own**2 - own_squares
             sums = sums + total
-            spread, mass = spread + own_spread, mass + own
-            mass_squared += own_squares
+            add(w, items, squares, _squares(total))
+        for products, items, squares in self.grams:
+            w = weights[:, items]
+            add(w, items, squares, ((w @ products) * w).sum(axis=1))
+        if self.grams:
+            sums = sums + _weighted(weights, self.by_item)
         same_item, item_pairs = squared @ self.item_apart, squared @ self.item_pairs
         neither = mass * spread - _squares(sums) - same_item - same_annotator
         pairs = mass**2 - mass_squared - item_pairs - annotator_pairs
@@ -110,6 +138,12 @@ class PairDistances:
                 _ratio(neither, pairs),
             ]
         )
+
+
+def _products(values) -> np.ndarray:
+    """Return the products of all rows, float64 [rows × rows]."""
+    found = values @ values.T
+    return np.asarray(found.toarray() if sparse.issparse(found) else found, dtype=np.float64)
 
 
 def _ratio(total: np.ndarray, pairs: np.ndarray) -> np.ndarray:

@@ -33,7 +33,11 @@ KAPPA_COLUMNS = (
 
 
 def pairwise_kappa(
-    given: sparse.csr_matrix, cells: Cells, distance: np.ndarray, min_items: int
+    given: sparse.csr_matrix,
+    cells: Cells,
+    distance: np.ndarray,
+    min_items: int,
+    only: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> pd.DataFrame:
     """Return Cohen's kappa, one row (KAPPA_COLUMNS) per pair of annotators who share an item.
 
@@ -46,10 +50,11 @@ def pairwise_kappa(
         given: [cells × labels], each row sums to 1.
         distance: δ, [labels × labels].
         min_items: below so many shared items there is no interval.
+        only: numbers of the first and second annotators of the pairs; None takes all.
     """
     there = np.flatnonzero(given.getnnz(axis=0))  # labels that nobody gives change nothing
     given, distance = given[:, there], distance[np.ix_(there, there)]
-    joint, a, b = _joint(given, cells, len(there))
+    joint, a, b = _joint(given, cells, len(there), only)
     n = joint.sum(axis=(1, 2))
     p = joint / n[:, None, None] if len(n) else joint
     of_a, of_b = p.sum(axis=2), p.sum(axis=1)
@@ -89,7 +94,10 @@ def pairwise_kappa(
 
 
 def _joint(
-    given: sparse.csr_matrix, cells: Cells, n_labels: int
+    given: sparse.csr_matrix,
+    cells: Cells,
+    n_labels: int,
+    only: tuple[np.ndarray, np.ndarray] | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Count label pairs on shared items, [pairs × labels × labels]; also the pairs' annotators.
 
@@ -104,7 +112,7 @@ def _joint(
         return table
 
     there = by_annotator(np.ones(cells.n))
-    a, b = sparse.triu(there.T @ there, k=1).nonzero()
+    a, b = only or sparse.triu(there.T @ there, k=1).nonzero()
     order = np.lexsort((b, a))
     a, b = a[order], b[order]
     dense = given.toarray()
@@ -117,6 +125,8 @@ def _joint(
     return joint, a, b
 
 
+MOST_PAIRS = 5000  # pairs of annotators in a table
+_MEETINGS = 20_000_000  # pairs of annotators on one item, above which no pair is compared
 _CELLS = 4_000_000  # distances of all draws held at once
 MIN_ITEMS = 10  # with fewer shared items the interval's own error is too large
 COLUMNS = (
@@ -138,6 +148,7 @@ class Agreement:
         kappa: one row per pair of annotators who share an item: annotator_a, annotator_b, value,
             low, high, raw_agreement, n_items, note.
         repeated: how many (item, annotator) have more than one label.
+        left_out: what the table of kappa leaves out, in words; "" where it has all pairs.
     """
 
     ordinal: bool
@@ -145,6 +156,7 @@ class Agreement:
     raw: Estimate
     kappa: pd.DataFrame
     repeated: int
+    left_out: str = ""
 
     @property
     def alpha_metric(self) -> str:
@@ -159,13 +171,14 @@ class Agreement:
     @property
     def notes(self) -> tuple[str, ...]:
         """Remarks on the counting of labels."""
-        if not self.repeated:
-            return ()
-        one = self.repeated == 1
-        return (
-            f"On {self.repeated} occasion{'' if one else 's'} an annotator gave one item more "
-            f"than one label; {'it counts' if one else 'these count'} in equal parts.",
-        )
+        found = [f"{self.left_out}."] if self.left_out else []
+        if self.repeated:
+            one = self.repeated == 1
+            found.append(
+                f"On {self.repeated} occasion{'' if one else 's'} an annotator gave one item more "
+                f"than one label; {'it counts' if one else 'these count'} in equal parts."
+            )
+        return tuple(found)
 
     def to_frame(self) -> pd.DataFrame:
         """Return COLUMNS; `measure` is krippendorff_alpha, cohen_kappa or raw_agreement.
@@ -183,7 +196,13 @@ class Agreement:
             for name, e, metric in overall
         ]  # fmt: skip
         pairs = self.kappa.assign(measure="cohen_kappa", metric=self.kappa_weights)
-        return pd.DataFrame([rows[0], *pairs.to_dict("records"), rows[1]], columns=list(COLUMNS))
+        more = []
+        if self.left_out:
+            row = {"measure": "cohen_kappa", "annotator_a": "", "annotator_b": "", "n_items": 0}
+            more = [{**row, "note": self.left_out, "metric": self.kappa_weights}]
+        return pd.DataFrame(
+            [rows[0], *pairs.to_dict("records"), *more, rows[1]], columns=list(COLUMNS)
+        )
 
     def to_dict(self) -> dict:
         return {
@@ -212,8 +231,36 @@ def agreement(dataset: Dataset, *, seed: int = 0, draws: int = 1000) -> Agreemen
     given, cells = _cells(rows, scale)
     repeated = int((np.bincount(cells.of_row, minlength=cells.n) > 1).sum())
     alpha, raw = _overall(given, cells, scale.ordinal, np.random.default_rng(seed), draws)
-    kappa = pairwise_kappa(given, cells, label_distances(scale), MIN_ITEMS)
-    return Agreement(scale.ordinal, alpha, raw, kappa, repeated)
+    kappa, left_out = _kappas(given, cells, label_distances(scale))
+    return Agreement(scale.ordinal, alpha, raw, kappa, repeated, left_out)
+
+
+def _kappas(
+    given: sparse.csr_matrix, cells: Cells, distance: np.ndarray
+) -> tuple[pd.DataFrame, str]:
+    """Return the table of `pairwise_kappa`, and what was left out of it in words.
+
+    All pairs, so long as they are few; else the `MOST_PAIRS` with the most common items.
+    """
+    meeting = cells.annotators_per_item().astype(float)
+    if (meeting * (meeting - 1) / 2).sum() > _MEETINGS:
+        nobody = np.zeros(0, dtype=int)
+        return (
+            pairwise_kappa(given, cells, distance, MIN_ITEMS, (nobody, nobody)),
+            f"κ of pairs is left out: {cells.n_annotators:,} annotators make too many of them",
+        )
+    shape = (cells.n_items, cells.n_annotators)
+    there = sparse.csr_matrix((np.ones(cells.n), (cells.items, cells.annotators)), shape=shape)
+    pairs = sparse.triu(there.T @ there, k=1).tocoo()
+    if pairs.nnz <= MOST_PAIRS:
+        return pairwise_kappa(given, cells, distance, MIN_ITEMS), ""
+    chosen = np.sort(np.argsort(-pairs.data, kind="stable")[:MOST_PAIRS])
+    only = (pairs.row[chosen], pairs.col[chosen])
+    table = pairwise_kappa(given, cells, distance, MIN_ITEMS, only)
+    return table, (
+        f"κ of the {MOST_PAIRS:,} pairs with the most common items; "
+        f"{pairs.nnz - MOST_PAIRS:,} further pairs are left out"
+    )
 
 
 def pair_agreement(dataset: Dataset, first: str, second: str) -> pd.Series | None:

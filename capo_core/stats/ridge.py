@@ -42,17 +42,31 @@ def operator(train: Matrix, test: Matrix, penalty: float = PENALTY) -> np.ndarra
     return _solve(kernel, cross.T, penalty).T.astype(np.float32)
 
 
-def scores(
-    train: Matrix, test: Matrix, targets: np.ndarray, penalty: float = PENALTY
-) -> np.ndarray:
+def apply(made: np.ndarray, targets: Matrix) -> np.ndarray:
+    """Compute A·Y [n_test, C] from an `operator` and `targets` [n_train, C], dense or sparse."""
+    if sparse.issparse(targets):
+        return (targets.T @ made.T).T
+    return made @ targets.astype(np.float32)
+
+
+def scores(train: Matrix, test: Matrix, targets: Matrix, penalty: float = PENALTY) -> np.ndarray:
     """Compute A·Y [n_test, C] for `targets` [n_train, C], without forming A if rows are many."""
     if train.shape[0] <= MANY_ROWS:
-        return operator(train, test, penalty) @ targets.astype(np.float32)
+        return apply(operator(train, test, penalty), targets)
     mean = np.asarray(train.mean(axis=0)).ravel()
-    gram = _product(train.T, train.T) - len(targets) * np.outer(mean, mean)
-    centred = targets - targets.mean(axis=0)
-    weights = _solve(gram, np.asarray(train.T @ centred), penalty)
+    n = train.shape[0]
+    gram = _product(train.T, train.T) - n * np.outer(mean, mean)
+    if sparse.issparse(targets):
+        share = np.asarray(targets.mean(axis=0)).ravel()
+        right = _dense((targets.T @ train).T) - n * np.outer(mean, share)
+    else:
+        right = np.asarray(train.T @ (targets - targets.mean(axis=0)))
+    weights = _solve(gram, right, penalty)
     return np.asarray(test @ weights) - mean @ weights
+
+
+def _dense(matrix: Matrix) -> np.ndarray:
+    return matrix.toarray() if sparse.issparse(matrix) else matrix
 
 
 def _product(left: Matrix, right: Matrix) -> np.ndarray:
