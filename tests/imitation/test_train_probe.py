@@ -1,7 +1,6 @@
 """A probe while training: scored from above, and of no influence on what is learned."""
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,12 +14,17 @@ from capo_core.cli import train
 from capo_core.data.catalog import Catalog
 from capo_core.errors import ConfigError, Stopped
 from capo_core.evaluation.training_probe import Probe, probe_for
+from capo_core.imitation.backends.transformers import TransformersBackend
+from capo_core.imitation.generation.generate import generate
+from capo_core.imitation.generation.outputs import OutputLines
+from capo_core.imitation.generation.requests import GenerateConfig
 from capo_core.imitation.models.adapters import WEIGHTS
 from capo_core.imitation.models.base_model import load_base_model
 from capo_core.imitation.prompting.prompts import write_response
 from capo_core.imitation.training.capo import train_capo
 from capo_core.imitation.training.config import SftConfig
-from capo_core.imitation.training.samples import SampledAnswer, Sampler
+from capo_core.imitation.training.examples import sampled_items
+from capo_core.imitation.training.samples import LONGEST, SampledAnswer, Sampler
 from capo_core.imitation.training.sft import train_sft
 from capo_core.progress import silent
 from capo_core.run_folder import RunFolder
@@ -102,12 +106,8 @@ def test_probes_of_capo_stand_once_after_going_on(base, dataset, tmp_path):
 
 def test_looking_draws_no_random_number(base, dataset):
     loaded = load_base_model(base)
-    prompt = tuple(loaded.tokenizer("The cat sleeps")["input_ids"])
-    sampler = Sampler(
-        loaded.tokenizer, [("i", "A", prompt)], loaded.pad_id, 512, [("i", "A", prompt)],
-        Probe(dataset),
-    )  # fmt: skip
-    sampler = replace(sampler, probe=[("i14", "A", prompt), ("i15", "A", prompt[:2])])
+    first, second = sampled_items(dataset, ["A"], 2)
+    sampler = Sampler(dataset, loaded, [first], probe=[first, second], scorer=Probe(dataset))
     torch.manual_seed(3)
     np.random.seed(3)
     before = torch.get_rng_state(), np.random.get_state()[1].copy()
@@ -116,6 +116,35 @@ def test_looking_draws_no_random_number(base, dataset):
     assert events == ["sample", "probe"] and loaded.model.training
     assert torch.equal(before[0], torch.get_rng_state())
     assert (before[1] == np.random.get_state()[1]).all()
+
+
+def test_samples_are_answers_of_a_generation(base, dataset, tmp_path):
+    """Label and words of the last sample are those that a greedy generation gives."""
+    folder = RunFolder(tmp_path / "sft")
+    train_sft(dataset, "A", sft_config(sample_every=100, samples=2, patience=0), base, folder)
+    told = {each["item_id"]: each["text"] for each in folder.events("sample")}  # the last of each
+    assert folder.result["kept_step"] == folder.result["steps"]
+    config = GenerateConfig(
+        "sft", split="validation", temperature=0, top_p=1, max_new_tokens=LONGEST
+    )
+    backend = TransformersBackend(load_base_model(base))
+    generate(dataset, ["A"], config, backend, RunFolder(tmp_path / "made"),
+             adapters={"A": folder.adapter})  # fmt: skip
+    made = {row["item_id"]: row for row in OutputLines(tmp_path / "made").read()}
+    assert set(told) == {"i14", "i16"}
+    for item, text in told.items():
+        assert text == made[item]["raw_text"] and made[item]["label"]
+    # As the model writes it, where that is asked for: an untrained one writes no label.
+    written = SftConfig(label_choice="generated")
+    assert written.to_dict()["label_choice"] == "generated"
+    assert "label_choice" not in SftConfig().to_dict()
+    loaded, asked = load_base_model(base), sampled_items(dataset, ["A"], 1)
+    by_choice = {
+        choice: next(Sampler(dataset, loaded, asked, label_choice=choice).look(loaded.model))[1]
+        for choice in ("auto", "scores", "generated")
+    }
+    assert by_choice["auto"] == by_choice["scores"] != by_choice["generated"]
+    assert by_choice["scores"]["text"].startswith("Label: ")
 
 
 def answers(dataset, author: str, target: str) -> list[SampledAnswer]:

@@ -96,8 +96,8 @@ MAIN = (
 _TRAINING = (
     "learning_rate", "items_per_step", "accumulation", "max_tokens", "precision", "schedule",
     "warmup_share", "weight_decay", "max_grad_norm", "patience", "validate_every",
-    "checkpoint_every", "sample_every", "samples", "probe_items", "gradient_checkpointing",
-    "quantise",
+    "checkpoint_every", "sample_every", "samples", "probe_items", "label_choice",
+    "gradient_checkpointing", "quantise",
 )  # fmt: skip
 
 # Title of a fold → its settings.

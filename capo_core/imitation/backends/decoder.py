@@ -230,7 +230,7 @@ class DecoderModel:
         self._prefix: Prefix | None = None
         self.holds_prefixes = self.cacheable and holds_prefixes(base)
         head = base.get_output_embeddings()
-        if head is not None:
+        if head is not None and _contiguous not in head._forward_pre_hooks.values():
             head.register_forward_pre_hook(_contiguous)
 
     @property

@@ -157,18 +157,26 @@ class TransformersBackend(Backend):
         batch_tokens: rows × (longest prompt + longest answer) of a batch at most; memory for keys
             and values grows with it.
         share: compute common beginnings of prompts once.
+        trains_on: the model is in training, so that nothing that may stay in it can be a tensor
+            without gradients for good (PyTorch's inference mode).
     """
 
     adapters = True
     scores_labels = True
 
     def __init__(
-        self, base: LoadedBaseModel, *, batch_tokens: int = BATCH_TOKENS, share: bool = True
+        self,
+        base: LoadedBaseModel,
+        *,
+        batch_tokens: int = BATCH_TOKENS,
+        share: bool = True,
+        trains_on: bool = False,
     ) -> None:
         if batch_tokens < 1:
             raise ConfigError(f"batch_tokens is {batch_tokens}", expected="1 or more")
         self.name, self.fingerprint = base.name, base.fingerprint
         self._base, self._batch_tokens, self._share = base, batch_tokens, share
+        self._without_gradients = torch.no_grad if trains_on else torch.inference_mode
         self._model: Any = base.model
         self._names: dict[str, str] = {"": ""}  # adapter folder → its name in the model
         self._ends = end_tokens(base)
@@ -255,7 +263,7 @@ class TransformersBackend(Backend):
         """Return what `compute` returns, with the batch's adapter; no memory says what helps."""
         adapter = self._names[batch[0].request.adapter]
         try:
-            with torch.inference_mode(), self._decoder.adapter(adapter):
+            with self._without_gradients(), self._decoder.adapter(adapter):
                 return compute()
         except (MemoryError, RuntimeError) as error:
             if not out_of_memory(error):

@@ -222,6 +222,14 @@ class TrainConfig:
         ge=0,
         usual=(0, 10_000),
     )
+    label_choice: str = setting(
+        "auto",
+        "Label choice of samples",
+        "How the labels of samples and probe responses are chosen, as in a generation: by the "
+        "scores of the label words, or generated as the model writes them. auto: scores; generated "
+        "for the embedded base model.",
+        choices=("auto", "scores", "generated"),
+    )
     shared: bool = setting(
         False,
         "Shared adapter",
@@ -237,12 +245,12 @@ class TrainConfig:
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON writes them.
 
-        `probe_items` and `batch_tokens` are included only if set: they do not affect the result,
-        and names of older runs stay the same.
+        `probe_items`, `batch_tokens` and `label_choice` are included only if set: they do not
+        affect the result, and names of older runs stay the same.
         """
         plain = as_json(self)
-        for name in ("probe_items", "batch_tokens"):
-            if not plain[name]:
+        for name, unset in (("probe_items", 0), ("batch_tokens", None), ("label_choice", "auto")):
+            if plain[name] == unset:
                 del plain[name]
         return plain
 

@@ -20,7 +20,6 @@ from capo_core.imitation.prompting import responses as prompting_responses
 from capo_core.imitation.prompting.prompts import (
     PromptItem,
     Rendered,
-    prompt_ids,
     render,
     write_response,
     zero_shot,
@@ -258,22 +257,15 @@ def pairs_of(dataset: Dataset, target: str, config: CapoConfig, *, split: str = 
     return pairs
 
 
-def sample_prompts(
-    dataset: Dataset, targets: Sequence[str], limits: TokenLimits, count: int
-) -> list[tuple[str, str, tuple[int, ...]]]:
-    """Return (item, target, prompt) of `count` validation items, evenly spaced; fewer if there are
-    few.
-    """
+def sampled_items(
+    dataset: Dataset, targets: Sequence[str], count: int
+) -> list[tuple[PromptItem, str]]:
+    """Return (item, target) of `count` validation items, evenly spaced; fewer if there are few."""
     if "validation" not in prompting_responses.parts(dataset):
         return []
     items = prompting_responses.items_of(dataset, "validation")
     chosen = [items[index * len(items) // count] for index in range(min(count, len(items)))]
-    prompts = []
-    for number, item in enumerate(chosen):
-        target = targets[number % len(targets)]
-        prompt = zero_shot(dataset.task, item, annotator=target if limits.named else "")
-        prompts.append((item.item_id, target, prompt_ids(prompt, limits.tokenizer)))
-    return prompts
+    return [(item, targets[number % len(targets)]) for number, item in enumerate(chosen)]
 
 
 def _rendered(

@@ -28,7 +28,7 @@ from capo_core.imitation.prompting import responses as prompting_responses
 from capo_core.imitation.training.checkpoint import Checkpoint, load_checkpoint, remove_checkpoint
 from capo_core.imitation.training.config import TrainConfig
 from capo_core.imitation.training.distributed import Processes
-from capo_core.imitation.training.examples import ALL, ExampleSet, TokenLimits, sample_prompts
+from capo_core.imitation.training.examples import ALL, ExampleSet, TokenLimits, sampled_items
 from capo_core.imitation.training.loop import TrainingLoop
 from capo_core.imitation.training.micro_batches import check_room, tokens_that_fit
 from capo_core.imitation.training.objective import Objective, TrainingExample
@@ -221,9 +221,8 @@ def train_stage(
         precision = str(base.model.dtype).removeprefix("torch.")
         folder.log("engine", **stage.engine_note, precision=precision, batch_tokens=batch_tokens)
         _log_examples(folder, training, stage.limits.max_tokens, config)
-    prompts, probe = (
-        sample_prompts(dataset, targets, stage.limits, count)
-        for count in (config.samples, config.probe_items)
+    asked, probe = (
+        sampled_items(dataset, targets, count) for count in (config.samples, config.probe_items)
     )
     loop = TrainingLoop(
         stage.model,
@@ -232,7 +231,7 @@ def train_stage(
         config,
         folder,
         processes,
-        Sampler(base.tokenizer, prompts, base.pad_id, base.longest, probe, scorer),
+        Sampler(dataset, base, asked, config.shared, config.label_choice, probe, scorer),
         checkpoint,
         batch_tokens=batch_tokens,
     )
