@@ -33,3 +33,27 @@ def _kill(folder: RunFolder, seed: int) -> None:
         time.sleep(0.001)
     time.sleep(draw.random() * 0.02)  # anywhere within a step, a validation or a checkpoint
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def run_real(base: str, home: str, name: str, epochs: int, kill_seed: int | None) -> None:
+    """Train a real base model in `home`/`name`, few items a step; with a seed, die by SIGKILL at a
+    random moment: while the model is read, or anywhere within a step, validation or checkpoint."""
+    folder = RunFolder(Path(home) / name)
+    if kill_seed is not None:
+        threading.Thread(target=_kill_real, args=(folder, kill_seed), daemon=True).start()
+    config = sft_config(epochs=epochs, patience=0, learning_rate=2e-4, items_per_step=2,
+                        checkpoint_every=1)  # fmt: skip
+    train_sft(tiny_dataset(10, 2, 1), "A", config, base, folder)
+
+
+def _kill_real(folder: RunFolder, seed: int) -> None:
+    draw, born = random.Random(seed), time.time()
+    if seed % 5 == 4:
+        time.sleep(2 * draw.random())
+    else:
+        steps: list[float] = []
+        while len(steps) < 2:
+            time.sleep(0.01)
+            steps = [event["t"] for event in folder.events("step") if event["t"] >= born]
+        time.sleep(draw.random() * (steps[1] - steps[0]))
+    os.kill(os.getpid(), signal.SIGKILL)

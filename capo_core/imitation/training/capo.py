@@ -52,6 +52,7 @@ from capo_core.imitation.training.stage import (
     limits_of,
     prepare_run,
     run_config,
+    same_precision,
     targets_of,
     train_stage,
 )
@@ -190,6 +191,7 @@ def train_capo(
             processes.on_main(lambda: save_copy(preferences, folder, config.preferences))
         given = load_copy(folder, config.preferences) if config.preferences else None
         checkpoint = prepare_run(folder, processes)
+        config = processes.on_main(lambda: same_precision(config, folder))
         if given is not None and processes.main:
             log_pairs(given.of(target), dataset, folder)
         with memory_errors(str(folder.path)):

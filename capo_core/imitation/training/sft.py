@@ -22,6 +22,7 @@ from capo_core.imitation.training.stage import (
     limits_of,
     prepare_run,
     run_config,
+    same_precision,
     targets_of,
     train_stage,
 )
@@ -68,6 +69,7 @@ def train_sft(
         if processes.on_main(lambda: folder.done):
             return TrainResult.of(folder)
         checkpoint = prepare_run(folder, processes)
+        config = processes.on_main(lambda: same_precision(config, folder))
         with memory_errors(str(folder.path)):
             progress("reading the base model", 0.0)
             stage = _stage(run_config, dataset, targets, config, base_name, processes)

@@ -188,6 +188,19 @@ def prepare_run(folder: RunFolder, processes: Processes) -> Checkpoint | None:
     return checkpoint
 
 
+def same_precision(config: TrainConfig, folder: RunFolder) -> TrainConfig:
+    """Return the settings with the number type that a run began with, where it is resumed.
+
+    "auto" measures the machine, and may measure otherwise while others work on it; the rest of a
+    training must be computed as its beginning was.
+    """
+    began = folder.events("engine") if config.precision == "auto" else []
+    known = (
+        {"bfloat16": "bf16", "float32": "fp32"}.get(began[0].get("precision")) if began else None
+    )
+    return replace(config, precision=known) if known else config
+
+
 def has_validation(dataset: Dataset) -> bool:
     """Return whether there is a validation split."""
     return "validation" in prompting_responses.parts(dataset)
