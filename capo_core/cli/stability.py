@@ -18,6 +18,7 @@ from capo_core.cli.support import (
     renamed,
 )
 from capo_core.data.catalog import Catalog
+from capo_core.data.crowd_counts import require_annotators
 from capo_core.export_formats import with_provenance
 from capo_core.formatting import count, with_interval
 from capo_core.stability import calibration, store, tables
@@ -130,6 +131,7 @@ def annotators(name: Name, as_json: AsJson = False) -> None:
     from capo_core.stability.annotator_profiles import annotator_profiles
 
     dataset = Catalog(Workspace.default()).load(name)
+    require_annotators(dataset)
     profiles = annotator_profiles(dataset)
     if as_json:
         print_json(

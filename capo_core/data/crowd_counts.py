@@ -19,8 +19,8 @@ from capo_core.schema import ANNOTATIONS, CROWD, ITEMS
 from capo_core.task import Task
 
 NO_ANNOTATORS = (
-    "crowd counts only: nobody's annotations are in the file, so there are no annotators, and "
-    "stability, imitation and studies cannot use the dataset; label distributions can"
+    "It holds crowd counts: how many people gave each label, and nobody's own annotations. Label "
+    "distributions can use it; stability, imitation and studies need annotators"
 )
 
 
@@ -32,9 +32,37 @@ class LabelCounts:
     problem: str = ""
 
 
+def flat(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record with the texts of its nested `example` beside the other fields."""
+    inner = record.get("example")
+    if not isinstance(inner, dict):
+        return dict(record)
+    return {**inner, **{name: value for name, value in record.items() if name != "example"}}
+
+
+def is_label_numbers(value: Any) -> bool:
+    """Return whether this is an object of at least two labels with numbers."""
+    return (
+        isinstance(value, Mapping)
+        and len(value) > 1
+        and all(isinstance(each, int | float) and not isinstance(each, bool)
+                for each in value.values())
+    )  # fmt: skip
+
+
 def only_counts(raw: RawAnnotations) -> bool:
     """Return whether a file holds crowd counts and no annotation at all."""
     return not len(raw.frame) and raw.crowd is not None and raw.items is not None
+
+
+def require_annotators(dataset: Dataset) -> None:
+    """Raise `DataError` for a dataset of crowd counts alone."""
+    if not len(dataset.annotations):
+        raise DataError(
+            f"{dataset.name} has no annotators. {NO_ANNOTATORS}",
+            todo="compare its label distributions",
+            option=f"distributions compare --dataset {dataset.name}",
+        )
 
 
 def counts_of(value: Any, people: float | None = None) -> LabelCounts:

@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from capo_core.data.crowd_counts import require_annotators
 from capo_core.data.limits import read_bytes
 from capo_core.data.raw_annotations import RawAnnotations
 from capo_core.data.readers.table import RawTable
@@ -144,8 +145,10 @@ def export(dataset: Dataset, path: Path | str, format: str = "csv") -> Path:
     is read and left out by an import.
 
     Raises:
-        ConfigError: an unknown format. DataError: the file cannot be written.
+        ConfigError: an unknown format. DataError: the file cannot be written, or the dataset has
+            crowd counts and no annotations.
     """
+    require_annotators(dataset)
     path = Path(path)
     if format not in EXPORT_FORMATS:
         raise ConfigError(f"the format {format!r} is not known", expected=", ".join(EXPORT_FORMATS))

@@ -6,9 +6,10 @@ Judgments come from a JSON file with one object per item, in the format of publi
      "mnli labels": ["n", [0, 4, 1]], "comments": [["why", "n"], …]}
 
 The type of a field is detected from its values and must be the same in every line: shares or counts
-in the order of the labels, a label with counts, a label, or pairs of explanation and label. Labels
-may be abbreviated as long as they stay distinct. Votes on explanations come from a CSV file;
-generated explanations are written as a file that `read_judgments` reads.
+in the order of the labels or as an object {label: number}, a list of labels, a label with counts, a
+label, or pairs of explanation and label. Texts may lie in an object `example`, as in ChaosNLI's
+files. Labels may be abbreviated as long as they stay distinct. Votes on explanations come from a
+CSV file; generated explanations are written as a file that `read_judgments` reads.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import numpy as np
 import pandas as pd
 
 from capo_core.data.columns import SYNONYMS, normalised_name
+from capo_core.data.crowd_counts import flat, is_label_numbers
 from capo_core.data.readers.encoding import decode
 from capo_core.data.readers.json_records import (
     looks_like_lines,
@@ -78,6 +80,7 @@ def fields_of(column: str, rows: Rows, labels: Sequence[str], file: str) -> list
         DataError: another line holds something of another shape, a distribution that does not
             sum to one, or a label that is unknown.
     """
+    rows = [(line, _in_order(value, column, labels)) for line, value in rows]
     shape = next(filter(None, (_shape(value, column, labels) for _, value in rows)), "")
     if shape == _SHARES:
         return [_distribution(column, column, rows, labels, file)]
@@ -88,6 +91,24 @@ def fields_of(column: str, rows: Rows, labels: Sequence[str], file: str) -> list
     if shape == _LABEL:
         return [_single(column, column, rows, labels, file)]
     return []
+
+
+def _in_order(value: Any, column: str, labels: Sequence[str]) -> Any:
+    """Return an object {label: number} or a list of labels as a list in the order of the labels.
+
+    Any other value is returned unchanged.
+    """
+    if is_label_numbers(value):
+        found = [short_label(str(name), labels) for name in value]
+        if None in found or len(set(found)) < len(found):
+            return value
+        numbers = dict(zip(found, value.values(), strict=True))
+        return [numbers.get(label, 0) for label in labels]
+    if isinstance(value, list) and value and "label" in column.lower():
+        found = [short_label(each, labels) if isinstance(each, str) else None for each in value]
+        if None not in found:
+            return [found.count(label) for label in labels]
+    return value
 
 
 def left_out(column: str, rows: Rows) -> str:
@@ -308,7 +329,7 @@ def write_explanations(
 
 
 # What a crowd's distribution is called in published files, beginnings, in lower case.
-_CROWD = ("crowd", "chaos", "human")
+_CROWD = ("crowd", "chaos", "human", "label_counter", "label_count", "label_dist", "soft_label")
 _IDENTIFIERS = ("uid", "id", "item_id", "pair_id", NAME)  # fields that are never judgments
 
 
@@ -326,8 +347,9 @@ def read_judgments(path: Path | str, labels: Sequence[str] | None = None) -> Jud
             unknown, or an item occurs twice; the message names the line.
     """
     path = Path(path)
-    task = _task(labels)
     rows, notes = _records(path)
+    rows = [(line, flat(row)) for line, row in rows]
+    task = _task(labels or _labels_in(rows))
     key_a, key_b = _text_keys(rows[0][1], path)
     items = [_item(line, row, key_a, key_b, path) for line, row in rows]
     frame = pd.DataFrame(items, columns=["item_id", "text_a", "text_b"])
@@ -413,6 +435,21 @@ def merge_judgments(first: Judgments, other: Judgments) -> Judgments:
     return replace(both, notes=(*first.notes, *notes))
 
 
+def _labels_in(rows: list[tuple[int, dict[str, Any]]]) -> list[str] | None:
+    """Return the labels that objects {label: number} name, sorted; None if they are NLI's."""
+    names = {
+        str(name)
+        for _, row in rows
+        for value in row.values()
+        if is_label_numbers(value)
+        for name in value
+    }
+    if not names or all(short_label(name, NLI.scale.labels) for name in names):
+        return None
+    numbers = all(name.lstrip("-").isdecimal() for name in names)
+    return sorted(names, key=int) if numbers else sorted(names)
+
+
 def _task(labels: Sequence[str] | None) -> Task:
     if labels is None or tuple(labels) == NLI.scale.labels:
         return NLI
@@ -470,8 +507,8 @@ def _item(line: int, row: dict[str, Any], key_a: str, key_b: str, path: Path):
 
 
 def _sources(fields: list[FileField], items: tuple[str, ...], labels) -> list[LabelDistribution]:
-    """Return a source for each distribution; the crowd first. Labels of explanations that repeat a
-    distribution of the file are no source of their own.
+    """Return a source for each distribution; the crowd first. Labels of explanations, or the crowd
+    in another field, that repeat a distribution of the file are no source of their own.
     """
     found: list[LabelDistribution] = []
     shares = [field for field in fields if field.shares is not None]
@@ -492,7 +529,8 @@ def _sources(fields: list[FileField], items: tuple[str, ...], labels) -> list[La
             one.item_ids == source.item_ids and np.allclose(one.shares, source.shares)
             for one in found
         )
-        if not (field.said and twin):
+        again = field.said or field.name.lower().startswith(_CROWD)
+        if not (again and twin):
             found.append(source)
     return found
 

@@ -528,7 +528,7 @@ def test_crowd_counts_are_kept_and_nobody_is_invented(tmp_path):
     assert counts(read) == {"1n": {"entailment": 70, "neutral": 20, "contradiction": 10}}
     assert read.dataset.annotators == () and not len(read.dataset.annotations)
     assert (read.report.rows_read, read.report.rows_kept, read.report.unit) == (1, 1, "items")
-    assert any("there are no annotators" in note for note in read.report.notes)
+    assert any("nobody's own annotations" in note for note in read.report.notes)
     with pytest.raises(ConfigError, match="need no column mapping"):
         mapping = parse_mapping(["label=label_counter"])
         read_dataset(tmp_path / "c.jsonl", name="x", mapping=mapping)
@@ -555,3 +555,21 @@ def test_several_labels_are_each_an_annotation_or_one_set(tmp_path):
     assert read.report.rows_kept == sum(each.counts for each in ANSWERS)
     each = read_dataset(path, name="x", label_sets="each")
     assert found(each) == told(ANSWERS) == found(read_dataset(path, name="x"))
+
+
+def test_crowd_counts_in_label_distributions(tmp_path):
+    from capo_core.distributions.files import read_judgments
+
+    path = write(tmp_path, "c.jsonl", tools.lines([CHAOS, CHAOS | {"uid": "2n", "example": {
+        "premise": TEXTS[2], "hypothesis": TEXTS[3]}}]))  # fmt: skip
+    found_ = read_judgments(path)
+    crowd = found_.source("crowd")
+    assert crowd.shares.round(9).tolist() == [[0.7, 0.2, 0.1]] * 2
+    assert crowd.people.tolist() == [100] * 2
+    assert found_.items["text_a"].tolist() == [TEXTS[0], TEXTS[2]]
+    assert found_.items["text_b"].tolist() == [TEXTS[1], TEXTS[3]]
+    assert not {"label_dist", "label_count"} & {source.name for source in found_.sources}
+    rows = [{"text": text, "soft_label": {"yes": 0.6, "no": 0.4}} for text in TEXTS]
+    found_ = read_judgments(write(tmp_path, "s.jsonl", tools.lines(rows)))
+    assert found_.task.scale.labels == ("no", "yes")
+    assert found_.source("crowd").shares.round(9).tolist() == [[0.4, 0.6]] * 4

@@ -44,3 +44,27 @@ def test_several_labels_in_a_cell_are_asked_about(workspace):
     choice.set_value("each").run()
     assert not app.exception and not app.error
     assert "2 items, 2 annotators, 4 annotations" in shown(app)
+
+
+def test_crowd_counts_are_added_and_pages_say_what_needs_annotators(workspace):
+    app = open_page("data", view="import")
+    rows = [
+        {"uid": f"{n}n", "label_counter": {"e": 60 + n, "n": 40 - n},
+         "example": {"premise": f"A lamp {n}.", "hypothesis": "It is green."}}
+        for n in range(3)
+    ]  # fmt: skip
+    content = "\n".join(json.dumps(row) for row in rows).encode()
+    app.file_uploader[0].set_value([("crowd.jsonl", content, "application/jsonl")])
+    app.run()
+    assert not app.exception
+    assert "3 items, 0 annotators, 0 annotations" in shown(app)
+    app.button(key="import.add").click().run()
+    assert not app.exception
+    assert "There are no annotations to export" in shown(app)
+    for page in ("overview", "annotators", "stability", "finetune", "compare", "studies"):
+        app = open_page(page, dataset="crowd")
+        assert not app.exception, page
+        assert "crowd has no annotators" in shown(app), page
+    app = open_page("distributions", dataset="crowd")
+    assert not app.exception
+    assert "has no annotators" not in shown(app)

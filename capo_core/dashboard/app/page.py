@@ -17,6 +17,7 @@ from capo_core.dashboard.ui.components import show_error, show_errors, show_not_
 from capo_core.dashboard.ui.text import escape, markdown
 from capo_core.dashboard.ui.theme import CSS
 from capo_core.data.catalog import Entry
+from capo_core.data.crowd_counts import NO_ANNOTATORS
 from capo_core.errors import CapoError
 from capo_core.workspace import Workspace
 
@@ -42,6 +43,8 @@ def run(page: Page) -> None:
     """Draw `page`: the frame, then its content."""
     context = open_page(page)
     if page.needs_dataset and no_dataset(context):
+        return
+    if page.needs_annotators and no_annotators(context):
         return
     try:
         with show_errors():
@@ -166,6 +169,17 @@ def page_link(context: PageContext, page: str, label: str, **query: str) -> None
     """Draw a link to another page that keeps the dataset."""
     chosen = {url_state.DATASET: context.entry.name} if context.entry else {}
     link_to(page, label, {**chosen, **query})
+
+
+def no_annotators(context: PageContext) -> bool:
+    """Return whether the dataset holds crowd counts alone; if so, say what can be done with it."""
+    entry = context.entry
+    if entry is None or entry.annotations or entry.problem:
+        return False
+    with st.container(border=True):
+        st.markdown(f"**{markdown(entry.name)} has no annotators.** {NO_ANNOTATORS}.")
+        page_link(context, "distributions", "Label distributions")
+    return True
 
 
 def no_dataset(context: PageContext) -> bool:

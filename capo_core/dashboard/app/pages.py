@@ -21,14 +21,25 @@ class Page(str):
         title: its name in the navigation, and the title on the page.
         order: place in the navigation, ascending.
         needs_dataset: without any dataset, the page shows how to get one instead.
+        needs_annotators: of a dataset of crowd counts alone, it says so instead.
     """
 
     title: str
     order: int
     needs_dataset: bool
+    needs_annotators: bool
 
-    def __new__(cls, name: str, *, title: str, order: int, needs_dataset: bool = True) -> Page:
+    def __new__(
+        cls,
+        name: str,
+        *,
+        title: str,
+        order: int,
+        needs_dataset: bool = True,
+        needs_annotators: bool | None = None,
+    ) -> Page:
         page = super().__new__(cls, name)
+        page.needs_annotators = needs_dataset if needs_annotators is None else needs_annotators
         page.title, page.order, page.needs_dataset = title, order, needs_dataset
         return page
 

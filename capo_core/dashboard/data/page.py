@@ -23,6 +23,7 @@ from capo_core.dashboard.ui.item_html import annotators_html, answers, item_html
 from capo_core.dashboard.ui.text import markdown
 from capo_core.dashboard.ui.theme import looks
 from capo_core.data.catalog import Catalog, Entry
+from capo_core.data.crowd_counts import NO_ANNOTATORS
 from capo_core.dataset import Dataset
 
 _VIEWS = {"dataset": "This dataset", "import": "Import", "all": "All datasets"}
@@ -131,6 +132,11 @@ def _first_items(dataset: Dataset) -> None:
 def _export(context: PageContext) -> None:
     entry = context.entry
     section_heading("Export")
+    if not entry.annotations:
+        show_note(f"There are no annotations to export. {NO_ANNOTATORS}.")
+        if not entry.shipped:
+            _remove_button(context)
+        return
     with st.container(horizontal=True):
         for format_, title, mime in (
             ("csv", "CSV", "text/csv"),

@@ -2,4 +2,4 @@
 
 from capo_core.dashboard.app.pages import Page
 
-PAGE = Page("distributions", title="Distributions", order=50)
+PAGE = Page("distributions", title="Distributions", order=50, needs_annotators=False)

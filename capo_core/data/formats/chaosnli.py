@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from capo_core.data.columns import SYNONYMS, normalised_name
-from capo_core.data.crowd_counts import LabelCounts, counts_of
+from capo_core.data.crowd_counts import LabelCounts, counts_of, flat, is_label_numbers
 from capo_core.data.formats.answers import parsed_cell
 from capo_core.data.formats.base import Format, ReadOptions
 from capo_core.data.raw_annotations import RAW_COLUMNS, RawAnnotations, role_name
@@ -33,22 +33,6 @@ _PEOPLE = ("number_of_annotators", "number_of_annotations", "num_annotators", "n
            "num_annotations", "n_annotations", "annotator_count", "num_votes", "n", "total",
            "n_people")  # fmt: skip
 _PAIRS = (("obs1", "obs2"), ("hyp1", "hyp2"))  # ChaosNLI's abductive part
-
-
-def flat(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a record with the texts of its nested `example` beside the other fields."""
-    inner = record.get("example")
-    return {**inner, **record} if isinstance(inner, dict) else dict(record)
-
-
-def is_label_numbers(value: Any) -> bool:
-    """Return whether this is an object of at least two labels with numbers."""
-    return (
-        isinstance(value, Mapping)
-        and len(value) > 1
-        and all(isinstance(each, int | float) and not isinstance(each, bool)
-                for each in value.values())
-    )  # fmt: skip
 
 
 def count_field(records: list[dict[str, Any]]) -> str:

@@ -1,8 +1,11 @@
 """Files of preference pairs: export for other trainers, and import as training data.
 
-JSONL, one pair a line: `prompt`, `chosen` and `rejected`; optionally `item_id`, `target_annotator`
-(or `target_annotator_id`) and `weight` (above 0; default 1), as `pairs export` and
-`study export-pairs` write them. A run saves a copy of its file, and resumes from that.
+JSONL, one pair a line, or one JSON array: `prompt`, `chosen` and `rejected`; optionally `item_id`,
+`target_annotator` (or `target_annotator_id`) and `weight` (above 0; default 1), as `pairs export`
+and `study export-pairs` write them. Rows of TRL's conversational format (lists of messages, the
+prompt in `prompt` or before the last message of both) and of LLaMA-Factory (`instruction`, `input`,
+`chosen`, `rejected`; or `conversations` with `from` and `value`) are read too, if the prompt is one
+user message. A run saves a copy of its file, and resumes from that.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from capo_core.errors import ConfigError, DataError, RunError
 from capo_core.export_formats import json_lines, without_provenance
 from capo_core.formatting import name_list
 from capo_core.imitation.pairs.build import Pairs, prove_held_out
+from capo_core.imitation.pairs.conversations import plain_texts
 from capo_core.imitation.prompting.prompts import (
     PLAIN_END,
     Prompt,
@@ -38,7 +42,10 @@ from capo_core.provenance import Provenance
 from capo_core.run_folder import RunFolder, disk_errors
 from capo_core.workspace import atomic_file
 
-EXPECTED = "a JSON object with the texts prompt, chosen and rejected"
+EXPECTED = (
+    "a JSON object with the texts prompt, chosen and rejected (also as TRL's messages, or "
+    "LLaMA-Factory's instruction, chosen and rejected)"
+)
 
 
 @dataclass(frozen=True)
@@ -59,8 +66,14 @@ def parse_row(line: bytes, where: str) -> PreferenceRow:
         raw = json.loads(line.decode("utf-8"), parse_int=float)  # of endless digits: infinite
     except (ValueError, RecursionError):
         raise DataError("this is not JSON", where=where, expected=EXPECTED) from None
+    return row_of(raw, where)
+
+
+def row_of(raw: Any, where: str) -> PreferenceRow:
+    """Return the pair of a JSON value; `DataError` with `where` and the expected form."""
     if not isinstance(raw, dict):
         raise DataError("this is not a JSON object", where=where, expected=EXPECTED)
+    raw = plain_texts(raw, where)
     prompt, chosen, rejected = (
         _text(raw, name, where) for name in ("prompt", "chosen", "rejected")
     )
@@ -276,7 +289,7 @@ def _check_same(content: bytes, sha256: str, path: Path) -> None:
 
 
 def _parsed(content: bytes, where: str) -> Preferences:
-    rows = tuple(
+    rows = _array(content, where) or tuple(
         parse_row(line, f"{where}, line {number}")
         for number, line in enumerate(content.split(b"\n"), start=1)
         if line.strip()
@@ -284,6 +297,19 @@ def _parsed(content: bytes, where: str) -> Preferences:
     if not rows:
         raise DataError("there is no preference pair", where=where, expected=EXPECTED)
     return Preferences(rows, _hash(content))
+
+
+def _array(content: bytes, where: str) -> tuple[PreferenceRow, ...]:
+    """Return the pairs of a JSON array; () if the file is not one."""
+    if not content.lstrip().startswith(b"["):
+        return ()
+    try:
+        values = json.loads(content.decode("utf-8"), parse_int=float)
+    except (ValueError, RecursionError):
+        return ()
+    if not isinstance(values, list):
+        return ()
+    return tuple(row_of(value, f"{where}, pair {number}") for number, value in enumerate(values, 1))
 
 
 def _hash(content: bytes) -> str:
