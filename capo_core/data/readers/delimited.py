@@ -6,11 +6,13 @@ import csv
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import islice
 
 from capo_core.data.limits import ImportLimits, check_cells
 from capo_core.data.readers.encoding import unique_names
+from capo_core.data.readers.header import find_header
 from capo_core.data.rejected_rows import RejectedRows, quoted_list
 from capo_core.errors import DataError
 
@@ -43,13 +45,18 @@ def find_delimiter(text: str, recognised: Callable[[list[str]], int]) -> str:
     for delimiter in DELIMITERS:
         first = list(islice(_records(sample, delimiter, True), _SAMPLE_RECORDS))
         records = [record for record in first if record]
+        while len(records) > 1 and records[0][0].lstrip().startswith("#") and len(records[0]) < 2:
+            records = records[1:]  # a comment
         if len(records) > 1 and len(sample) < len(text) and len(first) < _SAMPLE_RECORDS:
             records.pop()  # cut off by the end of the sample
-        width = len(records[0]) if records else 0
+        # Titles and comments may stand above the header: the usual width counts, and the row with
+        # the most names that are known.
+        width = Counter(map(len, records)).most_common(1)[0][0] if records else 0
         if width < 2:
             continue
         alike = sum(len(record) == width for record in records) / len(records)
-        score = alike + 0.3 * min(recognised(records[0]), 5) + 0.001 * min(width, 20)
+        known = max(recognised(record) for record in records[:10])
+        score = alike + 0.3 * min(known, 5) + 0.001 * min(width, 20)
         if score > best_score:
             best, best_score = delimiter, score
     return best
@@ -60,8 +67,9 @@ def read_delimited(
 ) -> tuple[list[str], list[list[str]], list[int], list[str]]:
     """Return (columns, rows, row numbers, notes); row 1 is the header, as in a spreadsheet.
 
-    Rows with more cells than the header has columns are rejected; shorter ones are filled with
-    empty cells, which is noted. Blank lines are skipped.
+    Titles and comments above the header are noted, further header rows beneath it rejected (see
+    `header.find_header`). Rows with more cells than the header has columns are rejected; shorter
+    ones are filled with empty cells, which is noted. Blank lines are skipped.
 
     Raises:
         DataError: a quote that is never closed, no header, no rows, too large.
@@ -70,21 +78,21 @@ def read_delimited(
         records, notes = _read(text, where, delimiter)
     except csv.Error as error:
         raise DataError(f"the rows cannot be separated ({error})", where=where) from None
-    first = 1 if _SEPARATOR_LINE.match(text) else 0
-    filled = (i for i in range(first, len(records)) if any(cell.strip() for cell in records[i]))
-    start = next(filled, None)
-    if start is None:
+    before = 1 if _SEPARATOR_LINE.match(text) else 0
+    header = find_header(records[before:])
+    if header is None:
         raise DataError("the file holds no table", where=where, expected="a header and rows")
-    header = records[start]
-    start += 1
-    while len(header) > 1 and not header[-1].strip():
-        header = header[:-1]  # trailing delimiters, as some spreadsheets write them
-    check_cells(len(records) - start, len(header), where, limits)
-    columns, renamed = unique_names(header)
+    start = before + header.first
+    check_cells(len(records) - start, len(header.names), where, limits)
+    columns, renamed = unique_names(header.names)
+    renamed = [*header.notes, *renamed]
     width, rows, numbers, short, blank = len(columns), [], [], 0, 0
     for number, record in enumerate(records[start:], start + 1):
         if not any(cell.strip() for cell in record):
             blank += 1
+            continue
+        if reason := header.aside.get(number - 1 - before):
+            rejected.add(number, "", reason, json.dumps(record, ensure_ascii=False))
             continue
         extra = record[width:]
         if any(cell.strip() for cell in extra):

@@ -14,8 +14,11 @@ from openpyxl.utils.exceptions import InvalidFileException
 
 from capo_core.data.limits import ImportLimits, check_cells, megabytes
 from capo_core.data.readers.encoding import cell_text, unique_names
+from capo_core.data.readers.header import find_header
+from capo_core.data.rejected_rows import RejectedRows
 from capo_core.errors import BackendUnavailable, DataError
 from capo_core.formatting import name_list
+from capo_core.json_text import json_line
 
 # openpyxl has no error of its own for damaged files: these are what its parsers let through.
 _DAMAGED = (
@@ -63,11 +66,18 @@ def check_archive(raw: bytes, where: str, limits: ImportLimits) -> None:
         )
 
 
-def read_excel(raw: bytes, where: str, limits: ImportLimits, sheet: str | None) -> tuple[Rows, str]:
+def read_excel(
+    raw: bytes,
+    where: str,
+    limits: ImportLimits,
+    sheet: str | None,
+    rejected: RejectedRows | None = None,
+) -> tuple[Rows, str]:
     """Return the rows of one sheet (default: the first that is not empty), and its name.
 
     A formula is read as its stored value, or as its text if none is stored; it is never
-    computed. Row 1 is the header.
+    computed. Titles above the header are noted; further header rows go to `rejected` (None: they
+    stay among the rows).
     """
     if not openpyxl.DEFUSEDXML:
         raise BackendUnavailable(
@@ -79,15 +89,18 @@ def read_excel(raw: bytes, where: str, limits: ImportLimits, sheet: str | None) 
         records, name, notes = _sheet(raw, where, limits, sheet)
     except _DAMAGED as error:  # DataError is none of these and passes
         raise _damaged(where, "Excel", error) from None
-    header = next((i for i, record in enumerate(records) if any(c.strip() for c in record)), None)
+    header = find_header(records)
     if header is None:
         raise DataError(f"the sheet {name!r} is empty", where=where)
-    columns = records[header]
-    width = max(len(record) for record in records[header:])
-    columns, renamed = unique_names(columns + [""] * (width - len(columns)))
+    width = max([len(header.names), *(len(record) for record in records[header.first :])])
+    columns, renamed = unique_names(header.names + [""] * (width - len(header.names)))
+    renamed = [*header.notes, *renamed]
     rows, numbers = [], []
-    for number, record in enumerate(records[header + 1 :], header + 2):
-        if any(cell.strip() for cell in record):
+    for number, record in enumerate(records[header.first :], header.first + 1):
+        reason = header.aside.get(number - 1, "")
+        if reason and rejected is not None:
+            rejected.add(number, "", reason, json_line(record))
+        elif any(cell.strip() for cell in record):
             rows.append(record + [""] * (width - len(record)))
             numbers.append(number)
     if not rows:

@@ -188,13 +188,13 @@ def table_of(
 ) -> RawTable:
     """Return the table in an opened file, with notes beyond the source's own; see `read_table`."""
     where = source.name
+    rejected = RejectedRows()
     if source.kind == "parquet":
         rows, metadata = read_parquet(source.raw, where, limits)
         return _table(rows, kind="parquet", metadata=metadata)
     if source.kind == "excel":
-        rows, found = read_excel(source.raw, where, limits, sheet)
-        return _table(rows, kind="excel", sheet=found)
-    rejected = RejectedRows()
+        rows, found = read_excel(source.raw, where, limits, sheet, rejected)
+        return _table(rows, kind="excel", sheet=found, rejected=rejected.frame())
     if source.json:
         kind, rows = _json_rows(source, limits, rejected)
     else:
