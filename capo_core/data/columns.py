@@ -2,51 +2,38 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 
 import pandas as pd
 
-from capo_core.data.rejected_rows import quoted_list
+from capo_core.data.column_names import (
+    PER_ANNOTATOR,
+    ROLES,
+    SYNONYMS,
+    is_nested,
+    is_place,
+    normalised_name,
+    recognised,  # noqa: F401  (read from here by formats)
+    wide_names,
+)
+from capo_core.data.rejected_rows import quoted, quoted_list
 from capo_core.errors import ConfigError, DataError
 from capo_core.formatting import listed
-
-# Usual names of a role's column, best first; compared in lower case, with "_" for all else.
-_NAMES = {
-    "item_id": """item_id item itemid uid pair_id pairid example_id sample_id instance_id
-        question_id sentence_id text_id doc_id task_id guid task idx""",
-    "annotator_id": """annotator_id annotator annotatorid worker_id worker workerid rater_id rater
-        coder_id coder labeler labeller judge_id judge participant_id participant user_id user
-        author""",
-    "label": """label labels answer annotation judgment judgement rating score choice class verdict
-        stance sentiment category""",
-    "explanation": """explanation explanations reason reasons rationale rationales justification
-        comment comments free_text why""",
-    "text_a": """text_a premise context text1 text_1 sentence1 sentence_1 question1 question_1
-        question_a sent1 sentence_a s1 q1 text sentence tweet
-        headline title review utterance document passage post input""",
-    "text_b": """text_b hypothesis statement text2 text_2 sentence2 sentence_2 question2 question_2
-        question_b sent2 sentence_b s2 q2 claim reply response""",
-    "valid": "valid is_valid validity makes_sense",
-    "split": "split subset partition",
-    "annotation_id": "annotation_id annotationid answer_id response_id",
-}
-SYNONYMS = {role: tuple(names.split()) for role, names in _NAMES.items()}
-ROLES = tuple(SYNONYMS)
-_PER_ANNOTATOR = ("label", "explanation", "valid")
-# Name of a wide table's column that is an annotator's name and holds the label.
-_BARE = re.compile(r"(?:ann|annotator|rater|worker|coder|judge|a|r)_?\d+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class AnnotatorColumns:
-    """One annotator's columns in a wide table; "" for a missing one."""
+    """One annotator's columns in a wide table; "" for a missing one.
+
+    `id_column` says who this annotator is in each row, where it is not always the same person.
+    """
 
     annotator_id: str
     label: str = ""
     explanation: str = ""
     valid: str = ""
+    id_column: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,10 +63,20 @@ class ColumnMapping:
         """Return role → column for all roles that have one ("label of Ann1" in wide form)."""
         found = {role: getattr(self, role) for role in ROLES if getattr(self, role)}
         for one in self.annotators:
-            for role in _PER_ANNOTATOR:
+            for role in PER_ANNOTATOR:
                 if getattr(one, role):
                     found[f"{role} of {one.annotator_id}"] = getattr(one, role)
+            if one.id_column:
+                found[f"annotator_id of {one.annotator_id}"] = one.id_column
         return found
+
+    @property
+    def shared_label(self) -> str:
+        """The one label column of all annotators of an item, who have explanations of their own."""
+        labels = {one.label for one in self.annotators}
+        shared = len(self.annotators) > 1 and len(labels) == 1
+        own = all(one.explanation for one in self.annotators)
+        return labels.pop() if shared and own else ""
 
     def to_dict(self) -> dict:
         roles = {role: getattr(self, role) for role in ROLES}
@@ -106,30 +103,22 @@ def parse_mapping(pairs: Iterable[str]) -> ColumnMapping:
     for pair in pairs:
         left, equals, column = pair.partition("=")
         role, colon, annotator = left.strip().partition(":")
-        if not equals or role not in ROLES or (colon and role not in _PER_ANNOTATOR):
+        if (
+            not equals
+            or role not in ROLES
+            or (colon and role not in (*PER_ANNOTATOR, "annotator_id"))
+        ):
             raise ConfigError(
                 f"the column mapping {pair!r} is not understood",
                 expected=f"role=column, with a role of {', '.join(ROLES)}; or in wide form "
-                "label:ANNOTATOR=column (also explanation, valid)",
+                "label:ANNOTATOR=column (also explanation, valid, annotator_id)",
             )
         target, key = (wide.setdefault(annotator, {}), role) if colon else (roles, role)
         if key in target:
             raise ConfigError(f"two columns are given for the role {left!r}")
-        target[key] = column.strip()
+        target["id_column" if colon and role == "annotator_id" else key] = column.strip()
     annotators = tuple(AnnotatorColumns(name, **columns) for name, columns in wide.items())
     return ColumnMapping(**roles, annotators=annotators)
-
-
-def normalised_name(name: str) -> str:
-    """Return a column name for comparison: "Question 1" → "question_1", "aB" → "a_b"."""
-    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip())
-    return re.sub(r"[^\w]+|_+", "_", name.lower()).strip("_")
-
-
-def recognised(names: Sequence[str]) -> int:
-    """Return the number of these names that are synonyms of a role."""
-    known = {synonym for synonyms in SYNONYMS.values() for synonym in synonyms} | {"id"}
-    return len(known & {normalised_name(name) for name in names})
 
 
 def guess_mapping(frame: pd.DataFrame, given: ColumnMapping | None = None) -> ColumnMapping:
@@ -158,19 +147,53 @@ def guess_mapping(frame: pd.DataFrame, given: ColumnMapping | None = None) -> Co
         if getattr(given, role) is None:
             fitting = (by_name[each] for each in synonyms if each in by_name)
             if role == "label":
-                fitting = (column for column in fitting if not _nested(frame[column]))
+                fitting = (column for column in fitting if not is_nested(frame[column]))
             column = next(fitting, "")
             found[role] = column
             by_name = {key: name for key, name in by_name.items() if name != column}
     result = replace(given, **found)
     if not result.annotator_id and not given.annotators:
-        wide = _wide(frame, taken | {c for r, c in found.items() if r not in _PER_ANNOTATOR})
-        if len(wide) > (1 if result.label else 0):
-            result = replace(result, annotators=wide)
+        shared = {column for role, column in found.items() if role not in PER_ANNOTATOR}
+        result = replace(result, annotators=_wide(frame, taken | shared, result, given))
+    elif not result.explanation and given.explanation is None and not given.annotators:
+        numbered = wide_names(frame, set(result.columns().values())).unlabelled
+        if len(numbered) == 1:  # e-SNLI's training part: Explanation_1 by the row's annotator
+            result = replace(result, explanation=next(iter(numbered.values())))
     if result.wide:
         kept = {each: getattr(given, each) or "" for each in ("label", "explanation", "valid")}
         result = replace(result, annotator_id="", annotation_id="", **kept)
     return _place_id(result, frame, by_name.get("id", ""), given)
+
+
+def _wide(
+    frame: pd.DataFrame, taken: set[str], result: ColumnMapping, given: ColumnMapping
+) -> tuple[AnnotatorColumns, ...]:
+    """Return the annotators that a wide table has by its names; () if it is not wide.
+
+    Where they have explanations and no labels, they share the item's label. A single column that
+    may be an annotator's label needs an explanation beside it, or a name such as "rater 1".
+    """
+    found = wide_names(frame, taken)
+    labelled = found.labelled
+    if labelled and not given.label:
+        single = len(labelled) == 1 and (
+            result.label
+            or not any("explanation" in roles or is_place(who) for who, roles in labelled.items())
+        )
+        if not single:
+            return tuple(_annotator(who, **roles) for who, roles in labelled.items())
+    label = given.label or ("" if labelled else result.label or found.shared_label())
+    several = len(found.unlabelled) > 1
+    if label and several and not (labelled and not given.label):
+        return tuple(
+            _annotator(who, label=label, explanation=column)
+            for who, column in found.unlabelled.items()
+        )
+    return ()
+
+
+def _annotator(who: str, annotator_id: str = "", **roles: str) -> AnnotatorColumns:
+    return AnnotatorColumns(who, **roles, id_column=annotator_id)
 
 
 def _place_id(
@@ -187,59 +210,20 @@ def _place_id(
     return result
 
 
-def _nested(values: pd.Series) -> bool:
-    """Return whether these cells hold JSON lists or objects, which are no labels."""
-    filled = [text for text in values.head(200).tolist() if text.strip()]
-    return bool(filled) and all(text.lstrip()[0] in "[{" for text in filled)
-
-
-def _wide(frame: pd.DataFrame, taken: set[str]) -> tuple[AnnotatorColumns, ...]:
-    """Return the annotators of a wide table, by names such as "label_A1" or "A1 reason"."""
-    names = [str(name) for name in frame.columns if not _nested(frame[name])]
-    found: dict[str, dict[str, str]] = {}
-    spelled: dict[str, str] = {}  # the annotator's name as the columns write it
-    for name in names:
-        if name in taken:
-            continue
-        role, annotator = _role_and_annotator(name)
-        if role:
-            spelled.setdefault(normalised_name(annotator), annotator)
-            found.setdefault(normalised_name(annotator), {}).setdefault(role, name)
-    for name in names:
-        key = normalised_name(name)
-        if name in taken or "label" in found.get(key, {}):
-            continue
-        if key in found or _BARE.fullmatch(key):
-            spelled[key] = name.strip()
-            found.setdefault(key, {})["label"] = name
-    return tuple(
-        AnnotatorColumns(spelled[key], **columns)
-        for key, columns in found.items()
-        if "label" in columns
-    )
-
-
-def _role_and_annotator(name: str) -> tuple[str, str]:
-    stripped = name.strip()
-    for role in _PER_ANNOTATOR:
-        for synonym in sorted(SYNONYMS[role], key=len, reverse=True):
-            word = synonym.replace("_", r"[\W_]?")
-            for pattern in (
-                rf"{word}[\W_]+(?P<who>.+)",
-                rf"{word}(?P<who>\d+)",
-                rf"(?P<who>.+?)[\W_]+{word}",
-            ):
-                match = re.fullmatch(pattern, stripped, re.IGNORECASE)
-                if match and (who := match["who"].strip(" _-.:()[]")):
-                    return role, who
-    return "", ""
-
-
-def require_roles(mapping: ColumnMapping, frame: pd.DataFrame, where: str) -> None:
+def require_roles(
+    mapping: ColumnMapping,
+    frame: pd.DataFrame,
+    where: str,
+    given: ColumnMapping | None = None,
+) -> None:
     """Check that the mapping has the roles that are needed, and no column twice.
 
+    Args:
+        given: the user's part of it; what was said to be absent is not asked about.
+
     Raises:
-        DataError: a role is missing. ConfigError: a column has two roles.
+        DataError: a role is missing, or columns with explanations have no role. ConfigError: a
+            column has two roles.
     """
     lacking = []
     if mapping.wide:
@@ -249,20 +233,131 @@ def require_roles(mapping: ColumnMapping, frame: pd.DataFrame, where: str) -> No
     if not mapping.text_a and not mapping.item_id:
         lacking.append("text_a")
     if lacking:
-        raise DataError(
-            f"no column was found for {listed(lacking)}",
-            where=where,
-            expected="a table with one row per annotation (columns item_id, annotator_id, label, "
-            "explanation, text_a, text_b), or one row per item (columns such as label_A1, "
-            f"explanation_A1); found the columns {quoted_list(frame.columns)}",
-            todo=f"choose the column for {lacking[0]}",
-            option=f"--map {lacking[0].split()[0]}=COLUMN",
-        )
-    twice = list(mapping.columns().values())
-    repeated = sorted({column for column in twice if twice.count(column) > 1})
+        raise _lacking(lacking, mapping, frame, where)
+    columns = list(mapping.columns().values())
+    if mapping.shared_label:
+        columns = list(dict.fromkeys(columns))
+    repeated = sorted({column for column in columns if columns.count(column) > 1})
     if repeated:
         raise ConfigError(
             f"the column {quoted_list(repeated)} has two roles",
             where=where,
             todo="choose another column for one of them",
+        )
+    if (
+        not mapping.wide
+        and not mapping.explanation
+        and (given or ColumnMapping()).explanation is None
+    ):
+        left = wide_names(frame, set(columns)).unlabelled
+        if left:
+            raise DataError(
+                f"the columns {quoted_list(left.values())} hold explanations, and the table has "
+                f"one annotator in each row ({mapping.annotator_id!r})",
+                where=where,
+                expected="one explanation of one annotator in each row",
+                todo="choose the column with the explanation, or none",
+                option="--map explanation=COLUMN, or --map explanation=",
+            )
+
+
+def _lacking(
+    lacking: list[str], mapping: ColumnMapping, frame: pd.DataFrame, where: str
+) -> DataError:
+    """Return the error for missing roles; it asks about what the file has instead."""
+    names = wide_names(frame, set(mapping.columns().values()))
+    explanations = [*names.unlabelled.values()] or [mapping.explanation] * bool(mapping.explanation)
+    labels = [mapping.label] * bool(mapping.label) or [*names.aggregates]
+    if lacking == ["annotator_id"] and explanations and mapping.label:
+        return DataError(
+            f"the file has explanations ({quoted_list(explanations)}) and a label "
+            f"({mapping.label!r}), and no column that says who wrote them",
+            where=where,
+            expected="a column with the annotator of each row, or a column for each annotator",
+            todo="choose the column with the annotator; if all rows are by one person, name the "
+            "person with both columns",
+            option="--map annotator_id=COLUMN, or --map label:NAME="
+            f"{mapping.label} explanation:NAME={explanations[0]}",
+        )
+    single = [roles["label"] for roles in names.labelled.values()]
+    hints = []
+    if names.aggregates:
+        hints.append(f"not annotators by their names: {quoted_list(names.aggregates)}")
+    if len(single) == 1:
+        hints.append(f"one column alone looks like an annotator's label: {quoted_list(single)}")
+    if explanations and not mapping.explanation:
+        hints.append(f"explanations: {quoted_list(explanations)}")
+    option = f"--map {lacking[0].split()[0]}=COLUMN"
+    if lacking[0] == "annotator_id" and (single or labels):
+        option += f", or --map label:NAME={(single or labels)[0]}"
+    elif lacking == ["label"] and labels:
+        option = f"--map label={labels[0]}"
+    return DataError(
+        f"no column was found for {listed(lacking)}",
+        where=where,
+        expected="a table with one row per annotation (columns item_id, annotator_id, label, "
+        "explanation, text_a, text_b), or one row per item (columns such as label_A1, "
+        f"explanation_A1); found the columns {quoted_list(frame.columns)}"
+        + "".join(f"; {hint}" for hint in hints),
+        todo=f"choose the column for {lacking[0]}",
+        option=option,
+    )
+
+
+def unused_columns(mapping: ColumnMapping, frame: pd.DataFrame) -> list[str]:
+    """Return notes on columns that look like an annotator's and are not, and on shared labels."""
+    notes = []
+    used = set(mapping.columns().values())
+    if not mapping.wide:
+        return notes
+    names = wide_names(frame, {getattr(mapping, role) for role in ROLES} - {""})
+    if shared := mapping.shared_label:
+        notes.append(
+            f"the annotators {quoted_list(one.annotator_id for one in mapping.annotators)} share "
+            f"the item's one label (column {shared!r}); they are places in the row, and may be "
+            "other people on another item"
+        )
+    aggregates = [name for name in names.aggregates if name not in used]
+    aggregates += _item_labels(frame, used)
+    if aggregates:
+        notes.append(
+            f"no annotators, but aggregates or metadata by their names: {quoted_list(aggregates)}; "
+            "left out (if one is an annotator: --map label:NAME=COLUMN for each annotator)"
+        )
+    unlabelled = [column for column in names.unlabelled.values() if column not in used]
+    if unlabelled:
+        notes.append(
+            f"explanations of annotators without a label: {quoted_list(unlabelled)}; left out"
+        )
+    return notes
+
+
+def _item_labels(frame: pd.DataFrame, used: set[str]) -> list[str]:
+    """Return the columns with a label of the item as a whole, which no annotator has."""
+    synonyms = {*SYNONYMS["label"], "hard_label", "soft_label"}
+    return [
+        str(name)
+        for name in frame.columns
+        if name not in used and normalised_name(str(name)) in synonyms
+    ]
+
+
+def check_one_annotator(mapping: ColumnMapping, frame: pd.DataFrame, where: str) -> None:
+    """Check that the annotator's cells name one each.
+
+    Raises:
+        DataError: they hold lists or objects, which would become one annotator of a strange name.
+    """
+    if mapping.wide:
+        return
+    filled = [text.strip() for text in frame[mapping.annotator_id].tolist() if text.strip()]
+    lists = [text for text in filled if text[0] in "[{" and text[-1] in "]}"]
+    if lists and len(lists) > 0.5 * len(filled):
+        raise DataError(
+            f"the column {mapping.annotator_id!r} holds lists of annotators, such as "
+            f"{quoted(lists[0])}",
+            where=where,
+            expected="one annotator in each row",
+            todo="write one row for each annotator, or choose the format that the file is in",
+            option="--format",
         )

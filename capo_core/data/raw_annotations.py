@@ -102,14 +102,17 @@ def _wide(raw: RawTable, mapping: ColumnMapping, roles: tuple[str, str]) -> RawA
     parts, empty = [], 0
     for one in mapping.annotators:
         cells = {role: _column(raw, getattr(one, role)) for role in _CELL}
+        # A label that all share says nothing on who wrote an explanation of it.
+        labels = np.full(len(shared), "") if mapping.shared_label else cells["label"]
         filled = np.array(
             [
                 bool(label.strip() or why.strip())
-                for label, why in zip(cells["label"], cells["explanation"], strict=True)
+                for label, why in zip(labels, cells["explanation"], strict=True)
             ],
             dtype=bool,
         )
-        part = shared[filled].assign(column=one.label, annotator_id=one.annotator_id)
+        who = _column(raw, one.id_column)[filled] if one.id_column else one.annotator_id
+        part = shared[filled].assign(column=one.label, annotator_id=who)
         parts.append(part.assign(annotation_id="", **{r: v[filled] for r, v in cells.items()}))
         empty += int((~filled).sum())
     frame = pd.concat(parts, ignore_index=True).loc[:, RAW_COLUMNS]

@@ -93,6 +93,59 @@ def test_wide_tables_count_filled_cells(tmp_path, rows):
 
 
 @SETTINGS
+@given(
+    st.lists(st.tuples(IDS, TEXTS, LABELS, TEXTS, TEXTS, LABELS), min_size=1, max_size=8),
+    st.sampled_from(["gold_label", "label", "majority label", "label_time"]),
+)
+def test_explanations_that_share_a_label(tmp_path, rows, label):
+    header = ["item_id", "text", label, "why1", "why2", "label_count"]
+    path = tmp_path / "e.csv"
+    out = io.StringIO(newline="")
+    csv.writer(out).writerows([header, *rows])
+    path.write_bytes(out.getvalue().encode("utf-8"))
+    read = account(path)
+    if read:
+        assert label != "label_time" and set(read.dataset.annotators) <= {"1", "2"}
+        assert read.report.rows_read == sum(bool(cell.strip()) for row in rows for cell in row[3:5])
+
+
+@SETTINGS
+@given(ROWS, st.sampled_from(["each", "set", ""]), st.data())
+def test_cells_with_several_labels(tmp_path, rows, how, data):
+    sets = st.lists(st.sampled_from(["e", "n", "c", "3"]), max_size=3)
+    written = [
+        (
+            json.dumps(labels)
+            if data.draw(st.booleans())
+            else ";".join(labels) or json.dumps({"choices": labels})
+        )
+        for labels in data.draw(st.lists(sets, min_size=len(rows), max_size=len(rows)))
+    ]
+    path = tmp_path / "s.csv"
+    path.write_bytes(
+        as_csv([(*row[:2], label, *row[3:]) for row, label in zip(rows, written, strict=True)])
+    )
+    account(path, label_sets=how)
+
+
+@SETTINGS
+@given(
+    ROWS,
+    st.lists(
+        st.sampled_from(["# note", "A title", ",,", "Date,today", ",,A,,B,", "", "#a,b"]),
+        max_size=4,
+    ),
+    st.integers(0, 12),
+)
+def test_anything_above_and_within_a_table(tmp_path, rows, above, again):
+    lines = as_csv(rows).decode("utf-8").split("\r\n")
+    lines.insert(min(again + 1, len(lines)), lines[0])
+    path = tmp_path / "h.csv"
+    path.write_bytes("\r\n".join([*above, *lines]).encode("utf-8"))
+    account(path)
+
+
+@SETTINGS
 @given(st.lists(st.dictionaries(st.sampled_from(HEADER), JUNK, max_size=6) | JUNK, max_size=8))
 def test_json_lines_of_anything(tmp_path, values):
     path = tmp_path / "t.jsonl"

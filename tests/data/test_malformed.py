@@ -310,7 +310,7 @@ CASES: dict[str, Case] = {
     "no annotator column": Case(
         text(csv_of(header=["item_id", "x", "label", "explanation", "premise", "y"])),
         DataError,
-        ("no column was found for annotator_id",),
+        ("no column that says who wrote them", "--map annotator_id=COLUMN"),
     ),
     "a mapping to a column that is not there": Case(
         text(csv_of()),
@@ -483,7 +483,7 @@ CASES: dict[str, Case] = {
     "lists where the labels should be": Case(
         text(jsonl_of([{"item_id": "1", "annotator": "a", "label": ["e", "n"], "text": "t"}] * 2)),
         DataError,
-        ("no column was found for label",),
+        ("several labels in one cell", "--label-sets each"),
     ),
     "a number of five thousand digits": Case(
         text(jsonl_of(records()) + '{"item_id": ' + "9" * 5000 + "}\n", "v.jsonl"),

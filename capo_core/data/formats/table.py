@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from capo_core.data import export
-from capo_core.data.columns import guess_mapping, require_roles
+from capo_core.data.columns import (
+    check_one_annotator,
+    guess_mapping,
+    require_roles,
+    unused_columns,
+)
 from capo_core.data.formats.base import Format, ReadOptions
 from capo_core.data.raw_annotations import RawAnnotations, raw_annotations_of
 from capo_core.data.readers.table import ImportSource, table_of
@@ -24,7 +29,9 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
     rejected.extend(raw.rejected.itertuples(index=False))
     notes = list(raw.notes)
     mapping = guess_mapping(raw.frame, options.mapping)
-    require_roles(mapping, raw.frame, source.name)
+    require_roles(mapping, raw.frame, source.name, options.mapping)
+    check_one_annotator(mapping, raw.frame, source.name)
+    notes += unused_columns(mapping, raw.frame)
     sidecar = export.find_sidecar(options.path, raw, notes)
     found = raw_annotations_of(export.unescaped(raw, notes), mapping)
     return replace(

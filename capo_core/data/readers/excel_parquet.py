@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 import zlib
+from typing import Any
 from xml.etree.ElementTree import ParseError
 
 import openpyxl
@@ -169,12 +171,23 @@ def read_parquet(raw: bytes, where: str, limits: ImportLimits) -> tuple[Rows, di
         unpacked = sum(meta.row_group(i).total_byte_size for i in range(meta.num_row_groups))
         _check_unpacked(unpacked, where, limits)
         columns, notes = unique_names(schema.names)
+        named = class_names(dict(schema.metadata or {}))
+        classes = [named.get(name, []) for name in schema.names]
+        notes += [
+            f"the column {name!r} has numbers with names of classes in the file's metadata: "
+            f"{name_list(f'{n} → {one}' for n, one in enumerate(ones))}"
+            for name, ones in zip(schema.names, classes, strict=True)
+            if ones
+        ]
         rows: list[list[str]] = []
         characters = 0
         for batch in file.iter_batches(batch_size=4096):
             # A dictionary of one long text, repeated, is small on disk and large in memory.
             _check_unpacked(characters + batch.nbytes, where, limits)
-            texts = [[cell_text(value) for value in column.to_pylist()] for column in batch.columns]
+            texts = [
+                [cell_text(class_name(value, ones) if ones else value) for value in c.to_pylist()]
+                for c, ones in zip(batch.columns, classes, strict=True)
+            ]
             characters += sum(len(text) for column in texts for text in column)
             _check_unpacked(characters, where, limits)
             rows.extend(map(list, zip(*texts, strict=True)))
@@ -183,6 +196,36 @@ def read_parquet(raw: bytes, where: str, limits: ImportLimits) -> tuple[Rows, di
     if not columns or not rows:
         raise DataError("the table has no rows", where=where)
     return (columns, rows, list(range(1, len(rows) + 1)), notes), dict(schema.metadata or {})
+
+
+def class_names(metadata: dict[bytes, bytes]) -> dict[str, list[str]]:
+    """Return column → names of its integer classes, as Hugging Face's `ClassLabel` stores them in
+    the schema metadata of a Parquet file.
+    """
+    try:
+        features = json.loads(metadata[b"huggingface"])["info"]["features"]
+        found = {}
+        for column, feature in features.items():
+            while isinstance(feature, dict) and isinstance(feature.get("feature"), dict):
+                feature = feature["feature"]
+            if isinstance(feature, list) and len(feature) == 1:
+                feature = feature[0]
+            if isinstance(feature, dict) and isinstance(feature.get("names"), list):
+                found[column] = [str(name) for name in feature["names"]]
+        return found
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def class_name(value: Any, names: list[str]) -> Any:
+    """Return the name of a class by its number, also in lists; None for -1, which is no class."""
+    if isinstance(value, list):
+        return [class_name(each, names) for each in value]
+    if not isinstance(value, int) or isinstance(value, bool):
+        return value
+    if 0 <= value < len(names):
+        return names[value]
+    return None if value == -1 else value
 
 
 def _check_unpacked(size: int, where: str, limits: ImportLimits) -> None:

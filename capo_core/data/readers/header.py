@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from capo_core.data.columns import SYNONYMS, normalised_name, recognised
+from capo_core.data.column_names import SYNONYMS, normalised_name, recognised
 from capo_core.data.rejected_rows import quoted
 from capo_core.formatting import count
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,7 @@ import pyarrow.parquet as pq
 
 from capo_core.data.limits import ImportLimits, check_cells
 from capo_core.data.readers import json_records
-from capo_core.data.readers.excel_parquet import read_parquet
+from capo_core.data.readers.excel_parquet import class_name, class_names, read_parquet
 from capo_core.data.readers.table import ImportSource, table_of
 from capo_core.data.rejected_rows import RejectedRows
 from capo_core.errors import DataError
@@ -85,30 +84,5 @@ def _parquet(source: ImportSource, limits: ImportLimits) -> list[tuple[int, dict
     named = class_names(metadata)
     for row in rows:
         for column, names in named.items():
-            row[column] = _by_name(row.get(column), names)
+            row[column] = class_name(row.get(column), names)
     return list(enumerate(rows, 1))
-
-
-def class_names(metadata: dict[bytes, bytes]) -> dict[str, list[str]]:
-    """Return column → names of its integer classes, from the schema metadata of a Parquet file."""
-    try:
-        features = json.loads(metadata[b"huggingface"])["info"]["features"]
-        found = {}
-        for column, feature in features.items():
-            while isinstance(feature, dict) and isinstance(feature.get("feature"), dict):
-                feature = feature["feature"]
-            if isinstance(feature, list) and len(feature) == 1:
-                feature = feature[0]
-            if isinstance(feature, dict) and isinstance(feature.get("names"), list):
-                found[column] = [str(name) for name in feature["names"]]
-        return found
-    except (KeyError, ValueError, TypeError, AttributeError):
-        return {}
-
-
-def _by_name(value: Any, names: list[str]) -> Any:
-    if isinstance(value, list):
-        return [_by_name(each, names) for each in value]
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(names):
-        return names[value]
-    return value

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from capo_core.data.columns import recognised
+from capo_core.data.column_names import recognised
 from capo_core.data.limits import LIMITS, ImportLimits, check_cells, read_bytes
 from capo_core.data.readers import json_records
 from capo_core.data.readers.delimited import DELIMITERS, find_delimiter, read_delimited

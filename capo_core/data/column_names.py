@@ -1,0 +1,232 @@
+"""What a column's name says: a role, an annotator's role, or that it is nobody's label."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+# Usual names of a role's column, best first; compared in lower case, with "_" for all else.
+_NAMES = {
+    "item_id": """item_id item itemid uid pair_id pairid example_id sample_id instance_id
+        question_id sentence_id text_id doc_id task_id guid task idx""",
+    "annotator_id": """annotator_id annotator annotatorid worker_id worker workerid rater_id rater
+        coder_id coder labeler labeller judge_id judge participant_id participant user_id user
+        author""",
+    "label": """label labels answer annotation judgment judgement rating score choice class verdict
+        stance sentiment category""",
+    "explanation": """explanation explanations reason reasons rationale rationales justification
+        comment comments free_text why""",
+    "text_a": """text_a premise context text1 text_1 sentence1 sentence_1 question1 question_1
+        question_a sent1 sentence_a s1 q1 text sentence tweet
+        headline title review utterance document passage post input""",
+    "text_b": """text_b hypothesis statement text2 text_2 sentence2 sentence_2 question2 question_2
+        question_b sent2 sentence_b s2 q2 claim reply response""",
+    "valid": "valid is_valid validity makes_sense",
+    "split": "split subset partition",
+    "annotation_id": "annotation_id annotationid answer_id response_id",
+}
+SYNONYMS = {role: tuple(names.split()) for role, names in _NAMES.items()}
+ROLES = tuple(SYNONYMS)
+PER_ANNOTATOR = ("label", "explanation", "valid")
+# Name of a wide table's column that is an annotator's name and holds the label.
+_BARE = re.compile(r"(?:ann|annotator|rater|worker|coder|judge|a|r)_?\d+", re.IGNORECASE)
+# Name of a column that says who the k-th annotator of the row is.
+_SLOT = re.compile(
+    r"(?:annotator|worker|rater|coder|labell?er|judge|participant|user|author)s?"
+    r"(?:_?(?:id|name))?_?(\d+)(?:_?(?:id|name))?"
+)
+# Words in the name of a column that is made of several people's labels, or is about labels.
+_AGGREGATE = frozenset(
+    """gold golden goldstandard silver majority maj majorityvote mv final finalised finalized
+    adjudicated adjudication adjudicator aggregated aggregate aggregation agg consensus resolved
+    reconciled truth groundtruth gt reference true correct expected mean avg average median std
+    stdev stddev sd var variance sum total count counts freq frequency num time times timestamp
+    duration seconds secs sec minutes date datetime created updated submitted confidence conf
+    confidences certainty agreement iaa probability probabilities prob probs proba entropy dist
+    distribution soft hard predicted prediction pred model machine auto weighted weight rank old
+    original orig previous type types set name names id ids index idx description definition
+    version status url link language lang options possible candidates all overall coarse fine
+    parent level""".split()  # noqa: SIM905
+)
+# Words that are names of people too: aggregates only beside another aggregate.
+_PERHAPS = frozenset({"max", "min", "mode", "ref", "n", "alpha", "kappa", "range"})
+# Which label of the item its explanations share, where there are several: the first of these.
+_SHARED_FIRST = ("gold", "final", "adjudicated", "consensus", "majority")
+
+
+def normalised_name(name: str) -> str:
+    """Return a column name for comparison: "Question 1" → "question_1", "aB" → "a_b"."""
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip())
+    return re.sub(r"[^\w]+|_+", "_", name.lower()).strip("_")
+
+
+def recognised(names: Sequence[str]) -> int:
+    """Return the number of these names that are synonyms of a role."""
+    known = {synonym for synonyms in SYNONYMS.values() for synonym in synonyms} | {"id"}
+    return len(known & {normalised_name(name) for name in names})
+
+
+def is_nested(values: pd.Series) -> bool:
+    """Return whether these cells hold JSON that is no label: objects, or lists of objects.
+
+    Lists of labels are label sets (see `label_sets`).
+    """
+    filled = [text for text in values.head(200).tolist() if text.strip()]
+    if not filled or not all(text.lstrip()[0] in "[{" for text in filled):
+        return False
+    return not all(_holds_labels(text) for text in filled)
+
+
+def _holds_labels(text: str) -> bool:
+    """Return whether a cell is a list of texts and numbers, or an object with such a list only."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        # As Python writes a list of texts.
+        return bool(re.fullmatch(r"\s*\[\s*(?:'[^']*'(?:\s*,\s*'[^']*')*)?\s*\]\s*", text))
+    if isinstance(value, dict) and len(value) == 1 and "choices" in value:
+        value = value["choices"]
+    return isinstance(value, list) and not any(isinstance(e, dict | list) for e in value)
+
+
+def role_and_annotator(name: str) -> tuple[str, str]:
+    """Return the role and the annotator in names such as "label_A1", "A1 reason"; "" for none."""
+    stripped = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.strip())  # "goldLabel"
+    for role in PER_ANNOTATOR:
+        for synonym in sorted(SYNONYMS[role], key=len, reverse=True):
+            word = synonym.replace("_", r"[\W_]?")
+            for pattern in (
+                rf"{word}[\W_]+(?P<who>.+)",
+                rf"{word}(?P<who>\d+)",
+                rf"(?P<who>.+?)[\W_]+{word}",
+            ):
+                match = re.fullmatch(pattern, stripped, re.IGNORECASE)
+                if match and (who := match["who"].strip(" _-.:()[]")):
+                    return role, who
+    return "", ""
+
+
+def is_aggregate(who: str, others: Sequence[str] = ()) -> bool:
+    """Return whether what stands in an annotator's place is an aggregate or metadata.
+
+    >>> is_aggregate("gold"), is_aggregate("score_mean"), is_aggregate("anna"), is_aggregate("max")
+    (True, True, False, False)
+
+    Args:
+        others: what stands in this place in the other columns; "max" beside "mean" is no person.
+    """
+    tokens = _tokens(who)
+    if _AGGREGATE & set(tokens):
+        return not (len(tokens) > 1 and tokens[0] == "num" and tokens[1:] == tokens[-1:] == ["#"])
+    about = [name for role in ("label", "text_a", "text_b", "item_id") for name in SYNONYMS[role]]
+    if tokens and all(token in about and token.isalpha() for token in tokens):
+        return len(tokens[0]) > 1  # "text_label", "topic" of "stance_label"
+    beside = {token for other in others if other != who for token in _tokens(other)}
+    return bool(_PERHAPS & set(tokens)) and bool((_AGGREGATE | _PERHAPS) & beside)
+
+
+def _tokens(who: str) -> list[str]:
+    """Return the words of a name, numbers as "#": "Gold 1" → ["gold", "#"]."""
+    words = re.sub(r"(?<=[a-z])(?=\d)", "_", normalised_name(who)).split("_")
+    return ["#" if word.isdigit() else word for word in words if word]
+
+
+@dataclass(frozen=True)
+class WideNames:
+    """What the column names of a wide table say.
+
+    Attributes:
+        annotators: annotator → role ("label", "explanation", "valid", "annotator_id") → column.
+            "annotator_id" is a column that says who this annotator is in each row.
+        aggregates: label columns that are aggregates or metadata by their names or values.
+    """
+
+    annotators: dict[str, dict[str, str]] = field(default_factory=dict)
+    aggregates: tuple[str, ...] = ()
+
+    @property
+    def labelled(self) -> dict[str, dict[str, str]]:
+        """Return the annotators that have a label column."""
+        return {who: roles for who, roles in self.annotators.items() if "label" in roles}
+
+    @property
+    def unlabelled(self) -> dict[str, str]:
+        """Return annotator → explanation column of those without a label column."""
+        return {
+            who: roles["explanation"]
+            for who, roles in self.annotators.items()
+            if "label" not in roles and "explanation" in roles
+        }
+
+    def shared_label(self) -> str:
+        """Return the aggregate that can be the label that explanations share; "" if none."""
+        labels = [
+            name for name in self.aggregates
+            if {"gold", "majority", "final", "adjudicated", "consensus", "aggregated", "hard",
+                "true", "correct", "gt", "truth"} & set(_tokens(name))
+        ]  # fmt: skip
+        return min(
+            labels,
+            key=lambda name: next(
+                (place for place, word in enumerate(_SHARED_FIRST) if word in _tokens(name)), 9
+            ),
+            default="",
+        )
+
+
+def wide_names(frame: pd.DataFrame, taken: set[str]) -> WideNames:
+    """Return the annotators of a wide table, by names such as "label_A1" or "A1 reason"."""
+    names = [str(name) for name in frame.columns if name not in taken]
+    names = [name for name in names if not is_nested(frame[name])]
+    parts = {name: role_and_annotator(name) for name in names}
+    people = [who for role, who in parts.values() if role == "label"]
+    found: dict[str, dict[str, str]] = {}
+    spelled: dict[str, str] = {}  # the annotator's name as the columns write it
+    aggregates = []
+    for name, (role, who) in parts.items():
+        if not role:
+            continue
+        if is_aggregate(who, people):
+            if role == "label":
+                aggregates.append(name)
+            continue
+        spelled.setdefault(normalised_name(who), who)
+        found.setdefault(normalised_name(who), {}).setdefault(role, name)
+    for name in names:
+        key = normalised_name(name)
+        slot = _SLOT.fullmatch(key)
+        if slot and "label" in found.get(slot[1], {}) and "annotator_id" not in found[slot[1]]:
+            found[slot[1]]["annotator_id"] = name
+        elif "label" not in found.get(key, {}) and (key in found or _BARE.fullmatch(key)):
+            spelled[key] = name.strip()
+            found.setdefault(key, {})["label"] = name
+    for key in _unlike_the_others(frame, found):
+        aggregates.append(found.pop(key)["label"])
+    return WideNames({spelled[key]: roles for key, roles in found.items()}, tuple(aggregates))
+
+
+def _unlike_the_others(frame: pd.DataFrame, found: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Return the keys whose labels nobody shares and are different in most rows, such as times."""
+    values = {
+        key: {text.strip() for text in frame[roles["label"]].tolist() if text.strip()}
+        for key, roles in found.items()
+        if "label" in roles
+    }
+    if len(values) < 3:
+        return []
+    odd = []
+    for key, own in values.items():
+        others = set().union(*(each for other, each in values.items() if other != key))
+        n = sum(bool(text.strip()) for text in frame[found[key]["label"]].tolist())
+        if len(own) > max(12, 0.5 * n) and not own & others and len(others) < len(own):
+            odd.append(key)
+    return odd
+
+
+def is_place(who: str) -> bool:
+    """Return whether an annotator's name is a number or such as "rater 1"."""
+    return who.isdigit() or bool(_BARE.fullmatch(normalised_name(who)))
