@@ -51,6 +51,10 @@ COMMANDS: Mapping[str, CommandEntry] = MappingProxyType({
         "stability", "mount", "Check the measures on simulated annotators whose style has a known "
         "strength.",
     ),
+    "figures": CommandEntry(
+        "figures", "mount", "Draw the charts of a report for a paper: PDF, SVG or PNG, and the "
+        "data behind each (CSV).",
+    ),
     "pairs": CommandEntry(
         "train", "mount_pairs", "The annotator's responses against those of all others: what CAPO "
         "learns from.",

@@ -11,6 +11,7 @@ import pytest
 from helpers.provenance import OF_NOBODY, provenance_in
 from PIL import Image
 
+from capo_core.dashboard import figures
 from capo_core.dashboard.annotators import charts as annotators
 from capo_core.dashboard.distributions import charts as distributions
 from capo_core.dashboard.stability import charts as stability
@@ -19,6 +20,11 @@ from capo_core.dashboard.ui import exports, print_figure
 from capo_core.dashboard.ui.charts import blank
 from capo_core.dashboard.ui.figure_data import figure_data
 from capo_core.dashboard.ui.theme import looks
+from capo_core.errors import ConfigError, DataError
+from capo_core.export_formats import json_document
+from capo_core.simulation.simulate import SimulationConfig, simulate
+from capo_core.stability.config import StabilityConfig
+from capo_core.stability.report import compute_report
 from capo_core.task import LabelScale
 
 LOOK = looks(["0", "1"])
@@ -160,3 +166,40 @@ def test_the_interactive_page_has_no_foreign_address_and_no_upload():
     assert not set(re.findall(r"https?://(?!www\.w3\.org)[\w.-]+", page))
     assert re.search(r'plotlyServerURL:\{valType:"string",dflt:""', page)
     assert '"modeBarButtonsToRemove": ["toImage", "sendChartToCloud"' in page
+
+
+@pytest.fixture(scope="module")
+def report():
+    """A small stability report, simulated."""
+    made = simulate(SimulationConfig(items=60, style=1.5, seed=1)).dataset
+    config = StabilityConfig(
+        representations=("words",), reductions=("none", "mask_input"), pool=(1, 4), permutations=0,
+    )  # fmt: skip
+    return compute_report(made, config)[0]
+
+
+def test_figures_of_a_saved_report_are_files_with_their_data(report, tmp_path):
+    path = tmp_path / "r.json"
+    path.write_text(json_document(report.to_dict(), report.provenance))
+    made = figures.write(path, tmp_path / "f", ["svg"], ["one column"])
+    names = {each.name for each in made}
+    assert {"ladder-words.svg", "ladder-words-data.csv", "variance-words.svg"} <= names
+    assert all(each.stat().st_size for each in made)
+    assert stability.ladder_title(report.ladder.to_frame())[:20] in texts(
+        (tmp_path / "f" / "ladder-words.svg").read_bytes()
+    )
+    for each in made:
+        found = provenance_in(each.read_bytes(), each.suffix[1:])
+        assert found.fingerprint[:16] == report.fingerprint[:16] and found.simulated
+
+
+@pytest.mark.parametrize("text", ["{", "{}", "[]"])
+def test_a_file_that_is_no_report_is_told(tmp_path, text):
+    (tmp_path / "r.json").write_text(text)
+    with pytest.raises(DataError, match="no report"):
+        figures.write(tmp_path / "r.json", tmp_path / "f", ["pdf"], ["one column"])
+
+
+def test_an_unknown_kind_is_told(tmp_path):
+    with pytest.raises(ConfigError, match="gif"):
+        figures.write(tmp_path / "r.json", tmp_path / "f", ["gif"], ["one column"])
