@@ -28,7 +28,7 @@ experiment_app = typer.Typer(
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON only.")]
 OF_PRESET = "that of the preset"
-LOOK_S = 0.5
+LOOK_S, SELDOM_S = 0.5, 5.0  # seconds between two looks, at first and after a minute or two
 
 
 def mount(app: typer.Typer) -> None:
@@ -185,6 +185,7 @@ def _follow(experiment: Any, wait: bool, as_json: bool, plan: DetectablePlan | N
     from capo_core.runs.experiments.store import progress_of
 
     if wait:
+        began = time.monotonic()
         with progress_bar(quiet=as_json) as bar:
             while True:
                 queue.advance(experiment.workspace)
@@ -192,7 +193,8 @@ def _follow(experiment: Any, wait: bool, as_json: bool, plan: DetectablePlan | N
                 bar(now.message[:70], now.share)
                 if now.state != "running":
                     break
-                time.sleep(LOOK_S)
+                # Each look reads every run of the workspace, on the cores that they compute with.
+                time.sleep(min(SELDOM_S, max(LOOK_S, (time.monotonic() - began) / 20)))
     if as_json:
         print_json(_experiment_dict(experiment, plan))
     else:
