@@ -3,18 +3,22 @@ stranger."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
 from capo_core.dashboard.app import access, page, sign_in
 from capo_core.dashboard.app.pages import pages
 
+ICON = str(Path(__file__).with_name("icon.svg"))
+
 
 def main() -> None:
     """Draw the page that the address names."""
     if access.is_owner():
-        st.set_page_config(page_title="CAPO Lab", layout="wide", initial_sidebar_state="expanded")
+        st.set_page_config("CAPO Lab", ICON, layout="wide", initial_sidebar_state="expanded")
     else:  # judges and strangers see no page names
-        st.set_page_config(page_title="Judging", layout="wide", initial_sidebar_state="collapsed")
+        st.set_page_config("Judging", ICON, layout="wide", initial_sidebar_state="collapsed")
     navigation().run()
 
 
