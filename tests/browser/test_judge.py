@@ -117,7 +117,7 @@ def step(page, recorder: Recorder, *, keys: bool) -> str:
         return "end"
     page.wait_for_selector('[data-test-script-state="notRunning"]')
     if mark[2] == "save":
-        first = "A" if page.get_by_role("button", name="Cannot tell").count() else "Left"
+        first = "A" if page.get_by_role("button", name="Cannot tell").count() else "First"
         do(re.compile(f"^{first} Shortcut"), "1")
         chosen(page, first).first.wait_for()
         if first == "A":

@@ -40,10 +40,10 @@ class TrialDisplay:
 DISPLAYS: dict[str, TrialDisplay] = {
     ATTRIBUTION: TrialDisplay(answer_names={CANNOT_TELL: "Cannot tell"}),
     COMPARISON: TrialDisplay(
-        text_names=("Left", "Right"),
-        answer_names={"left": "Left", "right": "Right", TIE: "No difference"},
+        text_names=("First", "Second"),
+        answer_names={"left": "First", "right": "Second", TIE: "No difference"},
         order=("left", TIE, "right"),
-        hint="Left and right are random.",
+        hint="Their order is random.",
     ),
     REASONING: TrialDisplay(
         text_names=("To judge",),
