@@ -25,6 +25,9 @@ VIEWS = (View("words"), View("embedding"))
 # A label accuracy lower than SFT's by more than this rules a strength out.
 LABEL_LOSS = 0.02
 DRAWS = 1000
+# Farther beyond the target's own level than the nearest strength, twice in a row: no larger one is
+# asked for, since imitation only grows with the strength.
+BEYOND = 0.05
 
 
 class CalibrationAnswer(Protocol):
@@ -135,6 +138,26 @@ class HumanYardstick:
             n=len(human),
             reason=_reason(strengths[place], imitation, float(human.mean())),
         )
+
+    def is_enough(self, answers: Mapping[float, Sequence[CalibrationAnswer]]) -> bool:
+        """Return whether larger strengths than those answered cannot be nearer.
+
+        Imitation grows with the strength: where two successive ones are beyond the target's own
+        level, each by `BEYOND` more than the nearest, larger ones are farther still. Where SFT
+        itself is at that level or beyond, two that are no nearer suffice.
+
+        Args:
+            answers: as in `choose`, from 0 upwards.
+        """
+        if len(answers) < 3:
+            return False
+        streams = [self._stream(answers[strength]) for strength in sorted(answers)]
+        *made, human = self._hits([*streams, self._own]).mean(axis=1)
+        away = np.array(made) - human
+        beyond = away[-2:].min()
+        if away[0] >= 0:
+            return bool(beyond >= away[0])
+        return bool(beyond > np.abs(away).min() + BEYOND)
 
     def _stream(self, answers: Sequence[CalibrationAnswer]) -> Stream:
         read = [parse_response(answer.text, self._dataset.task) for answer in answers]

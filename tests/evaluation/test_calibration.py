@@ -76,6 +76,26 @@ def test_a_strength_that_loses_labels_is_not_chosen():
     assert found.label_accuracy == pytest.approx({0.0: 0.8, 0.5: 0.8, 1.0: 0.5})
 
 
+@pytest.mark.parametrize(
+    ("shares", "enough"),
+    [
+        ((0.5, 0.7, 0.9), False),  # one is beyond: the next may be noise
+        ((0.5, 0.7, 0.9, 1.0), True),  # two in a row, farther than the nearest by 5 points
+        ((0.7, 0.775, 0.8), False),  # not by 5 points
+        ((0.75, 0.775, 0.8), True),  # SFT is there already
+        ((1.0, 1.0, 1.0), True),  # beyond from the first: the smallest will be chosen
+        ((0.9, 0.85, 0.8), False),
+        ((0.2, 0.3, 0.4), False),  # below the target's own level
+        ((0.75, 0.9), False),
+    ],
+)
+def test_larger_strengths_are_not_asked_for_once_they_cannot_be_nearer(shares, enough):
+    dataset = mixed(tiny_dataset(train=30, validation=40), 0.25)  # A's own level is .75
+    stick = yardstick(dataset)
+    found = {n / 10: answers(stick, dataset, share, 1.0) for n, share in enumerate(shares)}
+    assert stick.is_enough(found) is enough
+
+
 def test_sft_that_is_at_the_human_level_stays():
     dataset = mixed(tiny_dataset(train=30, validation=40), 0.25)
     stick = yardstick(dataset)

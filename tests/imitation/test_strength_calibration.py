@@ -42,8 +42,11 @@ class Chosen:
 class Yardstick:
     """Chooses a strength that was fixed before, and keeps what it was shown."""
 
-    def __init__(self, strength: float, items=("i14", "i16")):
-        self.strength, self.item_ids, self.seen = strength, items, {}
+    def __init__(self, strength: float, items=("i14", "i16"), most: int = 99):
+        self.strength, self.item_ids, self.seen, self.most = strength, items, {}, most
+
+    def is_enough(self, answers):
+        return len(answers) >= self.most
 
     def choose(self, answers):
         self.seen = answers
@@ -137,6 +140,13 @@ def test_stopped_between_strengths_it_goes_on_with_the_next(sft, tmp_path):
     one = load_file(folder / "adapter" / WEIGHTS)
     other = load_file(tmp_path / "straight" / "adapter" / WEIGHTS)
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_strengths_that_cannot_be_nearer_are_not_answered(sft, tmp_path):
+    yardstick, folder = Yardstick(0.1, most=3), tmp_path / "capo"
+    result = calibrated(sft, folder, yardstick)
+    assert list(yardstick.seen) == list(STRENGTHS[:3]) and result.calibration == {"strength": 0.1}
+    assert len(list((folder / ANSWERS).iterdir())) == 3
 
 
 def test_without_a_yardstick_it_is_refused(sft, tmp_path):

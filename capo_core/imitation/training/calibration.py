@@ -64,6 +64,9 @@ class Yardstick(Protocol):
 
     def choose(self, answers: dict[float, Sequence[SampledAnswer]]) -> Choice: ...
 
+    def is_enough(self, answers: dict[float, Sequence[SampledAnswer]]) -> bool:
+        """Return whether strengths larger than those answered need not be."""
+
 
 def between(sft: dict[str, Tensor], capo: dict[str, Tensor], strength: float) -> dict[str, Tensor]:
     """Return the weights of the adapter at `strength` between two, of twice their rank.
@@ -87,7 +90,7 @@ def between(sft: dict[str, Tensor], capo: dict[str, Tensor], strength: float) ->
 def answers_by_strength(
     dataset: Dataset,
     target: str,
-    item_ids: Sequence[str],
+    yardstick: Yardstick,
     base: LoadedBaseModel,
     adapters: Mapping[str, Path],
     folder: RunFolder,
@@ -95,9 +98,12 @@ def answers_by_strength(
     *,
     seed: int,
 ) -> dict[float, list[SampledAnswer]]:
-    """Return the answers to validation items at each of STRENGTHS, as a generation gives them.
+    """Return the answers to validation items at STRENGTHS, as a generation gives them.
+
+    The strengths ascend, and end where the yardstick says that larger ones cannot be nearer.
 
     Args:
+        yardstick: whose items are answered.
         base: without an adapter.
         adapters: "sft" and "capo", the ends of the way.
         folder: of the run, which keeps the answers of each strength: those of an interrupted run
@@ -118,13 +124,13 @@ def answers_by_strength(
             seed=seed_of(seed, target, item_id, "0"),
             label=builder.label_choice(target),
         )
-        for item_id in item_ids
+        for item_id in yardstick.item_ids
     ]
-    found = {}
+    found: dict[float, list[SampledAnswer]] = {}
     for number, strength in enumerate(STRENGTHS):
         path = folder.path / ANSWERS / f"{strength:g}.json"
         texts = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        if set(texts) != set(item_ids):
+        if set(texts) != set(yardstick.item_ids):
             part = part_of(progress, number / len(STRENGTHS), (number + 1) / len(STRENGTHS))
             part(f"answers at strength {strength:g}", 0.0)
             blend.set({"sft": 1 - strength, "capo": strength})
@@ -134,7 +140,9 @@ def answers_by_strength(
             texts = {request.key: reply.text for request, reply in replies}
             with disk_errors(folder.path):
                 write_json(path, texts)
-        found[strength] = [SampledAnswer(item_id, target, texts[item_id]) for item_id in item_ids]
+        found[strength] = [SampledAnswer(i, target, texts[i]) for i in yardstick.item_ids]
+        if yardstick.is_enough(found):
+            break
     return found
 
 
@@ -165,7 +173,7 @@ class StrengthCalibrator:
         answers = answers_by_strength(
             self.dataset,
             result.target,
-            self.yardstick.item_ids,
+            self.yardstick,
             stage.base,
             {"sft": self.sft, "capo": full},
             self.folder,
