@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -136,10 +137,16 @@ def list_(
 
     workspace = Workspace.default()
     queue.advance(workspace)
-    found = [(run, run.status()) for run in reversed(runs_run.all_runs(workspace))]
+    runs = list(reversed(runs_run.all_runs(workspace)))
+    found = [(run, run.status()) for run in runs]
     found = [(run, status) for run, status in found if state in (None, status.state)]
     if as_json:
-        print_json([as_dict(run, status) for run, status in found])
+        from capo_core.runs.results import results_of
+        from capo_core.runs.summary import summarise_run
+
+        results = results_of([summarise_run(run) for run in runs])
+        print_json([{**as_dict(run, status), "results": asdict(results[run.run_id])}
+                    for run, status in found])  # fmt: skip
         return
     print_runs(found)
 

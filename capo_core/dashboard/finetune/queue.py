@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 import pandas as pd
 import streamlit as st
@@ -22,6 +23,7 @@ from capo_core.runs.experiments import config as experiments_config
 from capo_core.runs.experiments import store
 from capo_core.runs.experiments.store import ExperimentProgress, progress_of
 from capo_core.runs.kinds import evaluation
+from capo_core.runs.results import RunResults
 from capo_core.runs.status import LIVE
 from capo_core.runs.summary import (
     STATES,
@@ -187,17 +189,39 @@ def _buttons(
     )  # fmt: skip
 
 
+# Results of runs: title, help, format.
+_NUMBERS = {
+    "label_accuracy": ("Label acc.", "Share of answers with the target's own label.", "percent"),
+    "attribution": ("Attributed", "Share of single texts attributed to the target, in the first "
+                    "view of the newest evaluation.", "percent"),
+    "human": ("Target's own", "The same of the target's own texts: the level to come near to.",
+              "percent"),
+    "n": ("n", "Answers scored.", "localized"),
+    "validation_loss": ("Val. loss", "Nats per token (SFT), or the loss of pairs (CAPO).", "%.3f"),
+    "peak_gb": ("Peak GB", "Most memory that the run held.", "%.1f"),
+}  # fmt: skip
+
+
 def run_table(
-    context: PageContext, found: Sequence[RunSummary], *, key: str, more: Sequence[str] = ()
+    context: PageContext,
+    found: Sequence[RunSummary],
+    *,
+    key: str,
+    more: Sequence[str] = (),
+    results: Mapping[str, RunResults] | None = None,
 ) -> None:
-    """Runs as a table; a click on a row opens the run.
+    """Runs as a table, sorted by a click on a column's title; a click on a row opens the run.
 
     Args:
-        more: columns of `run_words.row` besides the usual ones.
+        more: columns of `summary.table_row` besides the usual ones.
+        results: of the runs by their names, for columns of their own.
     """
     if not found:
         return
     rows = pd.DataFrame([table_row(seen) for seen in found])
+    if results is not None:
+        came = pd.DataFrame([asdict(results[seen.run_id]) for seen in found])
+        rows = pd.concat([rows, came.astype(dict.fromkeys(_NUMBERS, float))], axis=1)
     place = f"{PAGE}.table.{key}"
     config = {
         "run": st.column_config.TextColumn("Run", width="medium"),
@@ -209,8 +233,15 @@ def run_table(
         "dataset": st.column_config.TextColumn("Dataset"),
         "notes": st.column_config.TextColumn("Notes"),
         "run_id": st.column_config.TextColumn("Name"),
-    }
+        "base": st.column_config.TextColumn("Base model"),
+        **{name: st.column_config.NumberColumn(title, help=text, format=form, width="small")
+           for name, (title, text, form) in _NUMBERS.items()},
+    }  # fmt: skip
     shown = ["run", "state", "done", "standing", "worked", *more]
+    if results is not None:
+        # What is empty for all of them would only take room.
+        told = [name for name in ("base", *_NUMBERS) if rows[name].replace("", None).notna().any()]
+        shown = ["run", "state", *told, "worked", "standing", *more]
 
     def picked() -> None:
         chosen = url_state.now(place).selection.rows

@@ -26,6 +26,7 @@ from capo_core.formatting import count
 from capo_core.json_text import json_line
 from capo_core.runs.provenance import run_provenance
 from capo_core.runs.request import KINDS
+from capo_core.runs.results import results_of
 from capo_core.runs.summary import STATES, RunSummary, differences
 
 MOST_PICKED = 8
@@ -40,7 +41,9 @@ def show(context: PageContext, found: Sequence[RunSummary]) -> None:
     rows = _filtered(context, list(reversed(found)))
     if rows:
         show_note(f"{count(len(rows), 'run')}; click a row to open it.")
-        run_table(context, rows, key="all", more=["asked", "notes", "run_id"])
+        run_table(
+            context, rows, key="all", more=["asked", "notes", "run_id"], results=results_of(found),
+        )  # fmt: skip
     else:
         show_note("No runs match the filters.")
     _compare(context, rows, found)
