@@ -25,6 +25,7 @@ from capo_core.stats.intervals import Z95
 from capo_core.stats.significance import benjamini_hochberg
 from capo_core.text import stylometry
 from capo_core.text.lexicons import STYLE_WORDS
+from capo_core.text.tagging import other_language
 from capo_core.text.tokens import (
     PhraseTable,
     TokenizedTexts,
@@ -508,10 +509,9 @@ def distinctive_features(dataset: Dataset, *, least: int = 1) -> pd.DataFrame:
     number = explained["annotator_id"].value_counts()
     if len(number) < 2 or number.max() < least:
         return pd.DataFrame(columns=list(FEATURE_COLUMNS))
-    table = stylometry.features(
-        explained["explanation"].map(normalise).tolist(),
-        list(zip(explained["text_a"], explained["text_b"], strict=True)),
-    )
+    texts = explained["explanation"].map(normalise).tolist()
+    inputs = list(zip(explained["text_a"], explained["text_b"], strict=True))
+    table = stylometry.features(texts, inputs, english=not other_language(texts))
     return compare_features(dataset, explained, table, least=least)
 
 

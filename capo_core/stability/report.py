@@ -47,10 +47,10 @@ from capo_core.stability.separation import separations
 from capo_core.stats import agreement
 from capo_core.stats.intervals import json_value
 from capo_core.text import stylometry
-from capo_core.text.embeddings import Embedder
+from capo_core.text.embeddings import DEFAULT_MODEL, Embedder
 from capo_core.text.reductions import REDUCTIONS
 from capo_core.text.representations import REPRESENTATIONS, DenseFeatures, Representer, Texts
-from capo_core.text.tagging import not_english
+from capo_core.text.tagging import not_english, other_language
 
 
 @dataclass(frozen=True)
@@ -237,7 +237,7 @@ def compute_report(
         dataset, raw=asked.raw, least=asked.min_explanations, most=asked.max_explanations,
         seed=asked.seed,
     )  # fmt: skip
-    config, untagged = _without_tagger(asked, corpus.texts)
+    config, untagged = _for_language(asked, corpus.texts)
     texts = Texts(corpus.texts, corpus.item, corpus.text_a, corpus.text_b)
     embedder = embedder or Embedder(cache, config.embedding_model)
     representer = Representer(texts, embedder, seed=config.seed)
@@ -418,18 +418,19 @@ def _tagged(config: StabilityConfig) -> list[str]:
     ]
 
 
-def _without_tagger(
+def _for_language(
     config: StabilityConfig, texts: Sequence[str]
 ) -> tuple[StabilityConfig, tuple[Statement, ...]]:
-    """Return what of `config` can be computed for these texts, and a statement if it is not all.
+    """Return what of `config` can be computed for these texts, and a statement if they are not
+    English.
 
     Raises:
         DataError: it is nothing.
     """
-    left_out = _tagged(config)
-    reason = not_english(texts) if left_out else ""
-    if not reason:
+    other = other_language(texts)
+    if not other:
         return config, ()
+    left_out = [*_tagged(config), *(n for n in config.reductions if REDUCTIONS[n].english)]
     representations, reductions = (
         tuple(name for name in names if name not in left_out)
         for names in (config.representations, config.reductions)
@@ -439,11 +440,23 @@ def _without_tagger(
     )
     if not representations or not reductions:
         raise DataError(
-            f"{titles} cannot be computed: {reason}",
-            todo="choose representations and reductions that need no tagger",
+            f"{titles} cannot be computed: {not_english(texts)}",
+            todo="choose representations and reductions that are not for English",
         )
-    template = "Not computed: {titles}; {reason}."
-    statement = Statement("language", template, {"titles": titles, "reason": reason})
+    parts = []
+    if left_out:
+        parts.append("Not computed, since they are for English: {titles}.")
+    parts.append(
+        "Style features that count English words (function words, hedges, contractions, openers) "
+        "are left out."
+    )
+    if "embedding" in representations and config.embedding_model == DEFAULT_MODEL:
+        parts.append(
+            "The sentence embedding is of {model}, which was trained on English; a multilingual "
+            "model can be chosen by its name (setting “Embedding model”)."
+        )
+    template = f"{other[:1].upper()}{other[1:]}. {' '.join(parts)}"
+    statement = Statement("language", template, {"titles": titles, "model": config.embedding_model})
     return replace(config, representations=representations, reductions=reductions), (statement,)
 
 

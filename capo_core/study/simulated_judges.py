@@ -27,6 +27,7 @@ from capo_core.study.tables import JUDGMENTS, PRACTICE, frame_of, from_cell
 from capo_core.study.trial_kinds import TRIAL_KINDS, paired_first
 from capo_core.study.trial_kinds.base import SimulatedTrials
 from capo_core.study.trial_kinds.comparison import left_answer
+from capo_core.text.tokens import count_words
 
 
 @settings("simulated judges")
@@ -204,7 +205,7 @@ def simulate_judgments(
 
 def _asked(draft: Draft) -> pd.DataFrame:
     """Return one row a (judge, trial), in order, with the columns of JUDGMENTS on the trial."""
-    words = draft.texts.set_index("text_id")["explanation"].str.split().str.len()
+    words = draft.texts.set_index("text_id")["explanation"].map(count_words)
     sealed = draft.sealed.sort_values(["trial_id", "slot"])
     first = sealed[sealed["slot"] == 0].set_index("trial_id")
     sources = sealed.groupby("trial_id")["source"].agg(list)

@@ -37,7 +37,9 @@ def replace_spans(text: str, found: list[Span]) -> str:
     """Return `text` with each of the `found` spans replaced by the placeholder."""
     pieces, end = [], 0
     for span in found:
-        pieces += [text[end : span.start], PLACEHOLDER]
+        # Scripts without spaces have words side by side; two placeholders are two words.
+        apart = " " if pieces and span.start == end else text[end : span.start]
+        pieces += [apart, PLACEHOLDER]
         end = span.end
     return "".join([*pieces, text[end:]])
 
@@ -268,6 +270,7 @@ class Reduction:
         every_measure: whether the reliability, the separation and the stricter null are computed
             under it too, and not the ladder and the variance alone.
         written: `change_text` takes the explanation as it was typed, not normalised.
+        english: whether it rests on lists of English words, and is left out of other languages.
         control: takes out as much at random; None for a reduction that has none.
     """
 
@@ -282,6 +285,7 @@ class Reduction:
     needs_input_embedding: bool = False
     every_measure: bool = False
     written: bool = False
+    english: bool = False
     control: Reduction | None = None
 
     @property
@@ -382,9 +386,10 @@ REDUCTIONS: dict[str, Reduction] = {
             "Function and style words only",
             "with function and style words only",
             "Each word outside the closed classes of function and style words becomes a "
-            "placeholder.",
+            "placeholder. For English.",
             change_text=lambda text, inputs, rng: style_only(text),
             masked=lambda text, inputs, tokens: content_spans(text),
+            english=True,
         ),
         Reduction(
             "pos_noise",

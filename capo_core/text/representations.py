@@ -195,6 +195,7 @@ class FeatureRequest:
     Attributes:
         texts: explanations [n]; inputs: the two texts of each one's item [n].
         ngram_limit: maximum number of n-grams, by frequency.
+        english: whether the texts are in English; else features of English words are left out.
     """
 
     texts: list[str]
@@ -203,6 +204,7 @@ class FeatureRequest:
     tagger: Callable[[], TextTagger]
     progress: Progress = silent
     ngram_limit: int = _MAX_NGRAMS
+    english: bool = True
 
 
 @dataclass(frozen=True)
@@ -257,7 +259,7 @@ def _tag_of(text: str, token: TaggedToken) -> str:
 
 def _stylometry(request: FeatureRequest) -> Features:
     request.progress("Counting style features", 0.0)
-    table = stylometry.features(request.texts, request.inputs)
+    table = stylometry.features(request.texts, request.inputs, english=request.english)
     return DenseFeatures(table.to_numpy(dtype=np.float32), standardise=True)
 
 
@@ -387,7 +389,13 @@ class Representer:
 
     def _request(self, texts, inputs, progress: Progress, **options) -> FeatureRequest:
         return FeatureRequest(
-            texts, inputs, self.embedder, lambda: self.tagger, progress, **options
+            texts,
+            inputs,
+            self.embedder,
+            lambda: self.tagger,
+            progress,
+            english=not self._not_english,
+            **options,
         )
 
     @cached_property

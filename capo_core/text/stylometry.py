@@ -14,7 +14,7 @@ import pandas as pd
 
 from capo_core.errors import ConfigError
 from capo_core.text import lexicons
-from capo_core.text.tokens import TokenizedTexts, in_input, tokenize
+from capo_core.text.tokens import FULL_STOPS, QUESTION_MARKS, TokenizedTexts, in_input, tokenize
 
 
 @dataclass(frozen=True)
@@ -78,15 +78,15 @@ CLASSES: tuple[tuple[str, str, frozenset[str]], ...] = (
 
 # Punctuation inside a text, as a share of explanations that have it.
 PUNCTUATION: tuple[tuple[str, str, str], ...] = (
-    ("commas", "have a comma", ","),
-    ("semicolons", "have a semicolon", ";"),
+    ("commas", "have a comma", ",\u060c\u3001"),
+    ("semicolons", "have a semicolon", ";\u061b"),
     ("colons", "have a colon", ":"),
     ("brackets", "have brackets", "()[]"),
     ("dashes", "have a dash", "-–—"),
-    ("quotation", "quote with double marks", '"'),
+    ("quotation", "quote with double marks", '"\u300c\u300d\u300e\u300f'),
     ("single_quotes", "quote with single marks", "'"),
     ("slashes", "have a slash or an equals sign", "/=+<>"),
-    ("inner_question_marks", "have a question mark inside", "?"),
+    ("inner_question_marks", "have a question mark inside", QUESTION_MARKS),
 )
 
 _MEASURES = (
@@ -110,6 +110,17 @@ FEATURES: tuple[Feature, ...] = (
     *(Feature(name, text, PER_TEXT) for name, text, _ in PUNCTUATION),
     *(Feature(name, text, PER_TEXT) for name, text, _ in OPENERS),
     *(Feature(f"word_{word}", f"say “{word}”", PER_TEXT) for word in sorted(lexicons.SINGLE_WORDS)),
+)
+# What counts English words: without meaning in other languages, and left out of their features.
+ENGLISH = frozenset(
+    (
+        "contractions",
+        "missing_apostrophes",
+        "overlap_none",
+        *(name for name, *_ in CLASSES),
+        *(name for name, *_ in OPENERS if name != "opens_quote"),
+        *(f"word_{word}" for word in lexicons.SINGLE_WORDS),
+    )
 )
 FORMATTING: tuple[Feature, ...] = (
     Feature("final_period", "end with a period", PER_TEXT),
@@ -143,12 +154,15 @@ def describe(name: str) -> str:
 __all__ = ["describe", "feature", "features", "formatting_features"]
 
 
-def features(texts: Sequence[str], inputs: Sequence[tuple[str, str]]) -> pd.DataFrame:
+def features(
+    texts: Sequence[str], inputs: Sequence[tuple[str, str]], *, english: bool = True
+) -> pd.DataFrame:
     """Compute all style features, float32 [len(texts) × FEATURES]; all 0 for an empty text.
 
     Args:
         texts: normalised explanations.
         inputs: text_a and text_b of each text's item ("" where there is none).
+        english: False leaves out the features that count English words (`ENGLISH`).
 
     Raises:
         ConfigError: the two have different lengths.
@@ -172,7 +186,8 @@ def features(texts: Sequence[str], inputs: Sequence[tuple[str, str]]) -> pd.Data
     presence = _presence(corpus, single)
     for position, word in enumerate(single):
         columns[f"word_{word}"] = presence[:, position]
-    return pd.DataFrame({f.name: columns[f.name].astype(np.float32) for f in FEATURES})
+    chosen = [f.name for f in FEATURES if english or f.name not in ENGLISH]
+    return pd.DataFrame({name: columns[name].astype(np.float32) for name in chosen})
 
 
 def _percent(counts: np.ndarray, of: np.ndarray) -> np.ndarray:
@@ -196,7 +211,7 @@ def _measures(columns, texts, inputs, corpus: TokenizedTexts, is_word, n_words) 
         np.bincount(text_of[is_word[kind]], minlength=corpus.n_texts), n_words
     )
     # A final mark is formatting: only one that is followed by more text ends a sentence inside.
-    ends = corpus.flag(".!?")[corpus.ids]
+    ends = corpus.flag(f"{FULL_STOPS}!{QUESTION_MARKS}")[corpus.ids]
     ends[corpus.starts[1:][np.diff(corpus.starts) > 0] - 1] = False
     columns["sentence_breaks"] = corpus.count_marked(ends)
 
@@ -246,8 +261,8 @@ def formatting_features(raw_texts: Sequence[str]) -> pd.DataFrame:
     def row(text: str) -> tuple[bool, ...]:
         bare = text.strip()
         return (
-            bare.endswith("."),
-            bare.endswith(("!", "?")),
+            bare.endswith(tuple(FULL_STOPS)),
+            bare.endswith(("!", "\uff01", "\uff1f", *QUESTION_MARKS)),
             bare[:1].isupper(),
             any(len(word) > 1 and word.isupper() for word in bare.split()),
             text[:1].isspace(),

@@ -219,22 +219,33 @@ class TextTagger:
 
 _FEWEST_WORDS = 50  # in fewer words the language does not show
 _LEAST_ENGLISH = 0.1
+_LATIN = re.compile(r"[a-z\u00c0-\u024f]|[0-9]+$")  # a number belongs to every language
 
 
-def not_english(texts: Sequence[str]) -> str:
-    """Return why a tagger for English cannot be used on these texts, as a clause; "" if it can.
+def other_language(texts: Sequence[str]) -> str:
+    """Return that these texts do not look English, with the share it rests on; "" if they do.
 
     Counted are function words that are English alone ("the", "that", "doesn't"): a quarter to a
     third of the words of English explanations, and less than one in twenty-five of other languages'
-    (docs/methods.md). Texts of fewer than 50 words are taken for English.
+    (docs/methods.md). Texts of fewer than 50 words are taken for English, unless most words have no
+    Latin letter.
     """
     found = [word for text in texts for word in words(text)]
+    if found and sum(_LATIN.search(word) is None for word in found) > len(found) / 2:
+        return "these texts are not in English (most of their words have no Latin letter)"
     if len(found) < _FEWEST_WORDS:
         return ""
     share = sum(word in ENGLISH_ALONE for word in found) / len(found)
     if share >= _LEAST_ENGLISH:
         return ""
     return (
-        "the part-of-speech tagger is for English, and these texts do not look English (English "
-        f"function words are {percent(share)} of their words, where a quarter is usual)"
+        f"these texts do not look English (English function words are {percent(share)} of their "
+        "words, where a quarter is usual)"
     )
+
+
+def not_english(texts: Sequence[str]) -> str:
+    """Return why a tagger for English cannot be used on these texts, as a clause; "" if it can
+    (`other_language`)."""
+    other = other_language(texts)
+    return other and f"the part-of-speech tagger is for English, and {other}"

@@ -262,10 +262,11 @@ def test_what_needs_the_english_tagger_is_left_out_of_other_languages_and_said(m
     ladder = report.ladder.to_frame()
     assert set(ladder["representation"]) == {"words"} and set(ladder["reduction"]) == {"none"}
     said = next(one.text for one in report.statements if one.topic == "language")
-    assert said.startswith(
-        "Not computed: “Part-of-speech n-grams” and “Content words as parts of speech”; the "
-        "part-of-speech tagger is for English"
-    )
+    assert said.startswith("These texts do not look English")
+    assert (
+        "Not computed, since they are for English: “Part-of-speech n-grams” and “Content words as "
+        "parts of speech”."
+    ) in said
     assert report.config == config and report.tagger == ""
     with pytest.raises(DataError, match="is for English"):
         compute(dataset, replace(config, representations=("pos",)))

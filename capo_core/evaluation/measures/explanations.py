@@ -7,7 +7,6 @@ ceiling to these measures: the target wrote one text an item.
 from __future__ import annotations
 
 import math
-import re
 
 import numpy as np
 from rapidfuzz.distance import LCSseq
@@ -18,19 +17,18 @@ from capo_core.evaluation.measures.registry import HIGHER, ONE, measure
 from capo_core.evaluation.streams import Stream
 from capo_core.stats.bootstrap import Score
 from capo_core.text.embeddings import Embedder
-from capo_core.text.tokens import normalise, words
+from capo_core.text.tokens import normalise, plain_words, words
 
 TargetTexts = list[tuple[str, ...]]  # the target's explanations of each item; empty where none
-_WORD = re.compile(r"[^\W_]+")
 
 
 def rouge_words(text: str) -> list[str]:
     """Return runs of letters and digits, lower-cased: tokenisation of `rouge-score` for ASCII text.
 
-    That library drops all other letters; here they count, so that no language is left without
-    words.
+    That library drops all other letters; here they count, by the words of `tokens`, so that no
+    language is left without words.
     """
-    return _WORD.findall(text.lower())
+    return plain_words(text)
 
 
 def rouge_l(text: str, reference: str) -> float:

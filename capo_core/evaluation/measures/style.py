@@ -20,6 +20,7 @@ from capo_core.evaluation.measures.registry import LOWER, measure
 from capo_core.evaluation.streams import Stream
 from capo_core.stats.bootstrap import ResampledScore, resample
 from capo_core.text import stylometry
+from capo_core.text.tagging import other_language
 from capo_core.text.tokens import normalise
 
 BINS = 10  # at most so many for a feature, with about the same number of human texts in each
@@ -34,12 +35,14 @@ class StyleSpace:
         edges: ascending, for each feature; a value is in bin b where b edges lie below it.
         own: annotator → shares of the bins [all bins], those of each feature in a row.
         inputs: item → its two texts.
+        english: whether features that count English words are among them.
     """
 
     features: tuple[str, ...]
     edges: tuple[np.ndarray, ...]
     own: dict[str, np.ndarray]
     inputs: dict[str, tuple[str, str]]
+    english: bool = True
 
     @property
     def starts(self) -> np.ndarray:
@@ -68,9 +71,9 @@ def style_space(dataset: Dataset) -> StyleSpace:
         item_id: (normalise(a), normalise(b))
         for item_id, a, b in zip(items["item_id"], items["text_a"], items["text_b"], strict=True)
     }
-    table = stylometry.features(
-        [normalise(text) for text in rows["explanation"]], [inputs[i] for i in rows["item_id"]]
-    )
+    texts = [normalise(text) for text in rows["explanation"]]
+    english = not other_language(texts)
+    table = stylometry.features(texts, [inputs[i] for i in rows["item_id"]], english=english)
     steps = np.arange(1, BINS) / BINS
     edges = {name: np.unique(np.quantile(table[name], steps)) for name in table.columns}
     # Where all values lie above the last edge or below the first, the feature says nothing.
@@ -79,11 +82,11 @@ def style_space(dataset: Dataset) -> StyleSpace:
         for name in table.columns
         if len(np.unique(np.searchsorted(edges[name], table[name].to_numpy(), side="left"))) > 1
     )
-    space = StyleSpace(varying, tuple(edges[name] for name in varying), {}, inputs)
+    space = StyleSpace(varying, tuple(edges[name] for name in varying), {}, inputs, english)
     filled = space.one_hot(table)
     who = rows["annotator_id"].to_numpy()
     own = {a: filled[who == a].mean(axis=0) for a in dataset.annotators}
-    return StyleSpace(varying, space.edges, own, inputs)
+    return StyleSpace(varying, space.edges, own, inputs, english)
 
 
 def stream_features(stream: Stream, space: StyleSpace, item_ids: tuple[str, ...]) -> pd.DataFrame:
@@ -92,7 +95,8 @@ def stream_features(stream: Stream, space: StyleSpace, item_ids: tuple[str, ...]
     texts = [
         normalise(text) for text, there in zip(stream.explanations, written, strict=True) if there
     ]
-    return stylometry.features(texts, [space.inputs[item_ids[i]] for i in stream.item[written]])
+    inputs = [space.inputs[item_ids[i]] for i in stream.item[written]]
+    return stylometry.features(texts, inputs, english=space.english)
 
 
 @measure(

@@ -31,6 +31,7 @@ from capo_core.imitation.backends.openai import ServerBackend, ServerSettings
 from capo_core.imitation.generation.requests import seed_of
 from capo_core.imitation.prompting.prompts import Prompt, prompt_ids
 from capo_core.progress import Progress, part_of, silent
+from capo_core.text.tokens import WORD_CHARACTER
 from capo_core.workspace import content_hash
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def option_of(text: str, options: Sequence[str]) -> int | None:
     found = [
         place
         for place, option in enumerate(options)
-        if re.match(rf"{re.escape(option.lower())}(?!\w)", begun)
+        if re.match(rf"{re.escape(option.lower())}(?!{WORD_CHARACTER})", begun)
     ]
     return found[0] if len(found) == 1 else None
 

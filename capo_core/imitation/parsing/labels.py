@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from capo_core.task import NLI, LabelScale, label_value
+from capo_core.text.tokens import WORD_CHARACTER
 
 NO_LABEL = "no label"
 OFF_SCALE = "label off the scale"
@@ -143,8 +144,9 @@ class WordReader(LabelReader):
 def _form_pattern(form: str, exact_case: bool) -> str:
     """Return a regular expression for a label that does not match inside words or numbers."""
     words = r"\s+".join(re.escape(word) for word in form.split())
-    before = r"(?<![\w+−–-])" if re.match(r"\w", form) else ""
-    after = r"(?![-−–]?\w|['’]\w)" if re.search(r"\w$", form) else ""
+    letter = WORD_CHARACTER  # a combining mark continues a word
+    before = rf"(?<!{letter})(?<![+−–-])" if re.match(letter, form) else ""
+    after = rf"(?![-−–]?{letter}|['’]{letter})" if re.search(rf"{letter}$", form) else ""
     if form[-1].isdigit():
         after += r"(?!\s*(?:/|out of\b|of\b)\s*\d|[.,]\d|\s*%)"
     return f"{before}{words}{after}" if exact_case else f"(?i:{before}{words}{after})"

@@ -36,7 +36,14 @@ from capo_core.study.tables import (
 )
 from capo_core.study.trial_kinds import TRIAL_KINDS
 from capo_core.study.trial_kinds.base import Stratum
-from capo_core.text.tokens import normalise, unify_quotes, words
+from capo_core.text.tokens import (
+    WORD_CHARACTER,
+    normalise,
+    tokens,
+    unify_quotes,
+    unspaced,
+    words,
+)
 from capo_core.workspace import Workspace
 
 # Machines' names, and words of the trade, as whole words in any case.
@@ -103,12 +110,20 @@ def leak_markers(dataset: Dataset, own: Iterable[str], cards: Iterable[str]) -> 
     )
 
 
+def _stands_alone(name: str, text: str) -> bool:
+    """Return whether `name` is in `text` as a word; in scripts without spaces, at all."""
+    if all(unspaced(token) for token in tokens(name)):
+        return True
+    edge = rf"(?:{WORD_CHARACTER}|-)"
+    return bool(re.search(rf"(?<!{edge}){re.escape(name)}(?!{edge})", text))
+
+
 def leaks_in_text(text: str, marks: LeakMarkers) -> list[tuple[str, Statement]]:
     """Return everything in one explanation that would reveal its source: kind and statement."""
     found: list[tuple[str, str, dict[str, Any]]] = []
     lowered = text.lower()
     for name in sorted(marks.names):
-        if name in lowered and re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", lowered):
+        if name in lowered and _stands_alone(name, lowered):
             found.append(("name", "the name {name!r} stands in it", {"name": name}))
     match = BOILERPLATE.search(text)
     if match:

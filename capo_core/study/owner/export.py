@@ -22,6 +22,7 @@ from capo_core.study.store import models
 from capo_core.study.store.sealed import sealed_sources
 from capo_core.study.tables import JUDGMENTS, PRACTICE, frame_of, from_cell
 from capo_core.study.trial_kinds import trial_kind
+from capo_core.text.tokens import count_words
 
 
 def _rows_of(path: Path) -> list[dict]:
@@ -107,7 +108,7 @@ def judgments_frame(connection: Connection, study_id: str, *, practice: bool) ->
         if first is None:
             raise StudyError(f"the trial {row.trial_id} has no sealed source", where=study_id)
         ids = from_cell(trial.text_ids)
-        words = [len(texts[text_id].explanation.split()) for text_id in ids]
+        words = [count_words(texts[text_id].explanation) for text_id in ids]
         sources = [sealed[row.trial_id, slot].source for slot in range(len(ids))]
         key = (row.judge_id, row.trial_id)
         rows.append(
