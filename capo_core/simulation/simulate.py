@@ -20,6 +20,7 @@ from capo_core.errors import ConfigError
 from capo_core.progress import Progress, silent
 from capo_core.schema import ANNOTATIONS, CROWD, ITEMS
 from capo_core.settings import setting, settings
+from capo_core.simulation import languages
 from capo_core.simulation.annotate import NEUTRAL_SPEC, label_shares, start_rule, write
 from capo_core.simulation.annotators import (
     AnnotatorSpec,
@@ -53,6 +54,13 @@ class SimulationConfig:
     """
 
     task: str = setting("nli", "Task", "Task of the items.", choices=tuple(TASKS))
+    language: str = setting(
+        languages.ENGLISH,
+        "Language",
+        "Language of the texts. Texts in Hindi, Arabic and Chinese are simple, with one planted "
+        "phrase for each annotator, and judged as natural language inference.",
+        choices=(languages.ENGLISH, *languages.LANGUAGES),
+    )
     items: int = setting(500, "Items", "Number of items.", ge=1, le=10_000_000)
     annotators: int = setting(
         4, "Annotators", "Number of annotators, drawn from the seed.", ge=1, le=100_000
@@ -95,6 +103,12 @@ class SimulationConfig:
     name: str = setting("simulated", "Name", "Name of the dataset.")
 
     def __post_init__(self) -> None:
+        if self.language != languages.ENGLISH and self.task != "nli":
+            raise ConfigError(
+                f"the task {self.task!r} has no texts in {self.language}",
+                where="Simulation",
+                expected="the task nli",
+            )
         ids = [spec.annotator_id for spec in self.specs or ()]
         if self.specs is not None and (not ids or len(set(ids)) != len(ids)):
             raise ConfigError(
@@ -119,6 +133,10 @@ class Simulation:
     def ground_truth(self) -> pd.DataFrame:
         """Phrases that tell annotators apart, with expected rates (see `ground_truth_phrases`)."""
         config = self.config
+        if config.language != languages.ENGLISH:
+            wording = languages.LANGUAGES[config.language]
+            names = [spec.annotator_id for spec in self.specs]
+            return languages.planted_phrases(wording, names, config.style)
         task, draw_item = TASKS[config.task]
         return ground_truth_phrases(
             config.task,
@@ -146,15 +164,20 @@ def simulate(config: SimulationConfig, progress: Progress = silent) -> Simulatio
     items = [draw_item(draws) for _ in range(config.items)]
     width = len(str(config.items))
     ids = [f"{config.task}-{i + 1:0{width}d}" for i in range(config.items)]
-    rows = _annotations(config, task, specs, items, ids, progress)
+    about, texts = (), [(item.text_a, item.text_b) for item in items]
+    if config.language != languages.ENGLISH:
+        wording = languages.LANGUAGES[config.language]
+        found = languages.sentences(wording, config.items, config.seed)
+        about, texts = [one[0] for one in found], [one[1:] for one in found]
+    rows = _annotations(config, task, specs, items, ids, about, progress)
     dataset = Dataset(
         name=config.name,
         task=task,
         items=pd.DataFrame(
             {
                 "item_id": ids,
-                "text_a": [item.text_a for item in items],
-                "text_b": [item.text_b for item in items],
+                "text_a": [text_a for text_a, _ in texts],
+                "text_b": [text_b for _, text_b in texts],
                 "split": "",
             },
             columns=ITEMS.names,
@@ -187,7 +210,9 @@ def filled_cells(items: int, annotators: int, coverage: float, seed: int) -> np.
     return filled
 
 
-def _annotations(config, task, specs, items, ids, progress: Progress) -> list[tuple]:
+def _annotations(config, task, specs, items, ids, about, progress: Progress) -> list[tuple]:
+    """Return the rows of the annotations; `about` is what items in another language are about."""
+    rng = np.random.default_rng([config.seed, 22])
     filled = filled_cells(len(items), len(specs), config.coverage, config.seed)
     styles = [style_of(spec, config.style) for spec in specs]
     labels = task.scale.labels
@@ -208,8 +233,15 @@ def _annotations(config, task, specs, items, ids, progress: Progress) -> list[tu
                     given.append(draws.weighted(cumulative(shares)))
             for n, position in enumerate(given):
                 label = labels[position]
-                start = start_rule(config.task, item, label)
-                text = write(start, item, styles[j], config.content, words)
+                if about:
+                    wording = languages.LANGUAGES[config.language]
+                    text = languages.write_in(
+                        wording, about[i], position, j,
+                        style=config.style, content=config.content, rng=rng,
+                    )  # fmt: skip
+                else:
+                    start = start_rule(config.task, item, label)
+                    text = write(start, item, styles[j], config.content, words)
                 if config.empty and draws.chance(config.empty):
                     text = ""
                 valid = "unknown"

@@ -19,7 +19,7 @@ from capo_core.dataset import Dataset
 from capo_core.formatting import short
 from capo_core.task import Task
 from capo_core.templates import render
-from capo_core.text.tokens import Span, input_spans, spans, unify_quotes
+from capo_core.text.tokens import Span, input_spans, normalise, spans, unify_quotes
 
 MOST_COLUMNS = 8  # annotators with a column each
 # Longer texts are cut on the screen, with a remark; downloads have the full text.
@@ -169,7 +169,7 @@ def same_texts(rows: pd.DataFrame, *by: str) -> list[pd.DataFrame]:
     Args:
         rows: with explanation, annotator_id and label. by: further columns to be equal.
     """
-    plain = rows["explanation"].str.strip().str.casefold().str.rstrip(".!? ")
+    plain = rows["explanation"].map(normalise)
     keys = [plain, rows["annotator_id"], rows["label"], *(rows[name] for name in by)]
     return [part for _, part in rows.groupby(keys, sort=False, dropna=False)]
 
