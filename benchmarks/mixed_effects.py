@@ -1,6 +1,6 @@
 """Do the intervals of the mixed-effects model cover? Made-up answers of a known truth.
 
-    python benchmarks/mixed_effects.py [--repetitions 200]
+    python benchmarks/mixed_effects.py [--repetitions 200] [--effects none] [--judges 6 12]
 
 Prints the machine, then one JSON line a design and size of the effects: the share of 95 % intervals
 of the sources' log-odds, and of their difference, that cover the truth; mean error of log-odds and
@@ -21,7 +21,8 @@ from scipy.special import expit
 from capo_core.stats.mixed_model import CrossedEffectsModel
 
 DESIGNS = ((6, 24, 16), (12, 40, 20), (30, 60, 20))  # judges, items, judgments of a judge
-SDS = ((0.0, 0.0), (0.3, 0.3), (0.5, 0.8), (1.0, 1.2))  # of judges, of items
+# Standard deviations of judges and of items.
+EFFECTS = {"none": (0.0, 0.0), "small": (0.3, 0.3), "middle": (0.5, 0.8), "large": (1.0, 1.2)}
 LOG_ODDS = ((0.6, -0.8), (2.0, -0.8))
 Z = 1.96
 
@@ -64,12 +65,16 @@ def cell(design, sds, log_odds, repetitions: int) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--repetitions", type=int, default=200)
-    repetitions = parser.parse_args().repetitions
+    parser.add_argument("--effects", nargs="*", choices=list(EFFECTS), default=list(EFFECTS))
+    parser.add_argument("--judges", type=int, nargs="*", default=[each[0] for each in DESIGNS])
+    options = parser.parse_args()
     print(json.dumps(machine()), flush=True)
     for log_odds in LOG_ODDS:
         for design in DESIGNS:
-            for sds in SDS:
-                print(json.dumps(cell(design, sds, log_odds, repetitions)), flush=True)
+            for name, sds in EFFECTS.items():
+                if design[0] in options.judges and name in options.effects:
+                    told = cell(design, sds, log_odds, options.repetitions)
+                    print(json.dumps(told), flush=True)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from measuring import report
 from scipy.stats import wilcoxon
 
 from capo_core.evaluation.measures.attribution import item_mean
@@ -37,7 +38,7 @@ from capo_core.stats.power import PairedDesign, detectable
 from capo_core.stats.significance import p_value_of
 
 MARGIN = 0.1
-NOMINAL = 1 - np.eye(3)
+ORDINAL = False
 
 
 def rate(hits) -> float:
@@ -126,7 +127,7 @@ def paired_hits(rng, items, targets, seeds, gap, discordant, rho, rho_seed, base
     # A difference is that of its item, of its item and target, or its own.
     kind = rng.random(shape)
     first = math.sqrt(rho)
-    second = (math.sqrt(rho_seed) - first) if rho_seed > rho else 0.0
+    second = math.sqrt(rho_seed - rho) if rho_seed > rho else 0.0  # ρ_s is the sum of squares
     drawn = np.where(kind < first, common, np.where(kind < first + second, own, drawn))
     up, down = (discordant + gap) / 2, (discordant - gap) / 2
     both = rng.random(shape) < base
@@ -170,7 +171,7 @@ def alpha_loss(noise: float, annotators: int) -> float:
     replaced = people.copy()
     replaced[:, 0] = noisy(rng, truth, noise)
     ones = np.ones((1, len(truth)))
-    before, after = (alpha_of_items(np.eye(3)[x], NOMINAL)(ones)[0] for x in (people, replaced))
+    before, after = (alpha_of_items(np.eye(3)[x], ORDINAL)(ones)[0] for x in (people, replaced))
     return float(after - before)
 
 
@@ -194,7 +195,7 @@ def alpha(repetitions: int) -> list[dict]:
                     people = np.stack([noisy(rng, truth, 0.3) for _ in range(annotators)], axis=1)
                     substitute = np.eye(3)[noisy(rng, truth, noise)]
                     found = alpha_substitution(
-                        np.eye(3)[people], 0, [substitute], NOMINAL, MARGIN, draws=400
+                        np.eye(3)[people], 0, [substitute], ORDINAL, MARGIN, draws=400
                     )
                     claims.append(found.test.verdict == EQUIVALENT)
                 cells[name] = rate(claims)
@@ -302,6 +303,7 @@ def main() -> None:
         if options.table:
             parts = [f"{part}\n\n{table(results[part])}\n" for part in results if part in PARTS]
             options.table.write_text("\n".join(parts), encoding="utf-8")
+    report({name: results[f"{name}_cpu_s"] for name in options.only})
 
 
 if __name__ == "__main__":

@@ -125,6 +125,12 @@ def p_value(p: float | None) -> str:
     return "≤ 0.001" if p <= 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
+def p_statement(p: float | None) -> str:
+    """Return "p = 0.012", "p ≤ 0.001"."""
+    text = p_value(p)
+    return f"p {text}" if text.startswith("≤") else f"p = {text}"
+
+
 def count(n: int, one: str, many: str | None = None) -> str:
     """Return "1 item", "1,933 items"; `many` where the plural is not `one` with an s."""
     return f"{n:,} {one if n == 1 else many or one + 's'}"

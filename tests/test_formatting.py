@@ -2,6 +2,8 @@
 
 import json
 import math
+import re
+from pathlib import Path
 
 import pytest
 
@@ -105,3 +107,30 @@ def test_many_names_are_cut_with_a_count():
     assert formatting.listed(people).endswith("w11 and 494 more")
     assert formatting.name_list([]) == "none"
     assert formatting.name_list(["a", "b"]) == "a, b"
+
+
+# What is no text for readers: a name that runs are known by, progress of a run, a style sheet.
+NO_TEXT = {
+    "capo_core/distributions/explanations.py",
+    "capo_core/cli/runs.py",
+    "capo_core/dashboard/distributions/items.py",
+}
+
+
+def test_shares_become_text_in_one_place():
+    """No "{100 * share:.0f} %" and no "{share:.0%}" beside `formatting.percent`.
+
+    It says "over 99 %" of a share that is not 1, and has one space before the sign.
+    """
+    root = Path(__file__).parents[1]
+    own = re.compile(r"\{100 \* [^{}]*:\.\df\}\s?%|\{[^{}]*:\.\d%\}")
+    found = {
+        path.relative_to(root).as_posix()
+        for path in (root / "capo_core").rglob("*.py")
+        if own.search(path.read_text(encoding="utf-8"))
+    }
+    assert found - NO_TEXT == set()
+    assert (
+        formatting.p_statement(0.0001) == "p ≤ 0.001"
+        and formatting.p_statement(0.034) == "p = 0.034"
+    )

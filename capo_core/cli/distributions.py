@@ -43,7 +43,7 @@ from capo_core.distributions.soft_label_data import SoftLabelConfig
 from capo_core.distributions.variation import VariationConfig
 from capo_core.errors import ConfigError
 from capo_core.export_formats import with_provenance
-from capo_core.formatting import count
+from capo_core.formatting import count, number, with_interval
 from capo_core.imitation.backends.base import BATCH_TOKENS
 from capo_core.imitation.models.registry import EMBEDDED_NAME
 from capo_core.provenance import Provenance
@@ -174,8 +174,8 @@ def estimate(
         return
     sizes = f"{count(result['n'], 'item')}, {count(result['questions'], 'question')}"
     console.print(f"{result['name']}: {sizes}")
-    for problem, number in result["left_out"].items():
-        console.print(f"left out: {count(number, 'item')} ({problem})", markup=False)
+    for problem, left_out in result["left_out"].items():
+        console.print(f"left out: {count(left_out, 'item')} ({problem})", markup=False)
     for note in result.get("notes", ()):
         console.print(f"note: {note}", markup=False)
     if result["position_bias"]:
@@ -208,17 +208,17 @@ def _base_of(
 
 
 def _bias_in_words(bias: dict[str, Any]) -> str:
-    places = ", ".join(f"{share:.2f}" for share in bias["by_place"])
+    places = ", ".join(map(number, bias["by_place"]))
 
     def measured(name: str) -> str:
         if "intervals" not in bias:  # a run of before there were any
-            return f"{bias[name]:.3f}"
+            return number(bias[name], 3)
         ((low, high),) = bias["intervals"][name]
-        return f"{bias[name]:.3f} [{low:.3f}–{high:.3f}]"
+        return with_interval(bias[name], low, high, 3)
 
     text = (
-        f"Mean share by position of the option: {places} (n = {bias['n']} items). Two orders of "
-        f"the options change an estimate by {measured('one_order')} (TVD)"
+        f"Mean share by position of the option: {places} (n = {count(bias['n'], 'item')}). Two "
+        f"orders of the options change an estimate by {measured('one_order')} (TVD)"
     )
     if bias["averaged"] is None:
         return f"{text}."
@@ -355,8 +355,8 @@ def train(
     # Not `changed`: what the encoder decides is decided when the settings are made.
     config = SoftLabelConfig(**{"sources": (given.get("against", CROWD),), **given})
     named = {DEVELOPMENT: development}
-    for number, name in enumerate(test or ()):
-        named[TEST if not number else f"{TEST} {Path(name).stem}"] = name
+    for nth, name in enumerate(test or ()):
+        named[TEST if not nth else f"{TEST} {Path(name).stem}"] = name
     sets = {}
     for name, place in named.items():
         is_file = Path(place).suffix in (".json", ".jsonl")
@@ -389,11 +389,11 @@ def _show_training(result: dict[str, Any]) -> None:
     for row in result["scores"]:
         rows.setdefault((row["set"], row["source"]), {})[row["measure"]] = row
     for (name, source), by in rows.items():
-        cells = [f"{by[m]['value']:.3f} [{by[m]['low']:.3f}–{by[m]['high']:.3f}]" for m in measures]
-        table.add_row(name, source, *cells, str(by[measures[0]]["n"]))
+        cells = [with_interval(*(by[m][k] for k in ("value", "low", "high")), 3) for m in measures]
+        table.add_row(name, source, *cells, f"{by[measures[0]]['n']:,}")
     console.print(table, markup=False)
     _show_differences(result["differences"])
-    least = ", ".join(f"{v:.3f} ({k})" for k, v in result["least_cross_entropy"].items())
+    least = ", ".join(f"{number(v, 3)} ({k})" for k, v in result["least_cross_entropy"].items())
     console.print(
         f"\nAgainst {result['settings']['against']}; intervals {result['interval']}. Cross-entropy "
         f"is at least the crowd's own entropy: {least}.",
@@ -624,9 +624,9 @@ def variation(
     table.add_column("value", justify="right")
     table.add_column("items", justify="right")
     for row in result.table.itertuples():
-        shown = f"{row.value:.3f} [{row.low:.3f}–{row.high:.3f}]" if row.n else "undefined"
+        shown = with_interval(row.value, row.low, row.high, 3) if row.n else "undefined"
         table.add_row(row.source, row.measure, f"n = {row.ngram}" if row.ngram else "", shown,
-                      str(row.n))  # fmt: skip
+                      f"{row.n:,}")  # fmt: skip
     console.print(table, markup=False)
     for note in result.notes:
         console.print(note, markup=False)

@@ -33,6 +33,7 @@ from capo_core.evaluation.compute import EVERYTHING
 from capo_core.evaluation.llm_judge.trials import LlmJudgeConfig
 from capo_core.evaluation.retention import RetentionConfig
 from capo_core.evaluation.table import TableConfig
+from capo_core.formatting import number, with_interval
 from capo_core.imitation.backends.base import BATCH_TOKENS
 from capo_core.workspace import Workspace
 
@@ -121,8 +122,8 @@ def _show_llm_judge(found: Any) -> None:
     console.print(found.sentence, markup=False)
     table = Table("source", "attributed to the target", "trials", "unreadable", "chance", box=None)
     for row in found.table[found.table["target"] == ALL].itertuples():
-        shown = f"{row.value:.2f} [{row.low:.2f}–{row.high:.2f}]"
-        table.add_row(row.source, shown, str(row.n), str(row.unread), f"{row.chance:.2f}")
+        shown = with_interval(row.value, row.low, row.high)
+        table.add_row(row.source, shown, f"{row.n:,}", f"{row.unread:,}", number(row.chance))
     console.print(table, markup=False)
     console.print(
         "Means over the annotators whom every method imitates, 95 % intervals.", markup=False

@@ -27,6 +27,7 @@ from capo_core.cli.support import (
 from capo_core.data.catalog import Catalog
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
+from capo_core.formatting import percent
 from capo_core.imitation.pairs.build import PairsConfig
 from capo_core.imitation.training.config import CapoConfig, SftConfig
 from capo_core.progress import part_of
@@ -263,7 +264,7 @@ def _print_counts(summary: dict) -> None:
     if summary["items_without"]:
         console.print(f"Items in no pair: {len(summary['items_without']):,}.")
     if summary["same_label_share"] is not None:
-        console.print(f"Same label: {summary['same_label_share']:.0%} of pairs.")
+        console.print(f"Same label: {percent(summary['same_label_share'])} of pairs.")
 
 
 def _print_quantiles(summary: dict) -> None:

@@ -29,6 +29,7 @@ from capo_core.errors import ConfigError, DataError
 from capo_core.evaluation.measures.attribution import View, attributed, given_to, item_mean
 from capo_core.evaluation.measures.labels import label_accuracy
 from capo_core.evaluation.streams import HUMAN, OTHER, Stream, human_streams
+from capo_core.formatting import number, percent, percent_interval
 from capo_core.settings import as_json, setting, settings
 from capo_core.stats.bootstrap import DRAWS, Score, difference, mean
 from capo_core.stats.intervals import Z95, bayesian_weights, frame_of, json_rows
@@ -494,15 +495,14 @@ def sentence(
     shown = ""
     if len(ceiling):
         more = given.low > ceiling.iloc[0].value
-        shown = f" (of its own texts {100 * ceiling.iloc[0].value:.0f} %"
+        shown = f" (of its own texts {percent(ceiling.iloc[0].value)}"
         shown += ", so that the model is more typical than the human)" if more else ")"
     what = general if name == GENERAL else "what other annotators wrote"
     text = (
-        f"At full strength of {ends}, {100 * given.value:.0f} % [{100 * given.low:.0f}–"
-        f"{100 * given.high:.0f}] of the explanations are given to the target{shown}, and what "
-        f"the target wrote has {own.change:.2f} times [{own.change_low:.2f}–"
-        f"{own.change_high:.2f}] the base's perplexity. That of {what} is {lost.change:.2f} times "
-        f"[{lost.change_low:.2f}–{lost.change_high:.2f}] the base's"
+        f"At full strength of {ends}, {percent(given.value)} "
+        f"{percent_interval(given.low, given.high)} of the explanations are given to the "
+        f"target{shown}, and what the target wrote has {_times(own)} the base's perplexity. That "
+        f"of {what} is {_times(lost)} the base's"
     )
     text += (
         ", so that something was forgotten" if lost.change_low > 1 else ": no forgetting is shown"
@@ -515,7 +515,11 @@ def sentence(
     stage = "SFT" if best.stage == "sft" else "CAPO, between SFT and CAPO"
     where = "the base" if best.at == 0 else f"strength {best.strength:g} of {stage}"
     return text + (
-        f". The best point between the two is {where} (imitation {best.imitation:.2f} of the way "
-        f"from a guess to the target, {best.kept:.2f} of the base kept); it is the best in "
-        f"{100 * best.support:.0f} % of draws over items."
+        f". The best point between the two is {where} (imitation {percent(best.imitation)} "
+        f"of the way from a guess to the target, {percent(best.kept)} of the base kept); it is the "
+        f"best in {percent(best.support)} of draws over items."
     )
+
+
+def _times(row: Any) -> str:
+    return f"{number(row.change)} times [{number(row.change_low)}–{number(row.change_high)}]"

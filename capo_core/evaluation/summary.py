@@ -23,7 +23,7 @@ from capo_core.formatting import (
     capitalised,
     count,
     number,
-    p_value,
+    p_statement,
     percent_interval,
     points,
     points_interval,
@@ -345,7 +345,8 @@ def _judge(finding: Finding) -> Statement:
             _part(
                 "It favours positions: {position} was named in {share:percent} of its answers "
                 "({p}); cards stood equally often in each.",
-                position=worst["position"], share=worst["share"], p=_p(values["position_p"]),
+                position=worst["position"], share=worst["share"],
+                p=p_statement(values["position_p"]),
             )
         )  # fmt: skip
     if values["methods"]:
@@ -375,11 +376,6 @@ def _favoured(values: Values) -> Values | None:
 def _trials(values: Values, n: int) -> str:
     row = {"value": values["human"], "low": values["low"], "high": values["high"], "n": n}
     return f"{share_with_interval(row, single=False)} of {count(n, 'trial')}"
-
-
-def _p(value: float | None) -> str:
-    text = p_value(value)
-    return f"p {text}" if text.startswith("≤") else f"p = {text}"
 
 
 def _labels(finding: Finding) -> Statement:

@@ -7,14 +7,22 @@ A paired difference with standard error s over G items is significant at level �
 
 (Cohen 1988, ch. 2; with the clustered s of Hemming et al. 2011, "Sample size calculations for
 cluster randomised controlled trials", for several answers to one item). For differences of shares
-the observed s may be too small: methods that agree on nearly every item have one near 0, and yet a
-sign-flip test (for one answer an item: McNemar's exact test) is only significant where c items at
-least speak for one side and none for the other, 2^(1−c) ≤ α. A true difference of δ brings about
-c such items among n answers with probability 1 − β where
+that is too little. The sign-flip test measures an item by its square, which holds δ too, and the
+sum of N answers takes whole numbers only: of one answer an item it moves by two, and the test is
+significant from a value on that lies one above the continuous limit on average (McNemar's exact
+test). So
 
-    P(X ≥ c) = 1 − β,   X binomial with n and δ
+    δ = z_{1−α/2} · √(s² + δ²/G) + 1/N + z_{1−β} · s
 
-(at α = .05: c = 6, and 7.8 points at n = 100). The smallest difference is the larger of the two.
+which is solved for δ; of one answer an item, before there are answers, the power of McNemar's exact
+test is solved for δ. Also, the observed s may be too small: methods that agree on nearly every
+item have one near 0, and yet a sign-flip test is only significant where c items at least speak for
+one side and none for the other, 2^(1−c) ≤ α. A true difference of δ brings about c such items among
+N answers with probability 1 − β where
+
+    P(X ≥ c) = 1 − β,   X binomial with N and δ
+
+(at α = .05: c = 6, and 7.8 points at N = 100). The smallest difference is the larger of the two.
 
 Before there are answers, s follows from a `PairedDesign`. A single answer's difference between two
 methods has standard deviation σ; differences on one item correlate by ρ between targets and by ρ_s
@@ -22,18 +30,19 @@ between seeds of one target:
 
     s² = σ²/G · [ρ + (ρ_s − ρ)/T + (1 − ρ_s)/(T·S)]
 
-Of shares, σ² is the share of answers that exactly one method has right minus δ², so that δ stands
-on both sides and is solved for.
+Of shares, σ² is the share of answers that exactly one method has right minus δ².
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.optimize import brentq
 from scipy.special import betaincinv
-from scipy.stats import nct, norm
+from scipy.stats import binom, nct, norm
 from scipy.stats import t as student
 
 from capo_core.errors import ConfigError
@@ -41,6 +50,7 @@ from capo_core.stats.bootstrap import AnyScore, ResampledScore
 
 POWER = 0.8
 LEVEL = 0.05
+MOST_EXACT = 1000  # items up to which the test's exact power is solved for
 
 
 def smallest_difference(
@@ -73,13 +83,31 @@ def smallest_difference(
     if items < 2 or not math.isfinite(error) or error < 0 or (error == 0 and not answers):
         return math.nan
     degrees, level = items - 1, level / comparisons
-    found = error * float(student.isf(level / 2, degrees) + student.ppf(power, degrees))
-    if answers:
-        needed = math.ceil(1 - math.log2(level))
-        if items < needed:
-            return math.nan
-        found = max(found, float(betaincinv(needed, answers - needed + 1, power)))
-    return found
+    if not answers:
+        return error * float(student.isf(level / 2, degrees) + student.ppf(power, degrees))
+    needed = math.ceil(1 - math.log2(level))
+    if items < needed:
+        return math.nan
+    least = float(betaincinv(needed, answers - needed + 1, power))
+    return max(_of_shares(lambda _: error**2, items, answers, power, level), least)
+
+
+def _of_shares(
+    variance: Callable[[float], float], items: int, answers: int, power: float, level: float
+) -> float:
+    """Return the smallest difference of shares (see the module); 1 where that would not suffice.
+
+    Args:
+        variance: of the difference over items, from its true value.
+    """
+    limit, further = float(norm.isf(level / 2)), float(norm.ppf(power))
+
+    def lacking(difference: float) -> float:
+        squared = max(variance(difference), 0.0)
+        null = math.sqrt(squared + difference**2 / items)
+        return limit * null + 1 / answers + further * math.sqrt(squared) - difference
+
+    return float(brentq(lacking, 0.0, 1.0)) if lacking(1.0) < 0 else 1.0
 
 
 def detectable(difference: AnyScore, *, comparisons: int = 1) -> float:
@@ -112,6 +140,26 @@ def power_at(
     limit = student.isf(level / comparisons / 2, degrees)
     away = difference / error
     return float(nct.sf(limit, degrees, away) + nct.cdf(-limit, degrees, away))
+
+
+def _by_mcnemar(items: int, discordant: float, power: float, level: float) -> float:
+    """Return the difference that McNemar's exact test finds with probability `power`, one answer an
+    item; NaN where it does not even if one method is never right alone.
+
+    Args:
+        discordant: share of items on which exactly one of the methods is right.
+    """
+    number = np.arange(items + 1)
+    shares = binom.pmf(number, items, discordant)
+    needed = binom.isf(level / 2, number, 0.5) + 1  # of the discordant items, for one side
+
+    def found(difference: float) -> float:
+        ahead = (1 + difference / discordant) / 2
+        either = binom.sf(needed - 1, number, ahead) + binom.cdf(number - needed, number, ahead)
+        return float(shares @ either) - power
+
+    most = discordant * (1 - 1e-9)
+    return float(brentq(found, 0.0, most)) if discordant < 1 and found(most) > 0 else math.nan
 
 
 @dataclass(frozen=True)
@@ -164,16 +212,22 @@ class PairedDesign:
 
     def smallest_difference(self, *, comparisons: int = 1, power: float = POWER) -> float:
         """Return the smallest true difference found with probability `power` (see the module)."""
-        first = smallest_difference(self.error, self.items, comparisons=comparisons, power=power)
         if not self.share:
-            return first
-        # δ = f·s·√(1 − δ²/σ²) solved for δ, with f·s = first.
-        solved = first / math.sqrt(1 + (first / self.spread) ** 2)
+            return smallest_difference(self.error, self.items, comparisons=comparisons, power=power)
         least = smallest_difference(
             0.0, self.items, comparisons=comparisons, power=power,
             answers=self.items * self.targets,
         )  # fmt: skip
-        return max(solved, least) if math.isfinite(least) else math.nan
+        if not math.isfinite(least):
+            return math.nan
+        solved = _of_shares(
+            lambda difference: self.error**2 * (1 - (difference / self.spread) ** 2),
+            self.items, self.items * self.targets * self.seeds, power, LEVEL / comparisons,
+        )  # fmt: skip
+        if self.targets == self.seeds == 1 and self.items <= MOST_EXACT:
+            exact = _by_mcnemar(self.items, self.spread**2, power, LEVEL / comparisons)
+            solved = solved if math.isnan(exact) else exact
+        return max(solved, least)
 
     def items_for(self, difference: float, *, comparisons: int = 1, most: int = 100_000) -> int:
         """Return the fewest items at which `difference` is detectable; 0 if `most` are too few."""

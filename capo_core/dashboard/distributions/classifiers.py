@@ -35,7 +35,7 @@ from capo_core.distributions.soft_label_data import MEASURES, SoftLabelConfig, s
 from capo_core.distributions.training_findings import training_finding, training_statement
 from capo_core.distributions.wording import called, in_words, measured, source_name
 from capo_core.errors import CapoError, RunError
-from capo_core.formatting import count
+from capo_core.formatting import count, number
 from capo_core.runs import queue, submit
 from capo_core.runs.run import Run
 from capo_core.workspace import Workspace
@@ -197,7 +197,7 @@ def _result(context: PageContext, done: list[Run]) -> None:
     show_note(
         f"Against {source_name(against)}, on {count(int(rows['n'].iloc[0]), 'item')}; intervals "
         f"{result.get('interval', '')}. Cross-entropy is at best the measure’s own entropy, "
-        f"{least.get(place, float('nan')):.3f}."
+        f"{number(least.get(place), 3)}."
     )
     seeds = by_seed(run, context.workspace)
     seeds = seeds[seeds["set"] == place]

@@ -25,7 +25,7 @@ from capo_core.dashboard.ui.components import (
 from capo_core.dashboard.ui.glossary import TRAINING_HELP
 from capo_core.dashboard.ui.text import markdown
 from capo_core.errors import CapoError
-from capo_core.formatting import capitalised, count, duration, number, percent, size
+from capo_core.formatting import capitalised, count, duration, number, percent, signed, size
 from capo_core.run_folder import RunFolder
 from capo_core.runs import run
 from capo_core.runs.events import MOST_POINTS, RunEvents, has_figure
@@ -101,8 +101,7 @@ def _title(events: RunEvents, name: str) -> str:
         and has_figure(rows, "rejected_change")
     ):
         own, others = rows["chosen_change"].iloc[-1], rows["rejected_change"].iloc[-1]
-        said = f"own {own:+.1f}, the others' {others:+.1f}"
-        return f"{title}: {said.replace('-', '−')}"
+        return f"{title}: own {signed(own, 1)}, the others' {signed(others, 1)}"
     if not has_figure(rows, name):
         return title
     values = rows[name].dropna()

@@ -13,7 +13,7 @@ import pandas as pd
 from capo_core.dashboard.studies.labels import answer_name
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
-from capo_core.formatting import count, p_value
+from capo_core.formatting import count, p_value, with_interval
 from capo_core.provenance import SIMULATED
 from capo_core.study.analysis.analysis import AnalysisSettings, StudyAnalysis
 from capo_core.study.analysis.judge_quality import Prior
@@ -113,7 +113,7 @@ def verdict(row) -> str:
     """Return a judge's attentiveness as number and interval, or the reason why there is none."""
     if row.verdict:
         return f"{row.verdict} ({row.why})" if row.why else row.verdict
-    return f"{row.attentiveness:.2f} [{row.low:.2f}, {row.high:.2f}]"
+    return with_interval(row.attentiveness, row.low, row.high)
 
 
 def raw_and_weighted(found: StudyAnalysis) -> pd.DataFrame:

@@ -5,7 +5,6 @@ The HTML report is self-contained: no script, nothing from outside.
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections.abc import Iterable
 from functools import partial
@@ -29,6 +28,7 @@ from capo_core.dashboard.ui.components import (
 )
 from capo_core.dashboard.ui.exports import begin, download
 from capo_core.export_formats import html_foot, html_head
+from capo_core.formatting import number
 from capo_core.study.analysis.preference_pairs import (
     MAJORITY,
     NONE,
@@ -79,7 +79,7 @@ def _cells(frame: pd.DataFrame) -> tuple[list[tuple[str, bool]], list[list[tuple
 
 def _cell(value: object) -> str:
     if isinstance(value, float):
-        return "undefined" if math.isnan(value) else f"{value:.3f}"
+        return number(value, 3)
     return str(value)
 
 

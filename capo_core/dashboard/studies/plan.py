@@ -15,7 +15,7 @@ from capo_core.dashboard.ui.charts import blank, percent_axis, share_texts
 from capo_core.dashboard.ui.components import section_heading, show_figure, show_headline, show_note
 from capo_core.dashboard.ui.text import markdown
 from capo_core.dashboard.ui.theme import NEUTRAL
-from capo_core.formatting import percent, percent_interval
+from capo_core.formatting import number, percent, percent_interval, points
 from capo_core.study.design.planner import Power, StudyPlan
 
 # Colours that no annotator and no method has.
@@ -96,7 +96,7 @@ def plan(found: Preview, annotators: int, assumed: dict[str, float]) -> None:
 
 
 def _headline(one: StudyPlan) -> str:
-    said = f"95 % intervals would reach about ±{50 * one.width:.0f} percentage points"
+    said = f"95 % intervals would reach about ±{points(one.width / 2)}"
     if one.against_chance is not None:
         n = one.numbers
         said += (
@@ -109,14 +109,14 @@ def _headline(one: StudyPlan) -> str:
 def _figures(one: StudyPlan) -> pd.DataFrame:
     n = one.numbers
     rows = [("Judgments per source or pair", f"{one.judgments:,}")]
-    rows.append(("Width of the 95 % interval", f"{100 * one.width:.0f} points"))
+    rows.append(("Width of the 95 % interval", points(one.width)))
     if one.against_chance is not None:
         rows.append(_power(f"Power vs chance ({percent(n.chance)})", one.against_chance))
     if n.kind != "comparison":
         words = f"Power {percent(n.expected)} vs {percent(n.other)}"
         rows.append(_power(words, one.between))
     rows.append(_power("CI coverage", one.coverage))
-    rows.append(("Minutes per judge", f"{one.minutes:.0f}"))
+    rows.append(("Minutes per judge", number(one.minutes, 0)))
     return pd.DataFrame(rows, columns=["what", "value"])
 
 

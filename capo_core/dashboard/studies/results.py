@@ -27,7 +27,7 @@ from capo_core.dashboard.ui.components import (
 )
 from capo_core.dashboard.ui.exports import download_table
 from capo_core.dashboard.ui.text import markdown
-from capo_core.formatting import percent, percent_interval, with_interval
+from capo_core.formatting import count, percent, percent_interval, with_interval
 from capo_core.study.analysis.analysis import StudyAnalysis
 from capo_core.study.analysis.attribution import AS_WRONG, LEFT_OUT
 from capo_core.study.analysis.report import StudyReport, methods_paragraph, to_latex
@@ -122,23 +122,25 @@ def _conduct(report: StudyReport, name: str) -> None:
             f"All judges together: {_told(everyone, 'left', 'n_sided')} of comparisons decided for "
             f"the left text, {_told(everyone, 'same', 'n_repeats')} of repeats consistent, "
             f"{_told(everyone, 'checks', 'n_checks')} of attention checks passed; "
-            f"{everyone['seconds_median']:.0f} seconds per trial (median)."
+            f"{count(round(everyone['seconds_median']), 'second')} per trial (median)."
         )
     shown = {
         "judge_id": Field("Judge"),
         "n": Field("Answers"),
-        "left": Field("Left", HELP["conduct"], 2),
-        "left_low": Field("from", None, 2),
-        "left_high": Field("to", None, 2),
+        "left": Field("Left", HELP["conduct"], 0, percent=True),
+        "left_low": Field("from", None, 0, percent=True),
+        "left_high": Field("to", None, 0, percent=True),
         "n_sided": Field("of n", "Comparisons without ties."),
-        "same": Field("Repeat consistency", "Swapped-order repeats answered consistently.", 2),
-        "same_low": Field("from ", None, 2),
-        "same_high": Field("to ", None, 2),
+        "same": Field(
+            "Repeat consistency", "Swapped-order repeats answered consistently.", 0, percent=True
+        ),
+        "same_low": Field("from ", None, 0, percent=True),
+        "same_high": Field("to ", None, 0, percent=True),
         "n_repeats": Field("of n ", "Repeats."),
         "flipped_to_side": Field("Same side", "Repeats with the same side, so the other text."),
-        "checks_right": Field("Checks passed", None, 2),
+        "checks_right": Field("Checks passed", None, 0, percent=True),
         "n_checks": Field("of n  ", "Checks."),
-        "cannot_tell": Field("Ties, cannot tell", None, 2),
+        "cannot_tell": Field("Ties, cannot tell", None, 0, percent=True),
         "seconds_median": Field("Seconds", "Median per trial.", 1),
         "changes": Field("Changed", "Changed answers."),
     }  # fmt: skip

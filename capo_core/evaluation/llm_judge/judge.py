@@ -30,6 +30,7 @@ from capo_core.evaluation.llm_judge.trials import (
 from capo_core.evaluation.measures.attribution import named_share
 from capo_core.evaluation.streams import HUMAN, OTHER, Stream
 from capo_core.evaluation.table import ALL
+from capo_core.formatting import count, p_statement, percent, percent_interval
 from capo_core.imitation.backends.base import Backend, Decoding, GenerationRequest, Reply
 from capo_core.imitation.generation.requests import TOO_LONG
 from capo_core.progress import Progress, silent
@@ -171,17 +172,17 @@ class LlmJudgeResult:
             return f"{self.judge} was not tried on people's texts: its answers cannot be weighed."
         chance = 1 / len(self.annotators)
         text = (
-            f"{self.judge} names the author of people's held-out texts in {100 * row.value:.0f} % "
-            f"[{100 * row.low:.0f}–{100 * row.high:.0f}] of {row.n} trials (chance "
-            f"{100 * chance:.0f} %)"
+            f"{self.judge} names the author of people's held-out texts in {percent(row.value)} "
+            f"{percent_interval(row.low, row.high)} of {count(row.n, 'trial')} (chance "
+            f"{percent(chance)})"
         )
         if row.low <= chance:
             text += ", no better than a guess: its verdict on methods means nothing"
         if self.position_p <= 0.05:
             worst = self.positions.sort_values("answers").iloc[-1]
             text += (
-                f". It favours positions: {worst.position} was named in {100 * worst.share:.0f} % "
-                f"of its answers (p = {self.position_p:.3f}); cards stood equally often in each"
+                f". It favours positions: {worst.position} was named in {percent(worst.share)} of "
+                f"its answers ({p_statement(self.position_p)}); cards stood equally often in each"
             )
         return text + "."
 

@@ -21,7 +21,7 @@ from scipy.special import expit
 from scipy.stats import t as student
 
 from capo_core.errors import ConfigError
-from capo_core.formatting import count, percent, percent_interval
+from capo_core.formatting import count, percent, percent_interval, points
 from capo_core.settings import setting, settings
 from capo_core.stats.intervals import wilson
 from capo_core.study.config import StudyConfig
@@ -353,8 +353,8 @@ def _sentences(plan: StudyPlan) -> tuple[str, ...]:
         f"With {count(numbers.judges, 'judge')}, {per_judge} per judge and {unit}, and "
         f"{count(numbers.judgments_per_trial, 'judge')} per trial, the share of {kind.outcome} "
         f"rests on {count(plan.judgments, 'judgment')} of {count(plan.trials, 'trial')}. At "
-        f"{percent(numbers.expected)}, its 95 % interval is {100 * plan.width:.0f} percentage "
-        f"points wide (±{50 * plan.width:.0f}), with a coverage of {_share(plan.coverage)} in "
+        f"{percent(numbers.expected)}, its 95 % interval is {points(plan.width)} wide "
+        f"(±{points(plan.width / 2).split()[0]}), with a coverage of {_share(plan.coverage)} in "
         f"{count(n, 'simulated study', 'simulated studies')}."
     ]
     if plan.against_chance is not None:

@@ -7,6 +7,7 @@ from string import ascii_uppercase
 import numpy as np
 import pandas as pd
 
+from capo_core.formatting import percent
 from capo_core.study.tables import ATTRIBUTION, CANNOT_TELL, HUMAN, MAIN, OTHER_HUMAN, from_cell
 from capo_core.study.trial_kinds.base import (
     EQUIVALENCE_NOTE,
@@ -147,7 +148,7 @@ class Attribution(TrialKind):
         }
 
     def sections(self, results, annotators):
-        chance = f"Chance is {1 / len(annotators):.3f}. " if annotators else ""
+        chance = f"Chance is {percent(1 / len(annotators))}. " if annotators else ""
         return [
             ReportSection(
                 self.title,
