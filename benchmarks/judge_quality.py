@@ -6,8 +6,8 @@ Tables: (1) attentiveness by EM over judges × comparisons × overlap: rank corr
 truth against an oracle that knows μ, the prior of attentiveness and computes posterior means;
 coverage of the 95 % intervals; does the likelihood ever fall; (2) μ near one half, or nothing that
 identifies; (3) exported preference pairs, filtered in five ways; (4) coverage of the intervals of
-shares and differences and (5) of Bradley-Terry strengths, clustered by judge and item. Tables 1 to
-3 are in `simulated_quality`, 4 and 5 in `simulated_coverage`.
+shares and differences and (5) of Bradley-Terry strengths, clustered by judge and item; (6) of the
+weighted share. Tables 1 to 3 and 6 are in `simulated_quality`, 4 and 5 in `simulated_coverage`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from measuring import report
 from simulated_coverage import shares, strengths
-from simulated_quality import attentiveness, filters, silence
+from simulated_quality import attentiveness, filters, silence, weighted
 
 
 def table(rows: list[dict]) -> str:
@@ -36,12 +36,17 @@ PARTS = {
     "attentiveness": attentiveness,
     "silence": silence,
     "filters": filters,
+    "weighted": weighted,
     "shares": shares,
     "strengths": strengths,
 }
 
 
-TIMES = {"shares": 10, "strengths": 5}  # cheap, so that 93 and 95 % can be told apart
+TIMES = {
+    "shares": 10,
+    "strengths": 5,
+    "weighted": 5,
+}  # cheap, so that 93 and 95 % can be told apart
 
 
 def main() -> None:

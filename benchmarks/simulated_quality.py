@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 
@@ -11,7 +12,7 @@ from scipy.stats import spearmanr
 from simulated_judges import MU, PRIOR, oracle, simulated
 
 from capo_core.study.analysis.attentiveness_em import Votes
-from capo_core.study.analysis.judge_quality import Prior, estimate_votes
+from capo_core.study.analysis.judge_quality import Prior, estimate_votes, weighted_shares
 from capo_core.study.analysis.pair_posterior import mu_priors, pair_posterior
 from capo_core.study.analysis.preference_pairs import CONFIDENT
 
@@ -63,6 +64,35 @@ def _cell(judges: int, comparisons: int, overlap: int, repetitions: int) -> dict
         "likelihood_fell": falls,
         "cpu_s": round(time.process_time() - start, 1),
     }
+
+
+def weighted(repetitions: int) -> list[dict]:
+    """Coverage of the intervals of the weighted share (μ), where judges overlap; and how often it
+    is not given."""
+    rows = []
+    for judges, comparisons in ((6, 24), (20, 20), (20, 40), (20, 100), (50, 20), (50, 40)):
+        for overlap, mu in ((3, 0.75), (5, 0.75), (3, 0.9)):
+            rng = np.random.default_rng([judges, comparisons, overlap, int(100 * mu)])
+            inside, above, width = [], [], []
+            for _repetition in range(repetitions):
+                votes, _better = simulated(
+                    rng, rng.beta(*PRIOR, size=judges), comparisons, overlap, mu
+                )
+                pair = weighted_shares(votes).iloc[0]
+                if math.isnan(pair["weighted_share_a"]):
+                    continue
+                inside.append(pair["weighted_low"] <= mu <= pair["weighted_high"])
+                above.append(pair["weighted_low"] > mu)
+                width.append(pair["weighted_high"] - pair["weighted_low"])
+            rows.append({
+                "judges": judges, "comparisons": comparisons, "overlap": overlap, "mu": mu,
+                "coverage": round(float(np.mean(inside)), 3),
+                "above": round(float(np.mean(above)), 3),
+                "width": round(float(np.mean(width)), 2),
+                "not_given": round(1 - len(inside) / repetitions, 3),
+            })  # fmt: skip
+            print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
+    return rows
 
 
 def silence(repetitions: int) -> list[dict]:

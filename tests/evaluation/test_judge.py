@@ -122,7 +122,7 @@ def test_a_judge_who_knows_is_right_and_has_no_bias(world, human):
     assert row.value == 1 and row.n == 36 and row.unread == 0
     assert row.low == pytest.approx(36 / (36 + 1.959964**2), abs=1e-4)  # Wilson at 36 of 36
     assert set(found.positions["answers"]) == {12} and found.position_p == 1
-    assert "100 %" in found.sentence and "favours" not in found.sentence
+    assert "100\u00a0%" in found.sentence and "favours" not in found.sentence
     # What everybody wrote is never taken for another's.
     floor = found.table.query("source == @OTHER")
     assert (floor["value"] == 0).all() and len(floor) == 4

@@ -293,6 +293,13 @@ def estimate_votes(
     )
 
 
+def weighted_shares(votes: Votes, beliefs: Sequence[Prior] = ()) -> pd.DataFrame:
+    """Return PREFERENCES alone: raw and weighted shares of each pair of sources."""
+    given, _usable = _per_pair(votes, beliefs)
+    by_votes = identified(votes, np.zeros(len(votes.pairs), dtype=bool))
+    return _preferences(votes, given, by_votes, vote_agreement(votes))
+
+
 def _per_pair(votes: Votes, beliefs: Sequence[Prior]) -> tuple[list[Prior | None], np.ndarray]:
     """Return the prior of each pair, turned to its first source, and whether it informs η."""
     found: dict[tuple[str, str], Prior] = {}
