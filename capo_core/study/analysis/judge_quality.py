@@ -422,6 +422,9 @@ def _preferences(
         if agreement.is_chance:
             note = f"{TOO_FEW}: {_chance(agreement)}"
             rows.append([*row, math.nan, math.nan, math.nan, note])
+        elif np.isnan(held[k]) and not np.isfinite(variances[k]):
+            note = f"{TOO_FEW}: these votes do not tell μ from the judges' attentiveness"
+            rows.append([*row, math.nan, math.nan, math.nan, note])
         elif np.isnan(held[k]):
             mu = fit.mu[k]
             error = math.sqrt(variances[k]) / (mu * (1 - mu))
