@@ -321,3 +321,18 @@ def test_the_file_of_pairs_is_json_with_null_where_no_confidence_is_known():
     lines = as_jsonl(chosen(answered(T1="aab"), PairFilter()), PLACE).splitlines()
     row = json.loads(lines[0], parse_constant=pytest.fail)
     assert row["confidence"] is None and row["votes_chosen"] == 2 and row["rule"] == "majority"
+
+
+def test_a_weighted_share_of_unknown_error_is_too_few_to_say(monkeypatch):
+    """Formerly a share without an interval: in 1 to 2 % of studies of six judges."""
+    from capo_core.study.analysis import judge_quality
+
+    _eta, votes = drawn(3)
+    assert 0 < judge_quality.weighted_shares(votes).iloc[0]["weighted_share_a"] < 1
+    monkeypatch.setattr(
+        judge_quality, "_variances",
+        lambda votes, fit, free, prior: (np.full(len(votes.judges) + 1, np.nan), None),
+    )  # fmt: skip
+    share = judge_quality.weighted_shares(votes).iloc[0]
+    assert np.isnan(share["weighted_share_a"]) and np.isnan(share["weighted_low"])
+    assert share["note"].startswith("too few to say: these votes do not tell μ")
