@@ -7,18 +7,19 @@ A paired difference with standard error s over G items is significant at level �
 
 (Cohen 1988, ch. 2; with the clustered s of Hemming et al. 2011, "Sample size calculations for
 cluster randomised controlled trials", for several answers to one item). For differences of shares
-that is too little. The sign-flip test measures an item by its square, which holds δ too, and the
-sum of N answers takes whole numbers only: of one answer an item it moves by two, and the test is
-significant from a value on that lies one above the continuous limit on average (McNemar's exact
-test). So
+that is too little. The sign-flip test measures an item by its square, which holds the difference
+too, and the sum of N answers takes whole numbers only: of one answer an item it moves by two, and
+the test is significant from a value on that lies one above the continuous limit on average
+(McNemar's exact test). So
 
-    δ = z_{1−α/2} · √(s² + δ²/G) + 1/N + z_{1−β} · s
+    δ = d + z_{1−β} · s,   d = z_{1−α/2} · √(s² + d²/G) + 1/N
 
-which is solved for δ; of one answer an item, before there are answers, the power of McNemar's exact
-test is solved for δ. Also, the observed s may be too small: methods that agree on nearly every
-item have one near 0, and yet a sign-flip test is only significant where c items at least speak for
-one side and none for the other, 2^(1−c) ≤ α. A true difference of δ brings about c such items among
-N answers with probability 1 − β where
+with d the least difference observed that is significant, which is solved for δ; of one answer an
+item, before there are answers, the power of McNemar's exact test is solved for δ. Also, the
+observed s may be too small: methods that agree on nearly every item have one near 0, and yet a
+sign-flip test is only significant where c items at least speak for one side and none for the other,
+2^(1−c) ≤ α. A true difference of δ brings about c such items among N answers with probability 1 − β
+where
 
     P(X ≥ c) = 1 − β,   X binomial with N and δ
 
@@ -103,9 +104,9 @@ def _of_shares(
     limit, further = float(norm.isf(level / 2)), float(norm.ppf(power))
 
     def lacking(difference: float) -> float:
-        squared = max(variance(difference), 0.0)
-        null = math.sqrt(squared + difference**2 / items)
-        return limit * null + 1 / answers + further * math.sqrt(squared) - difference
+        lowest = difference - further * math.sqrt(max(variance(difference), 0.0))
+        null = math.sqrt(max(variance(lowest), 0.0) + lowest**2 / items)
+        return limit * null + 1 / answers - lowest
 
     return float(brentq(lacking, 0.0, 1.0)) if lacking(1.0) < 0 else 1.0
 
