@@ -214,12 +214,21 @@ def import_file(
     ] = "",
     encoding: Annotated[str | None, typer.Option(help="Text encoding (default: detected).")] = None,
     delimiter: Annotated[str | None, typer.Option(help="Delimiter (default: detected).")] = None,
-    sheet: Annotated[str | None, typer.Option(help="Excel sheet (default: the first).")] = None,
+    sheet: Annotated[
+        str | None, typer.Option(help="Excel sheet, or all (default: the first).")
+    ] = None,
     part: Annotated[
         list[str] | None,
         typer.Option(
             help="Split of each file, in their order: train, validation or test (default: of "
             "several files, by their names)."
+        ),
+    ] = None,
+    annotator: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Whose rows those are that name nobody: one name for each file, one for all, or "
+            "file (by the names of files or sheets)."
         ),
     ] = None,
     shares: Shares = "",
@@ -242,6 +251,7 @@ def import_file(
             delimiter="\t" if delimiter in ("\\t", "tab") else delimiter,
             sheet=sheet,
             parts=part or None,
+            annotators=annotator or None,
             shares=parse_shares(shares) if shares else None,
             seed=seed,
             label_sets=label_sets,

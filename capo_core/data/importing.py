@@ -12,17 +12,29 @@ from capo_core.data.columns import ColumnMapping
 from capo_core.data.crowd_counts import crowd_dataset, only_counts
 from capo_core.data.formats.base import AnnotatorDetails, Format, ReadOptions
 from capo_core.data.formats.registry import AUTO, format_of
-from capo_core.data.joining import FileAnnotations, files_of, in_order_of_parts, join, stated_parts
+from capo_core.data.formats.table import FORMAT as TABLE
+from capo_core.data.formats.table import holds_items
+from capo_core.data.joining import (
+    ALL_SHEETS,
+    FileAnnotations,
+    files_of,
+    in_order_of_parts,
+    join,
+    stated_annotators,
+    stated_parts,
+    with_texts,
+)
 from capo_core.data.label_sets import check_label_sets, read_label_sets
 from capo_core.data.limits import LIMITS, ImportLimits
 from capo_core.data.raw_annotations import RawAnnotations
+from capo_core.data.readers.sample import sheet_names
 from capo_core.data.readers.table import ImportSource, open_source
 from capo_core.data.rejected_rows import RejectedRows
 from capo_core.data.splits import assign_splits, split_sizes
 from capo_core.data.validation import assemble
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError, DataError
-from capo_core.formatting import name_list
+from capo_core.formatting import count, name_list
 from capo_core.progress import Progress, silent
 from capo_core.task import Task
 from capo_core.workspace import safe_name
@@ -89,11 +101,23 @@ class ImportResult:
 
 
 @dataclass(frozen=True)
+class _Place:
+    """A file, or a sheet of one, with its part and its annotator ("" if unknown)."""
+
+    path: Path
+    name: str
+    sheet: str | None
+    part: str
+    annotator: str
+
+
+@dataclass(frozen=True)
 class _File:
     """An opened file, its format, and what was read from it."""
 
     path: Path
     name: str
+    part: str
     source: ImportSource
     format: Format
     raw: RawAnnotations
@@ -112,6 +136,7 @@ def read_dataset(
     delimiter: str | None = None,
     sheet: str | None = None,
     parts: Sequence[str] | None = None,
+    annotators: Sequence[str] | None = None,
     shares: tuple[float, float, float] | None = None,
     seed: int = 0,
     label_sets: str = "",
@@ -143,7 +168,11 @@ def read_dataset(
         mapping: for tables, the columns that the user assigned; the rest is guessed.
         task: the task and its label scale; None to take it from the file or infer it.
         encoding, delimiter, sheet: None to detect them.
-        parts: train, validation or test for each file, in their order; None: by their names.
+        sheet: "all" reads every sheet of a workbook as a file of its own.
+        parts: train, validation or test ("" for none) for each file, in their order; None: by
+            their names.
+        annotators: whose rows those are that name nobody: one name for each file, in their order,
+            one for all, or "file" to take them from the names of the files (or sheets).
         shares, seed: split the items anew by these shares (see `splits.assign_splits`); None keeps
             the parts that the files state, if they state any.
         label_sets: how a cell with several labels is read: "each", "set" (see `label_sets`), or ""
@@ -157,25 +186,24 @@ def read_dataset(
     safe_name(name)
     check_label_sets(label_sets)
     given = [path] if isinstance(path, Path | str) else list(path)
-    paths = files_of([Path(each) for each in given])
-    if parts is None:
-        paths = in_order_of_parts(paths)
     options = ReadOptions(Path(), mapping, delimiter, sheet, limits, label_sets=label_sets)
-    files, notes = _read_files(paths, format, encoding, options, progress)
+    paths = files_of(
+        [Path(each) for each in given],
+        lambda found: bool(annotators) or _one_per_annotator(found, format, encoding, options),
+    )
+    places = _places(paths, sheet, parts, annotators, options)
+    files, texts, notes = _read_files(places, format, encoding, options, progress)
     first = files[0]
     where = name_list(file.name for file in files)
-    if len(files) == 1 and parts is None:
+    if len(places) == 1 and parts is None:
         rejected, raw = first.rejected, first.raw
     else:
-        of = [file.path for file in files]
         rejected = RejectedRows()
         raw = join(
-            [
-                FileAnnotations(file.name, part, file.raw, file.rejected)
-                for file, part in zip(files, stated_parts(of, parts), strict=True)
-            ],
+            [FileAnnotations(file.name, file.part, file.raw, file.rejected) for file in files],
             rejected,
         )
+    raw = with_texts(raw, texts, "a file without labels")
     progress("Checking every row", 0.5)
     raw, more = read_label_sets(raw, label_sets, task or raw.task, rejected, notes, where)
     build = crowd_dataset if only_counts(raw) else assemble
@@ -210,36 +238,75 @@ def read_dataset(
     return ImportResult(dataset, report)
 
 
-def _read_files(
+def _one_per_annotator(
+    paths: Sequence[Path], format: str, encoding: str | None, options: ReadOptions
+) -> bool:
+    """Return whether each of these files holds one annotator's answers."""
+    sources = (open_source(path, encoding=encoding, limits=options.limits) for path in paths)
+    return all(format_of(format, source).file_per_annotator for source in sources)
+
+
+def _places(
     paths: Sequence[Path],
+    sheet: str | None,
+    parts: Sequence[str] | None,
+    annotators: Sequence[str] | None,
+    options: ReadOptions,
+) -> list[_Place]:
+    """Return what to read: the files, or all sheets of them, with their parts and annotators."""
+    same_names = len({path.name for path in paths}) < len(paths)
+    found: list[tuple[Path, str, str | None]] = []
+    for path in paths:
+        name = f"{path.parent.name}/{path.name}" if same_names else path.name
+        sheets = sheet_names(path, options.limits) if sheet == ALL_SHEETS else []
+        found += [(path, f"{name}[{each}]", each) for each in sheets] or [(path, name, sheet)]
+    own = [each if each and each != ALL_SHEETS else path.stem for path, _, each in found]
+    by_sheet = [Path(f"{each}.x") if sheet == ALL_SHEETS else path
+                for each, (path, _, _) in zip(own, found, strict=True)]  # fmt: skip
+    of = stated_parts(by_sheet, parts)
+    people = stated_annotators(own, annotators)
+    places = [
+        _Place(path, name, None if each == ALL_SHEETS else each, part, who)
+        for (path, name, each), part, who in zip(found, of, people, strict=True)
+    ]
+    return places if parts is not None else in_order_of_parts(places)
+
+
+def _read_files(
+    places: Sequence[_Place],
     format: str,
     encoding: str | None,
     options: ReadOptions,
     progress: Progress,
-) -> tuple[list[_File], list[str]]:
-    """Return the files as read, without those that only describe others, and notes."""
+) -> tuple[list[_File], dict[str, tuple[str, str]], list[str]]:
+    """Return the files as read, the texts of items that files without labels state, and notes."""
     files: list[_File] = []
     notes: list[str] = []
-    several = len(paths) > 1
-    same_names = len({path.name for path in paths}) < len(paths)
-    for number, path in enumerate(paths):
-        done = number / len(paths)
-        progress(f"Reading {path.name}" if several else "Reading the file", 0.5 * done)
+    texts: dict[str, tuple[str, str]] = {}
+    several = len(places) > 1
+    for number, place in enumerate(places):
+        path, name = place.path, place.name
+        done = number / len(places)
+        progress(f"Reading {name}" if several else "Reading the file", 0.5 * done)
         source = open_source(path, encoding=encoding, limits=options.limits)
         found = format_of(format, source)
+        own = replace(options, path=path, sheet=place.sheet, annotator=place.annotator)
+        if several and found is TABLE and (items := holds_items(source, own)):
+            texts |= items
+            notes.append(f"{name}: no labels, it states the texts of {count(len(items), 'item')}")
+            continue
         if format == AUTO and found.sign:
             notes.append(f"read as {found.title}, recognised by {found.sign}")
         if several and found.accompanies and found.accompanies(source):
             continue
         _check_options(found, source, options.mapping)
-        name = f"{path.parent.name}/{path.name}" if same_names else path.name
         rejected = RejectedRows()
-        progress("Finding the columns", 0.5 * done + 0.3 / len(paths))
-        raw = found.read(source, replace(options, path=path), rejected)
+        progress("Finding the columns", 0.5 * done + 0.3 / len(places))
+        raw = found.read(source, own, rejected)
         read = raw.items if only_counts(raw) else raw.frame
         rows_read = len(read) + len(rejected)
         notes += [f"{name}: {note}" if several else note for note in source.notes]
-        files.append(_File(path, name, source, found, raw, rejected, rows_read))
+        files.append(_File(path, name, place.part, source, found, raw, rejected, rows_read))
     formats = {file.format.name: file.name for file in files}
     if len(formats) > 1:
         listed = ", ".join(f"{file} is {name}" for name, file in formats.items())
@@ -251,10 +318,10 @@ def _read_files(
     if not files:
         raise DataError(
             "none of the files holds annotations",
-            where=name_list(path.name for path in paths),
+            where=name_list(place.name for place in places),
             expected="at least one file of annotations",
         )
-    return files, notes
+    return files, texts, notes
 
 
 def _check_options(found: Format, source: ImportSource, mapping: ColumnMapping | None) -> None:

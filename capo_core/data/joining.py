@@ -7,9 +7,10 @@ and annotations are compared across files.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -22,6 +23,8 @@ from capo_core.formatting import count
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet", ".xlsx")
 _SIDECAR = ".capo.json"
+BY_FILE = "file"  # in place of an annotator: take it from the file's name
+ALL_SHEETS = "all"  # in place of a sheet: read all of them
 _WORDS = re.compile(r"[^A-Za-z]+")
 
 
@@ -35,11 +38,17 @@ def part_of(path: Path) -> str:
     return named[-1] if named else ""
 
 
-def files_of(paths: Sequence[Path]) -> list[Path]:
+def files_of(
+    paths: Sequence[Path], together: Callable[[list[Path]], bool] = lambda files: False
+) -> list[Path]:
     """Return the files to read: those given, and for a folder those in it that belong together.
 
     Descriptions beside the data
     (`….capo.json`, `…_meta.json`) are left to the format that reads them along.
+
+    Args:
+        together: whether files of different names in one folder are of one dataset, as those of
+            several annotators are.
 
     Raises:
         DataError: a folder holds no table, or files of several datasets.
@@ -47,7 +56,7 @@ def files_of(paths: Sequence[Path]) -> list[Path]:
     """
     files: list[Path] = []
     for path in paths:
-        files += _inside(path) if path.is_dir() else [path]
+        files += _inside(path, together) if path.is_dir() else [path]
     places = [path.absolute() for path in files]
     twice = [path for n, path in enumerate(files) if path.absolute() in places[:n]]
     if twice:
@@ -77,8 +86,13 @@ def series_of(path: Path) -> str:
     return "_".join(words)
 
 
-def _inside(folder: Path) -> list[Path]:
+def _inside(folder: Path, together: Callable[[list[Path]], bool]) -> list[Path]:
     found = data_files(folder)
+    if not found:  # a folder of folders, one for each annotator
+        inner = [each for each in sorted(folder.iterdir()) if each.is_dir()]
+        found = [path for each in inner for path in _of_annotator(each)]
+        if found:
+            return found
     if not found:
         raise DataError(
             "this is a folder, not a file, and no file in it can be imported",
@@ -88,7 +102,7 @@ def _inside(folder: Path) -> list[Path]:
     series: dict[str, list[str]] = {}
     for path in found:
         series.setdefault(series_of(path), []).append(path.name)
-    if len(series) > 1:
+    if len(series) > 1 and not together(found):
         listed = ", ".join(f"{name} ({count(len(each), 'file')})" for name, each in series.items())
         one = next(iter(series.values()))
         raise DataError(
@@ -99,13 +113,64 @@ def _inside(folder: Path) -> list[Path]:
     return found
 
 
-def in_order_of_parts(files: Sequence[Path]) -> list[Path]:
-    """Return the files in the order train, validation, test by their names, then the others.
+def _of_annotator(folder: Path) -> list[Path]:
+    """Return the files of one annotator's folder: of several states of the same, the last."""
+    found = data_files(folder)
+    named = [path for path in found if path.name == "user_state.json"]
+    instances = [path for path in found if path.stem == "annotated_instances"]
+    return named or instances[:1] or found
+
+
+def annotators_by_name(names: Sequence[str]) -> list[str]:
+    """Return the part of each name in which the names differ, without words that state a part.
+
+    >>> annotators_by_name(["votes_ann", "votes_ben"]), annotators_by_name(["ann_train"])
+    (['ann', 'ben'], ['ann'])
+    """
+    words = [re.split(r"[_\-. ]+", name) for name in names]
+    words = [[word for word in each if word and not part_named(word)] or each for each in words]
+    if len({tuple(each) for each in words}) > 1:
+        while len({each[0] for each in words}) == 1 and all(len(each) > 1 for each in words):
+            words = [each[1:] for each in words]
+        while len({each[-1] for each in words}) == 1 and all(len(each) > 1 for each in words):
+            words = [each[:-1] for each in words]
+    return ["_".join(each) for each in words]
+
+
+def stated_annotators(files: Sequence[str], given: Sequence[str] | None) -> list[str]:
+    """Return the annotator of each file, for rows that name none: as given, or by its name.
+
+    Args:
+        files: the files' names without their ending, or the names of sheets.
+        given: one name for each file, one for all, or "file" for the files' own names.
+
+    Raises:
+        ConfigError: other than one annotator for each file.
+    """
+    given = list(given or ())
+    if not given:
+        return [""] * len(files)
+    if given == [BY_FILE]:
+        return annotators_by_name(files)
+    if len(given) == 1:
+        return given * len(files)
+    if len(given) != len(files):
+        raise ConfigError(
+            f"{count(len(given), 'annotator')} for {count(len(files), 'file')}",
+            expected=f"one for each file, in the order of the files, or {BY_FILE!r} to take them "
+            "from the files' names",
+            option="--annotator",
+        )
+    return given
+
+
+def in_order_of_parts(files: Sequence[Any]) -> list[Any]:
+    """Return files in the order of their `part`: train, validation, test, then the others.
 
     So the dataset does not depend on the order in which its files are named.
     """
     order = {part: number for number, part in enumerate(PARTS)}
-    return sorted(files, key=lambda path: order.get(part_of(path), len(PARTS)))
+    return sorted(files, key=lambda file: order.get(file.part, len(PARTS)))
 
 
 @dataclass(frozen=True)
@@ -138,9 +203,10 @@ def stated_parts(files: Sequence[Path], parts: Sequence[str] | None) -> list[str
             option="--part",
         )
     known = [part_named(part) for part in parts]
-    if "" in known:
+    if any(part and not found for part, found in zip(parts, known, strict=True)):
         raise ConfigError(
-            f"the part {parts[known.index('')]!r} is not known",
+            f"the part {next(p for p, k in zip(parts, known, strict=True) if p and not k)!r} is "
+            "not known",
             expected=f"one of {', '.join(PARTS)}",
             option="--part",
         )
@@ -166,7 +232,7 @@ def join(files: Sequence[FileAnnotations], rejected: RejectedRows) -> RawAnnotat
                         file.rejected.frame().itertuples(index=False))  # fmt: skip
     _check_same_task(files)
     raws = [_placed(file, notes) for file in files]
-    if all(raw.mapping is not None and not raw.mapping.item_id for raw in raws):
+    if all(_numbered(raw) for raw in raws):
         raws = _numbered_together(raws)
     else:
         raws = _distinct_items(raws, files, notes)
@@ -190,6 +256,33 @@ def join(files: Sequence[FileAnnotations], rejected: RejectedRows) -> RawAnnotat
         origin=first.origin.replace(Path(files[0].name).name, names) or f"imported from {names}",
         simulated=any(raw.simulated for raw in raws),
     )
+
+
+def _numbered(raw: RawAnnotations) -> bool:
+    return raw.numbered or (raw.mapping is not None and not raw.mapping.item_id)
+
+
+def with_texts(
+    raw: RawAnnotations, texts: dict[str, tuple[str, str]], where: str
+) -> RawAnnotations:
+    """Return the annotations with the texts that another file states for their items."""
+    if not texts:
+        return raw
+    frame = raw.frame.copy()
+    items = [item.strip() for item in frame["item_id"].tolist()]
+    known = [
+        item in texts and text.strip() in ("", item)
+        for item, text in zip(items, frame["text_a"].tolist(), strict=True)
+    ]
+    found = len({item for item, here in zip(items, known, strict=True) if here})
+    for place, column in enumerate(("text_a", "text_b")):
+        frame[column] = [
+            texts[item][place] if here else text
+            for item, here, text in zip(items, known, frame[column].tolist(), strict=True)
+        ]
+    note = f"texts of {count(found, 'item')} from {where}"
+    notes = [each for each in raw.notes if "identifier" not in each or "in its place" not in each]
+    return replace(raw, frame=frame, notes=(*(notes if found else raw.notes), note))
 
 
 def _check_same_task(files: Sequence[FileAnnotations]) -> None:

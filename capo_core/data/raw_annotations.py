@@ -46,6 +46,7 @@ class RawAnnotations:
         items: all items (columns of the items table), if there may be some without annotation.
         origin: one line on where the data come from.
         simulated: whether no person wrote the data.
+        numbered: whether nothing but their texts identifies the items, which are numbered.
         mapping: role → column, for a table. delimiter, sheet: as found; "" where there is none.
     """
 
@@ -58,6 +59,7 @@ class RawAnnotations:
     items: pd.DataFrame | None = None
     origin: str = ""
     simulated: bool = False
+    numbered: bool = False
     mapping: ColumnMapping | None = None
     delimiter: str = ""
     sheet: str = ""

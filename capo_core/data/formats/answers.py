@@ -182,6 +182,7 @@ def annotations_of(
         tuple(notes),
         task=export.task,
         origin=f"{title}, from {where}",
+        numbered=not any(answer.item for answer in answers),
         delimiter=export.delimiter,
         sheet=export.sheet,
     )

@@ -86,6 +86,8 @@ class Format:
         finish: a last look at path, dataset and notes, for a note of the format's own and for what
             a file beside it says of the annotators.
         download: where the published data are; None for a format without any.
+        file_per_annotator: the files of a dataset are one for each annotator, so that any number of
+            them in a folder belong together.
         needs_json: only JSON files can be of this format.
         needs_mapping: columns are assigned to roles (`--map`).
     """
@@ -101,5 +103,6 @@ class Format:
     accompanies: Callable[[ImportSource], bool] | None = None
     finish: Callable[[Path, Dataset, list[str]], AnnotatorDetails] | None = None
     download: DownloadSource | None = None
+    file_per_annotator: bool = False
     needs_json: bool = False
     needs_mapping: bool = False

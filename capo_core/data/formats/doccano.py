@@ -179,6 +179,7 @@ FORMAT = tool_format(
     description="JSON Lines, JSON or CSV of doccano's text classification, one file for each user "
     "or all users in one",
     sign="documents with a list 'label' (and 'Comments'), or 'annotations' with 'user' and 'label'",
+    file_per_annotator=True,
     matches=matches,
     read=read,
 )

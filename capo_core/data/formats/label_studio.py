@@ -216,6 +216,7 @@ FORMAT = tool_format(
     description="JSON, JSON_MIN, CSV or TSV export of Label Studio with choices, ratings and text "
     "areas of several annotators",
     sign="tasks with 'data' and 'annotations', or the columns 'annotator' and 'annotation_id'",
+    file_per_annotator=True,
     matches=matches,
     read=read,
 )

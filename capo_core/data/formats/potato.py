@@ -195,6 +195,7 @@ FORMAT = tool_format(
     "TSV, CSV, JSON Lines or Parquet of all users",
     sign="'instance_id_to_label_to_value', 'label_annotations', or a row per 'instance_id' and "
     "user with a column for each scheme",
+    file_per_annotator=True,
     matches=matches,
     read=read,
 )

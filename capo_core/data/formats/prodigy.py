@@ -159,6 +159,7 @@ FORMAT = tool_format(
     description="JSON Lines of Prodigy with binary decisions or options, one annotator's decision "
     "in each line",
     sign="'answer' that is accept, reject or ignore, with 'options', 'label' or 'spans'",
+    file_per_annotator=True,
     matches=matches,
     read=read,
 )

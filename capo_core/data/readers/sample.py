@@ -6,13 +6,14 @@ import csv
 import io
 from collections.abc import Callable
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from capo_core.data.limits import LIMITS
+from capo_core.data.limits import LIMITS, ImportLimits, read_bytes
 from capo_core.data.readers.delimited import find_delimiter
 from capo_core.data.readers.encoding import cell_text
 from capo_core.data.readers.excel_parquet import check_archive
@@ -62,3 +63,20 @@ def _excel(raw: bytes) -> list[list[str]]:
         if any(cell.strip() for record in records for cell in record):
             return records
     return []
+
+
+def sheet_names(path: Path, limits: ImportLimits = LIMITS) -> list[str]:
+    """Return the sheets of a workbook that are not empty; [] for any other file."""
+    raw = read_bytes(path, limits)
+    if not raw.startswith(b"PK\x03\x04"):
+        return []
+    check_archive(raw, path.name, limits)
+    try:
+        book = openpyxl.load_workbook(io.BytesIO(raw), read_only=True, data_only=True)
+        return [
+            sheet.title
+            for sheet in book.worksheets
+            if any(cell is not None for row in sheet.iter_rows(values_only=True) for cell in row)
+        ]
+    except Exception:  # reading the file says what is wrong
+        return []
