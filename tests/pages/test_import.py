@@ -68,3 +68,35 @@ def test_crowd_counts_are_added_and_pages_say_what_needs_annotators(workspace):
     app = open_page("distributions", dataset="crowd")
     assert not app.exception
     assert "has no annotators" not in shown(app)
+
+
+def test_files_of_two_annotators_and_the_label_of_a_tool(workspace):
+    app = open_page("data", view="import")
+    files = [
+        (f"{who}.csv", f"item_id,text,label,reason\n1,A lamp.,{label},so\n".encode(), "text/csv")
+        for who, label in (("ann", "yes"), ("ben", "no"))
+    ]
+    app.file_uploader[0].set_value(files)
+    app.run()
+    assert not app.exception
+    assert "or say whose rows these are" in " ".join(each.value for each in app.error)
+    box = next(each for each in app.checkbox if "from the files" in each.label)
+    box.check().run()
+    assert not app.exception and not app.error
+    assert "1 item, 2 annotators, 2 annotations" in shown(app)
+
+    results = [
+        {"from_name": name, "type": "choices", "value": {"choices": [value]}}
+        for name, value in (("mood", "good"), ("topic", "light"))
+    ]
+    task = {"id": 1, "data": {"text": "A lamp."},
+            "annotations": [{"completed_by": n, "result": results} for n in (1, 2)]}  # fmt: skip
+    app = open_page("data", view="import")
+    app.file_uploader[0].set_value([("p.json", json.dumps([task]).encode(), "application/json")])
+    app.run()
+    assert not app.exception
+    assert "2 questions could be the label" in " ".join(each.value for each in app.error)
+    choice = next(each for each in app.selectbox if each.label == "Label")
+    choice.set_value("topic").run()
+    assert not app.exception and not app.error
+    assert "labels light" in shown(app)

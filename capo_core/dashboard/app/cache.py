@@ -16,6 +16,7 @@ import streamlit as st
 from capo_core.dashboard.ui import item_html
 from capo_core.data.catalog import Catalog, Entry
 from capo_core.data.columns import ColumnMapping
+from capo_core.data.formats.base import ReadOptions
 from capo_core.data.formats.registry import format_of
 from capo_core.data.importing import ImportResult, read_dataset
 from capo_core.data.readers.table import RawTable, open_source, table_of
@@ -66,6 +67,14 @@ def raw_table(path: Path, format_: str) -> RawTable | None:
     return table_of(source) if format_of(format_, source).needs_mapping else None
 
 
+@st.cache_resource(max_entries=4, show_spinner="Reading the file …", hash_funcs=_FILE_HASH_FUNCS)
+def tool_fields(path: Path, format_: str) -> dict[str, list[str]]:
+    """Return role → fields that can have it, of a tool's export; {} where there is no choice."""
+    source = open_source(path)
+    found = format_of(format_, source)
+    return found.fields(source, ReadOptions(path)) if found.fields else {}
+
+
 @st.cache_resource(max_entries=4, show_spinner="Checking every row …", hash_funcs=_FILE_HASH_FUNCS)
 def read(
     paths: tuple[Path, ...],
@@ -74,8 +83,19 @@ def read(
     mapping: ColumnMapping | None,
     task: Task | None,
     label_sets: str = "",
+    parts: tuple[str, ...] | None = None,
+    annotators: tuple[str, ...] | None = None,
+    sheet: str | None = None,
 ) -> ImportResult:
     """Return the import of uploaded files, as it would be added."""
     return read_dataset(
-        paths, name=name, format=format_, mapping=mapping, task=task, label_sets=label_sets
+        paths,
+        name=name,
+        format=format_,
+        mapping=mapping,
+        task=task,
+        label_sets=label_sets,
+        parts=parts,
+        annotators=annotators,
+        sheet=sheet,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import streamlit as st
 
@@ -20,9 +22,18 @@ from capo_core.data.columns import AnnotatorColumns, ColumnMapping, guess_mappin
 from capo_core.data.export import provenance_of
 from capo_core.data.formats.registry import AUTO, FORMATS
 from capo_core.data.importing import ImportResult
-from capo_core.data.joining import SUFFIXES, data_files, series_of
+from capo_core.data.joining import (
+    ALL_SHEETS,
+    BY_FILE,
+    SUFFIXES,
+    data_files,
+    part_of,
+    series_of,
+)
 from capo_core.data.label_sets import LABEL_SETS
+from capo_core.data.readers.sample import sheet_names
 from capo_core.data.readers.table import RawTable
+from capo_core.data.splits import PARTS
 from capo_core.errors import CapoError
 from capo_core.formatting import count
 from capo_core.task import NLI, PARAPHRASE, Task
@@ -148,6 +159,87 @@ def choose_task(token: str) -> Task | None:
     return Task("annotation", scale)
 
 
+def choose_fields(path: Path, format_: str, token: str) -> ColumnMapping | None:
+    """Show which fields of a tool's export are label, explanation and texts; None to detect all."""
+    fields = cache.tool_fields(path, format_)
+    roles = {role: _COLUMNS[role] for role in ("label", "explanation", "text_a", "text_b")}
+    if not any(len(fields.get(role, ())) > 1 for role in roles):
+        return None
+    chosen: dict[str, str] = {}
+    with st.expander("Choose label, explanation and texts"):
+        places = st.columns(4)
+        for place, (role, title) in zip(places, roles.items(), strict=True):
+            options = ["", *fields.get(role, ())]
+            if role == "explanation":
+                options.append(_NONE)
+            with place:
+                value = st.selectbox(
+                    title,
+                    options,
+                    format_func=lambda name: name or "Detect",
+                    key=f"import.{token}.field.{role}",
+                )
+            if value:
+                chosen[role] = "" if value == _NONE else value
+    return ColumnMapping(**chosen) if chosen else None
+
+
+def choose_files(
+    paths: tuple[Path, ...], token: str
+) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None, str | None]:
+    """Show each file's split and annotator for correction; return (parts, annotators, sheet).
+
+    Of one file, only whose rows those are that name nobody, and whether all sheets are read.
+    """
+    sheets = [name for path in paths for name in sheet_names(path)]
+    every = len(sheets) > len(paths) and st.checkbox(
+        f"Read all {len(sheets)} sheets as files of one dataset", key=f"import.{token}.sheets"
+    )
+    sheet = ALL_SHEETS if every else None
+    if len(paths) == 1:
+        who = st.text_input(
+            "Annotator of rows that name nobody",
+            key=f"import.{token}.annotator",
+            help="Leave it empty where the rows name their annotators. Enter file to take the name "
+            "of the file, or of each sheet.",
+        ).strip()
+        return None, (who,) if who else None, sheet
+    with st.expander(f"{len(paths)} files", expanded=True):
+        show_note(
+            "Each file's split, and whose rows those are that name nobody. Items in several files "
+            "are joined; conflicts are in the report."
+        )
+        frame = pd.DataFrame(
+            {
+                "file": [path.name for path in paths],
+                "split": [part_of(path) for path in paths],
+                "annotator": [""] * len(paths),
+            },
+            dtype=object,
+        )
+        column = st.column_config
+        edited = st.data_editor(
+            frame,
+            hide_index=True,
+            key=f"import.{token}.files",
+            disabled=["file"],
+            column_config={
+                "file": column.TextColumn("File"),
+                "split": column.SelectboxColumn("Split", options=["", *PARTS]),
+                "annotator": column.TextColumn("Annotator"),
+            },
+        ).fillna("")
+        by_name = st.checkbox(
+            "Take the annotators from the files’ names", key=f"import.{token}.by_name"
+        )
+    if every:
+        return None, (BY_FILE,) if by_name else None, sheet
+    parts = tuple(edited["split"])
+    who = tuple(str(each).strip() for each in edited["annotator"])
+    people = (BY_FILE,) if by_name else who if any(who) else None
+    return None if parts == tuple(frame["split"]) else parts, people, sheet
+
+
 _TYPES = [suffix.removeprefix(".") for suffix in SUFFIXES]
 
 
@@ -208,9 +300,10 @@ def show(context: PageContext) -> None:
         )
     try:
         raw = cache.raw_table(path, format_)
-        mapping = choose_mapping(raw, token) if raw is not None else None
+        files = choose_files(paths, token)
+        mapping = choose_mapping(raw, token) if raw else choose_fields(path, format_, token)
         task = choose_task(token)
-        result = cache.read(paths, name, format_, mapping, task, sets)
+        result = cache.read(paths, name, format_, mapping, task, sets, *files)
     except CapoError as error:
         show_error(error)
         return

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from capo_core.data import export
 from capo_core.data.columns import (
+    ColumnMapping,
     check_one_annotator,
     guess_mapping,
     require_roles,
@@ -29,10 +30,11 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
     raw = table_of(source, delimiter=options.delimiter, sheet=options.sheet, limits=options.limits)
     rejected.extend(raw.rejected.itertuples(index=False))
     notes = list(raw.notes)
+    given = options.mapping
     if options.annotator:
-        raw = _with_annotator(raw, options, notes)
-    mapping = guess_mapping(raw.frame, options.mapping)
-    require_roles(mapping, raw.frame, source.name, options.mapping)
+        raw, given = _with_annotator(raw, options, notes)
+    mapping = guess_mapping(raw.frame, given)
+    _require(mapping, raw, source.name, given)
     check_one_annotator(mapping, raw.frame, source.name)
     notes += unused_columns(mapping, raw.frame)
     sidecar = export.find_sidecar(options.path, raw, notes)
@@ -47,13 +49,34 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
     )
 
 
-def _with_annotator(raw: RawTable, options: ReadOptions, notes: list[str]) -> RawTable:
+def _require(
+    mapping: ColumnMapping, raw: RawTable, where: str, given: ColumnMapping | None
+) -> None:
+    """Check the roles; where only the annotator is missing, say that the file can be one's."""
+    try:
+        require_roles(mapping, raw.frame, where, given)
+    except DataError as error:
+        if not mapping.label or mapping.annotator_id or mapping.wide:
+            raise
+        raise DataError(
+            error.what,
+            where=error.where,
+            expected=error.expected,
+            todo=f"{error.todo}, or say whose rows these are",
+            option=f"{error.option}, or --annotator NAME (file: by the file's name)",
+        ) from None
+
+
+def _with_annotator(
+    raw: RawTable, options: ReadOptions, notes: list[str]
+) -> tuple[RawTable, ColumnMapping | None]:
     """Return a table in which the rows of a file without an annotator are the given one's."""
     guessed = guess_mapping(raw.frame, options.mapping)
     if guessed.annotator_id or guessed.wide or "annotator_id" in raw.frame.columns:
-        return raw
+        return raw, options.mapping
     notes.append(f"the file names no annotator: its rows are {options.annotator}'s")
-    return replace(raw, frame=raw.frame.assign(annotator_id=options.annotator))
+    given = replace(options.mapping or ColumnMapping(), annotator_id="annotator_id")
+    return replace(raw, frame=raw.frame.assign(annotator_id=options.annotator)), given
 
 
 def holds_items(source: ImportSource, options: ReadOptions) -> dict[str, tuple[str, str]]:
@@ -67,9 +90,10 @@ def holds_items(source: ImportSource, options: ReadOptions) -> dict[str, tuple[s
         return {}
     if mapping.label or mapping.annotator_id or mapping.explanation or mapping.wide:
         return {}
-    if not mapping.item_id or not mapping.text_a:
+    item_id = mapping.item_id or mapping.annotation_id  # a bare "id", one for each row
+    if not item_id or not mapping.text_a:
         return {}
-    columns = [raw.frame[mapping.item_id], raw.frame[mapping.text_a]]
+    columns = [raw.frame[item_id], raw.frame[mapping.text_a]]
     second = raw.frame[mapping.text_b] if mapping.text_b else [""] * len(raw.frame)
     return {item.strip(): (a, b) for item, a, b in zip(*columns, second, strict=True)}
 
