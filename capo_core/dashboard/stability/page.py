@@ -109,9 +109,12 @@ def show(context: PageContext) -> None:
         show_headline(*(statement.text for statement in report.statements))
         show_note("Too few explanations for a ladder.")
         reports.menu(context, choice)
+        measures.agreement(context, report, "")
         show_methods(context, report)
         return
     show_headline(*_statements(report, "headline"))
+    for text in _statements(report, "confound", "coverage"):
+        show_note(text)
     representation, reduction, k = _controls(context, choice, ladder)
     rows = ladder[ladder["representation"] == representation]
     _figures(context, report, rows, representation, (reduction, k))
@@ -247,11 +250,25 @@ def _clicked() -> None:
         url_state.put(PAGE, {"red": reduction, "k": str(k), "part": "evidence", "p": None})
 
 
+# Where annotators are many, their likeliest places say more than the first one alone.
+_RANKS = {
+    "top5": Field("Within 5", "Share with the right annotator among the five likeliest.", 1,
+                  percent=True),
+    "top5_low": Field("From (5)", "Lower end of its 95 % interval.", 1, percent=True),
+    "top5_high": Field("To (5)", "Upper end of its 95 % interval.", 1, percent=True),
+    "mean_rank": Field("Mean rank", "Mean place of the right annotator; 1 is best.", 1),
+    "mean_rank_low": Field("From (rank)", "Lower end of its 95 % interval.", 1),
+    "mean_rank_high": Field("To (rank)", "Upper end of its 95 % interval.", 1),
+}  # fmt: skip
+
+
 def _numbers(context: PageContext, report) -> None:
     """Show the ladder and all controls as one table."""
     ladder = report.ladder.to_frame()
     rows = pd.concat([ladder.assign(control=""), report.controls.to_frame()], ignore_index=True)
     numbers = ["null_mean", "null_high", "p_value"]
+    ranks = [name for name in _RANKS if name in rows and rows[name].notna().any()]
+    numbers += ranks
     rows[numbers] = rows[numbers].astype(float)
     rows = rows.assign(
         control=[control_name(name) if name else "—" for name in rows["control"]],
@@ -273,6 +290,7 @@ def _numbers(context: PageContext, report) -> None:
             "null_mean": Field("Null", HELP["null"], 1, percent=True),
             "null_high": Field("Null, upper end", HELP["null"], 1, percent=True),
             "p_value": Field("p", HELP["p"], 3),
+            **{name: _RANKS[name] for name in ranks},
             "n_items": Field("Items", None, 0),
             "n_groups": Field("Groups", None, 0),
         },
