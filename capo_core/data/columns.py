@@ -11,6 +11,7 @@ from capo_core.data.column_names import (
     PER_ANNOTATOR,
     ROLES,
     SYNONYMS,
+    is_aggregate,
     is_nested,
     is_place,
     normalised_name,
@@ -318,7 +319,7 @@ def unused_columns(mapping: ColumnMapping, frame: pd.DataFrame) -> list[str]:
             "other people on another item"
         )
     aggregates = [name for name in names.aggregates if name not in used]
-    aggregates += _item_labels(frame, used)
+    aggregates += _item_labels(mapping, frame, used)
     if aggregates:
         notes.append(
             f"no annotators, but aggregates or metadata by their names: {quoted_list(aggregates)}; "
@@ -332,13 +333,21 @@ def unused_columns(mapping: ColumnMapping, frame: pd.DataFrame) -> list[str]:
     return notes
 
 
-def _item_labels(frame: pd.DataFrame, used: set[str]) -> list[str]:
-    """Return the columns with a label of the item as a whole, which no annotator has."""
+def _item_labels(mapping: ColumnMapping, frame: pd.DataFrame, used: set[str]) -> list[str]:
+    """Return the columns with a label of the item as a whole, which no annotator has.
+
+    Such as "label" beside "label_A", or "gold" with none but the annotators' labels in it.
+    """
     synonyms = {*SYNONYMS["label"], "hard_label", "soft_label"}
+    rest = [str(name) for name in frame.columns if name not in used]
+    given = {
+        text.strip() for one in mapping.annotators for text in frame[one.label].tolist()
+    }  # fmt: skip
     return [
-        str(name)
-        for name in frame.columns
-        if name not in used and normalised_name(str(name)) in synonyms
+        name
+        for name in rest
+        if normalised_name(name) in synonyms
+        or (is_aggregate(name) and {text.strip() for text in frame[name].tolist()} <= given | {""})
     ]
 
 

@@ -46,6 +46,7 @@ def rows_of(result):
         (["label_confidence_kim", "label_confidence_lee"], ["4", "5"]),
         (["score_min", "score_max"], ["1", "3"]),
         (["label"], ["yes"]),
+        (["gold", "consensus"], ["yes", ""]),
     ],
 )
 def test_aggregates_and_metadata_are_no_annotators(tmp_path, extra, values):

@@ -105,11 +105,17 @@ def _wide(guessed: ColumnMapping, columns: list[str], token: str) -> ColumnMappi
     shared = {role: _COLUMNS[role] for role in _SHARED}
     roles = _selectors(shared, guessed, columns, token)
     frame = pd.DataFrame(
-        [(one.annotator_id, one.label, one.explanation) for one in guessed.annotators],
-        columns=["annotator", "label", "explanation"],
+        [
+            (one.annotator_id, one.label, one.explanation, one.id_column)
+            for one in guessed.annotators
+        ],
+        columns=["annotator", "label", "explanation", "id_column"],
         dtype=object,
     )
-    show_note("One line per annotator: name, label column, explanation column.")
+    show_note(
+        "One line per annotator: name, label column, explanation column. Where the annotator is "
+        "not the same person in every row, the last column says where the row names the person."
+    )
     choice = st.column_config.SelectboxColumn
     edited = st.data_editor(
         frame,
@@ -120,10 +126,13 @@ def _wide(guessed: ColumnMapping, columns: list[str], token: str) -> ColumnMappi
             "annotator": st.column_config.TextColumn("Annotator", required=True),
             "label": choice("Label column", options=columns, required=True),
             "explanation": choice("Explanation column", options=["", *columns]),
+            "id_column": choice("Annotator column", options=["", *columns]),
         },
     ).fillna("")
     annotators = tuple(
-        AnnotatorColumns(str(row.annotator).strip(), row.label, row.explanation)
+        AnnotatorColumns(
+            str(row.annotator).strip(), row.label, row.explanation, id_column=row.id_column
+        )
         for row in edited.itertuples()
         if str(row.annotator).strip() and row.label
     )
