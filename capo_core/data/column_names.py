@@ -15,7 +15,8 @@ _NAMES = {
         question_id sentence_id text_id doc_id task_id guid task idx""",
     "annotator_id": """annotator_id annotator annotatorid worker_id worker workerid rater_id rater
         coder_id coder labeler labeller judge_id judge participant_id participant user_id user
-        author""",
+        author annotator_name worker_name rater_name coder_name respondent_id respondent
+        prolific_id prolific_pid username""",
     "label": """label labels answer annotation judgment judgement rating score choice class verdict
         stance sentiment category""",
     "explanation": """explanation explanations reason reasons rationale rationales justification
@@ -33,7 +34,11 @@ SYNONYMS = {role: tuple(names.split()) for role, names in _NAMES.items()}
 ROLES = tuple(SYNONYMS)
 PER_ANNOTATOR = ("label", "explanation", "valid")
 # Name of a wide table's column that is an annotator's name and holds the label.
-_BARE = re.compile(r"(?:ann|annotator|rater|worker|coder|judge|a|r)_?\d+", re.IGNORECASE)
+_BARE = re.compile(
+    r"(?:ann|annotator|annot|rater|worker|crowd_?worker|turker|coder|judge|human|expert|student|person"
+    r"|participant|respondent|reviewer|assessor|labell?er|a|r|w|p)_?\d+",
+    re.IGNORECASE,
+)
 # Name of a column that says who the k-th annotator of the row is.
 _SLOT = re.compile(
     r"(?:annotator|worker|rater|coder|labell?er|judge|participant|user|author)s?"
@@ -225,6 +230,25 @@ def _unlike_the_others(frame: pd.DataFrame, found: Mapping[str, Mapping[str, str
         if len(own) > max(12, 0.5 * n) and not own & others and len(others) < len(own):
             odd.append(key)
     return odd
+
+
+def alike_columns(frame: pd.DataFrame, but: Sequence[str] = ()) -> list[str]:
+    """Return the columns that share a few values with each other, as labels of several people do.
+
+    Only to ask about them: nothing in their names says that they are annotators.
+    """
+    values = {}
+    for name in map(str, frame.columns):
+        cells = [text.strip() for text in frame[name].head(2000).tolist() if text.strip()]
+        few = len(set(cells)) <= min(30, max(2, 0.5 * len(cells)))
+        if cells and few and name not in but and not is_aggregate(name):
+            values[name] = set(cells)
+    found = []
+    for name, own in values.items():
+        others = set().union(*(each for other, each in values.items() if other != name))
+        if len(own & others) >= max(1, 0.5 * len(own)):
+            found.append(name)
+    return found if len(found) > 1 else []
 
 
 def is_place(who: str) -> bool:

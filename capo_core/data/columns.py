@@ -11,6 +11,7 @@ from capo_core.data.column_names import (
     PER_ANNOTATOR,
     ROLES,
     SYNONYMS,
+    alike_columns,
     is_aggregate,
     is_nested,
     is_place,
@@ -20,7 +21,7 @@ from capo_core.data.column_names import (
 )
 from capo_core.data.rejected_rows import quoted, quoted_list
 from capo_core.errors import ConfigError, DataError
-from capo_core.formatting import listed
+from capo_core.formatting import MOST_NAMES, listed
 
 
 @dataclass(frozen=True)
@@ -286,10 +287,16 @@ def _lacking(
         hints.append(f"not annotators by their names: {quoted_list(names.aggregates)}")
     if len(single) == 1:
         hints.append(f"one column alone looks like an annotator's label: {quoted_list(single)}")
+    alike = [] if single or mapping.annotator_id else alike_columns(frame, names.aggregates)
+    if alike:
+        hints.append(f"columns with the same few values: {quoted_list(alike)}")
     if explanations and not mapping.explanation:
         hints.append(f"explanations: {quoted_list(explanations)}")
     option = f"--map {lacking[0].split()[0]}=COLUMN"
-    if lacking[0] == "annotator_id" and (single or labels):
+    if alike:
+        pairs = [f'"label:{name}={name}"' for name in alike[:MOST_NAMES]]
+        option += f"; if these are the annotators: --map {' '.join(pairs)}"
+    elif lacking[0] == "annotator_id" and (single or labels):
         option += f", or --map label:NAME={(single or labels)[0]}"
     elif lacking == ["label"] and labels:
         option = f"--map label={labels[0]}"
@@ -319,7 +326,7 @@ def unused_columns(mapping: ColumnMapping, frame: pd.DataFrame) -> list[str]:
             "other people on another item"
         )
     aggregates = [name for name in names.aggregates if name not in used]
-    aggregates += _item_labels(mapping, frame, used)
+    aggregates = list(dict.fromkeys([*aggregates, *_item_labels(mapping, frame, used)]))
     if aggregates:
         notes.append(
             f"no annotators, but aggregates or metadata by their names: {quoted_list(aggregates)}; "

@@ -16,6 +16,8 @@ from capo_core.task import NLI, PARAPHRASE, LabelScale, Task, label_value
 
 # Missing values as programs write them; not "None" and "NA", which may be labels.
 MISSING = frozenset({"", "nan", "NaN", "<NA>", "#N/A", "null", "NULL"})
+# Words for no answer; beside numbers they are no labels, beside words they may be.
+_NO_NUMBER = frozenset({"n/a", "N/A", "na", "NA", "n.a.", "none", "None", "-", "--", "–", "."})
 _WHOLE = re.compile(r"[+\-−–]?\d{1,9}(?:[.,]0+)?")
 _DECIMAL = re.compile(r"[+\-−–]?(?:\d{1,9}(?:[.,]\d{1,6})?|[.,]\d{1,6})")
 _LETTERS = {"e": "entailment", "n": "neutral", "c": "contradiction"}
@@ -114,13 +116,14 @@ def resolve_labels(
     found = list(frequency)
     if task is not None:
         return _onto(found, task, given=True)
-    numbers = {label: decimal_number(label) for label in found}
+    numbers = {label: decimal_number(label) for label in found if label not in _NO_NUMBER}
     inferred = _infer(found, roles)
     if inferred is not None:
         resolved = _onto(found, inferred, given=False)
         note = f"the labels are those of {inferred.name}"
         return replace(resolved, notes=(note, *resolved.notes))
-    if found and all(numbers.values()) and len(set(numbers.values())) <= limits.labels:
+    if numbers and all(numbers.values()):
+        _check_count(set(numbers.values()), where, limits)
         return _found_numbers(numbers, roles)
     spelling = joined_spellings(frequency)
     labels = sorted(set(spelling.values()), key=lambda label: (label.casefold(), label))
@@ -145,6 +148,20 @@ def resolve_labels(
     return ResolvedLabels(_task(scale, roles), spelling, tuple(notes))
 
 
+def _check_count(numbers: set[str], where: str, limits: ImportLimits) -> None:
+    if len(numbers) <= limits.labels:
+        return
+    ordered = sorted(numbers, key=label_value)
+    raise DataError(
+        f"the labels are {len(numbers):,} different numbers, from {ordered[0]} to {ordered[-1]}",
+        where=where,
+        expected=f"at most {limits.labels}",
+        todo="choose the column that holds the label; or round the numbers in the file, to a few "
+        "steps",
+        option="--map label=COLUMN",
+    )
+
+
 def same_text(text: str) -> str:
     """Return `text` for comparison: without case, differences of spaces, and of Unicode form.
 
@@ -164,10 +181,16 @@ def joined_spellings(frequency: Mapping[str, int]) -> dict[str, str]:
     for label in frequency:
         alike.setdefault(same_text(label), []).append(label)
     chosen = {
-        key: min(labels, key=lambda one: (-frequency[one], one != one.lower(), len(one), one))
+        key: min(labels, key=lambda one: (-frequency[one], *_plainness(one), one))
         for key, labels in alike.items()
     }
     return {label: chosen[same_text(label)] for label in frequency}
+
+
+def _plainness(label: str) -> tuple[bool, bool]:
+    """Return what makes a spelling worse than another: odd spaces or letters, then capitals."""
+    tidy = " ".join(unicodedata.normalize("NFKC", label).split())
+    return label != tidy, label != label.lower()
 
 
 def _joined_note(spelling: Mapping[str, str]) -> list[str]:
@@ -210,7 +233,7 @@ def _found_numbers(numbers: dict[str, str], roles: tuple[str, str]) -> ResolvedL
         else f"the label scale was inferred: ordinal, the numbers {name_list(scale.labels)} as "
         "found; give range and step if there are more (such as 0:10:0.5)"
     ]
-    if values[0] >= 0 and values[-1] <= 2:
+    if whole and values[0] >= 0 and values[-1] <= 2:
         notes.append("if 0, 1, 2 mean entailment, neutral, contradiction, give the task nli")
     rewritten = sum(raw != number for raw, number in numbers.items())
     if rewritten:

@@ -179,8 +179,7 @@ def read_label_sets(
             f"{quoted(several[0])}",
             where=where,
             expected="one label in a cell, or word on what several mean",
-            todo="say whether each is a label of the annotator (each), or together they are one "
-            "label (set)",
+            todo="say whether each is a label of the annotator, or together they are one label",
             option="--label-sets each, or --label-sets set",
         )
     frame = raw.frame.assign(label=written)

@@ -134,6 +134,19 @@ def test_half_points_and_decimals_are_ordered_numbers(tmp_path, written, labels)
     assert not any("are words" in note for note in read.report.notes)
 
 
+def test_words_for_no_answer_beside_numbers_are_no_labels(tmp_path):
+    read = read_dataset(table(tmp_path / "t.csv", ["0.5", "n/a", "1.5", "-"]), name="x")
+    assert read.dataset.task.scale == LabelScale(("0.5", "1.5"), ordinal=True)
+    assert len(read.report.rejected) == 2
+    assert all("is not on the scale" in reason for reason in read.report.reasons())
+
+
+def test_a_slider_is_refused_with_its_range(tmp_path):
+    path = table(tmp_path / "t.csv", [f"{n / 10}" for n in range(1, 302)])
+    with pytest.raises(DataError, match=r"301 different numbers, from 0\.1 to 30\.1"):
+        read_dataset(path, name="x")
+
+
 def test_annotators_by_unicode_form_are_one_and_by_case_two(tmp_path):
     path = table(
         tmp_path / "t.csv", ["a", "b", "a", "b", "a", "b"], ["Zo\u00eb", "Zoe\u0308", "zoë"]

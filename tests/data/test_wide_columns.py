@@ -159,6 +159,16 @@ def test_columns_that_say_who_the_annotator_is(tmp_path, first, second):
     assert found.report.reasons() == {"the annotator is missing": 1}
 
 
+def test_columns_that_may_be_annotators_are_proposed(tmp_path):
+    rows = [[str(n), f"Text {n}", "yn"[n % 2], "ny"[n % 3 % 2], "y", "yn"[n % 2]] for n in range(6)]
+    with pytest.raises(DataError, match="the same few values: 'anna', 'ben'") as asked:
+        read(tmp_path, ["id", "text", "anna", "ben", "note", "majority"], *rows)
+    assert '"label:anna=anna" "label:ben=ben"' in asked.value.option
+    assert "majority" not in asked.value.option
+    found = read(tmp_path, ["id", "text", "Human 1", "Human 2", "note", "majority"], *rows)
+    assert list(found.dataset.annotators) == ["Human 1", "Human 2"]
+
+
 def test_lists_of_annotators_are_refused(tmp_path):
     with pytest.raises(DataError, match="holds lists of annotators"):
         read(tmp_path, ["id", "text", "annotator", "label"], ["1", "One.", '["a", "b"]', "yes"],
