@@ -187,10 +187,10 @@ def joined_spellings(frequency: Mapping[str, int]) -> dict[str, str]:
     return {label: chosen[same_text(label)] for label in frequency}
 
 
-def _plainness(label: str) -> tuple[bool, bool]:
+def _plainness(label: str) -> tuple[bool, int]:
     """Return what makes a spelling worse than another: odd spaces or letters, then capitals."""
     tidy = " ".join(unicodedata.normalize("NFKC", label).split())
-    return label != tidy, label != label.lower()
+    return label != tidy, sum(letter.isupper() for letter in label)
 
 
 def _joined_note(spelling: Mapping[str, str]) -> list[str]:
