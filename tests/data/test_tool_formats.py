@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from capo_core.data.columns import parse_mapping
 from capo_core.data.importing import read_dataset
-from capo_core.errors import ConfigError, DataError
+from capo_core.errors import CapoError, ConfigError, DataError
 
 ANSWERS = [
     Given(0, "ann@x.example", ("joy",), "it glows, because it is green"),
@@ -573,3 +573,36 @@ def test_crowd_counts_in_label_distributions(tmp_path):
     found_ = read_judgments(write(tmp_path, "s.jsonl", tools.lines(rows)))
     assert found_.task.scale.labels == ("no", "yes")
     assert found_.source("crowd").shares.round(9).tolist() == [[0.4, 0.6]] * 4
+
+
+JUNK = st.sampled_from([None, True, -1, 1.5, "", "x", [], {}, [None], [[1]], {"a": 1}, "[1"])
+
+
+def spoiled(value, data):
+    """A JSON value in which some parts are replaced by junk or missing."""
+    if data.draw(st.integers(0, 15)) == 0:
+        return data.draw(JUNK)
+    if isinstance(value, dict):
+        return {key: spoiled(inner, data) for key, inner in value.items()}
+    return [spoiled(each, data) for each in value] if isinstance(value, list) else value
+
+
+@pytest.mark.slow
+@settings(max_examples=600, derandomize=False, **SETTINGS)
+@given(st.sampled_from(sorted(WRITERS)), CASES, st.data())
+def test_anything_in_the_fields_is_read_or_refused_and_never_crashes(tmp_path, name, cases, data):
+    format_name, writer = WRITERS[name]
+    file, content = writer(cases or ANSWERS)
+    if isinstance(content, str) and content.lstrip()[:1] in ("[", "{"):
+        try:
+            content = json.dumps(spoiled(json.loads(content), data))
+        except ValueError:
+            values = [spoiled(json.loads(line), data) for line in content.splitlines()]
+            content = tools.lines(values)
+    for how in ("auto", format_name):
+        try:
+            report = read_dataset(write(tmp_path, file, content), name="x", format=how).report
+        except CapoError as error:
+            assert str(error)
+            continue
+        assert report.rows_read == report.rows_kept + len(report.rejected)
