@@ -166,7 +166,11 @@ class StabilityReport:
     @classmethod
     def from_dict(cls, raw: dict) -> StabilityReport:
         """Return the report from `to_dict`."""
-        tables = {name: ReportTable(pd.DataFrame(raw[name])) for name in TABLES}
+        empty = {"ladder": ladder_frame([], 0.0), "controls": controls_frame([], 0.0)}
+        tables = {
+            name: ReportTable(empty[name] if name in empty and not raw[name] else frame)
+            for name, frame in ((name, pd.DataFrame(raw[name])) for name in TABLES)
+        }
         return cls(
             dataset=raw["dataset"],
             fingerprint=raw["fingerprint"],

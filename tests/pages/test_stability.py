@@ -136,3 +136,33 @@ def test_the_first_page_measures_no_data_of_the_users_unasked(add, begun):
     add(make("mine"))
     open_page("overview", dataset="mine")
     assert begun == []
+
+
+def test_few_explanations_of_each_are_said_with_label_agreement(workspace, add):
+    from capo_core.stability import store
+    from capo_core.stability.report import compute_report
+
+    dataset = make("few", items=6)
+    add(dataset)
+    report, evidence = compute_report(dataset, TINY, cache=workspace.cache)
+    store.save(report, evidence, workspace)
+    app = open_page("stability", dataset="few")
+    assert not app.exception
+    said = shown(app)
+    assert "0 of 3 annotators have at least 10 explanations (median 6, most 6)" in said
+    assert "Too few explanations for a ladder" in said and "Inter-annotator agreement" in said
+
+
+def test_what_is_not_attributed_or_confounded_is_said_on_the_page(workspace, add):
+    from capo_core.stability import store
+    from capo_core.stability.report import compute_report
+
+    dataset = make("alone", annotators=("ann", "bob"), items=40)
+    rows = dataset.annotations
+    turn = rows["item_id"].str[1:].astype(int) % 2 == (rows["annotator_id"] == "bob")
+    dataset = replace(dataset, annotations=rows[turn].reset_index(drop=True))
+    add(dataset)
+    store.save(*compute_report(dataset, TINY, cache=workspace.cache), workspace)
+    app = open_page("stability", dataset="alone", part="numbers")
+    assert not app.exception
+    assert "no permutation null and no p-value" in shown(app)
