@@ -119,7 +119,7 @@ def test_files_are_written_by_the_writers_of_exports_alone():
 
 
 def test_no_writer_of_an_export_does_without_a_provenance():
-    inputs = {"escape", "unescape", "without_provenance"}
+    inputs = {"escape", "unescape", "without_provenance", "latex"}
     public = {
         name: inspect.signature(one).parameters
         for name, one in vars(export_formats).items()
@@ -139,7 +139,7 @@ INPUTS = {
     "distributions variation file", "distributions estimate file", "distributions estimate votes",
     "distributions explain file", "distributions train file", "study plan config",
     "study create config", "study analyse answers", "study export-pairs answers",
-    "models import file", "base build corpus",
+    "models import file", "base build corpus", "figures report",
 }  # fmt: skip
 NO_DATASET = {"base build out": "a base model; its card names its text"}
 
@@ -220,6 +220,17 @@ def trained(place, out, answers, monkeypatch):
         "annotators", "--out", out, "--json")  # fmt: skip
 
 
+def drawn(place, out, answers):
+    report = place[0].root / "report.json"
+    if not report.exists():
+        run("stability", "mine", "--representation", "words", "--reduction", "none", "--pool", 1,
+            "--seeds", 1, "--permutations", 0, "--no-controls", "--out", report)  # fmt: skip
+    kind = out.suffix[1:].replace("csv", "svg")
+    run("figures", report, "--out", out.parent / "figures", "--kind", kind)
+    made = "ladder-words-data.csv" if out.suffix == ".csv" else f"ladder-words.{kind}"
+    (out.parent / "figures" / made).rename(out)
+
+
 def explained(place, out, answers, monkeypatch):
 
     def write(request):
@@ -245,7 +256,8 @@ WALKS = {
     "stability out": (
         command("stability", "mine", "--representation", "words", "--reduction", "none", "--pool",
                 "1", "--seeds", "1", "--permutations", "20", "--no-controls", "--out", "OUT"),
-        "json"),
+        "json tex"),
+    "figures out": (drawn, "pdf svg png csv"),
     "calibrate out": (
         command("calibrate", "--items", "20", "--strength", "1", "--datasets", "1",
                 "--permutations", "0", "--representation", "words", "--reduction", "none",
@@ -253,7 +265,7 @@ WALKS = {
     "pairs export out": (
         command("pairs", "export", "--dataset", "mine", "--annotator", "ann", "--out", "OUT"),
         "jsonl"),
-    "evaluate out": (evaluated, "html csv jsonl json"),
+    "evaluate out": (evaluated, "html csv jsonl json tex"),
     "distributions compare out": (
         command("distributions", "compare", "--dataset", "mine", "--against", "annotators",
                 "--out", "OUT"), "json html md"),

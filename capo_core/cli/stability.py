@@ -77,7 +77,7 @@ def stability(
         store.save(report, evidence, workspace)
     if out is not None and out.suffix.lower() == ".tex":
         with atomic_file(out, "w") as file:
-            file.write(tables.to_latex(report))
+            file.write(tables.ladder_latex(report))
     elif out is not None:
         write_json(out, with_provenance(report.to_dict(), report.provenance))
     if as_json:

@@ -54,7 +54,7 @@ def ladder_note(report: StabilityReport) -> str:
     )
 
 
-def to_latex(report: StabilityReport, provenance: Provenance | None = None) -> str:
+def ladder_latex(report: StabilityReport, provenance: Provenance | None = None) -> str:
     """Return the ladder as a LaTeX table."""
     names, rows = ladder_table(report)
     caption = (

@@ -98,6 +98,7 @@ def check_file(content: bytes, name: str) -> Provenance:
     assert found.date == DAY and found.version, (name, found)
     if found.simulated and kind in ("html", "md", "tex"):
         text = content.decode("utf-8")
-        title = {"html": r"<title>(.*?)</title>", "md": r"^# (.*)$", "tex": r"paragraph\{(.*?)\}"}
+        title = {"html": r"<title>(.*?)</title>", "md": r"^# (.*)$",
+                 "tex": r"(?:paragraph|caption)\{(.*?)\}"}  # fmt: skip
         assert "simulated" in re.search(title[kind], text, re.M | re.I).group(1).lower(), name
     return found

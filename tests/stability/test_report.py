@@ -321,6 +321,6 @@ def test_the_ladder_for_a_paper_has_a_row_for_each_line_and_a_column_for_each_k(
     assert {len(row) for row in rows} == {len(names)}
     first = report.ladder.to_frame().iloc[0]
     assert rows[0][2] == f"{first.accuracy:.2f} [{first.low:.2f}–{first.high:.2f}]"
-    text = tables.to_latex(report)
+    text = tables.ladder_latex(report)
     assert text.count(r" \\") == len(rows) + 1 and "Simulated data: " in text
     assert rows[0][2].replace("–", "--") in text

@@ -74,7 +74,7 @@ def show_methods(context: PageContext, report) -> None:
             )  # fmt: skip
             download(
                 PAGE, "Ladder (LaTeX)", f"{report.dataset}-ladder.tex", "application/x-tex",
-                partial(tables.to_latex, report), key="tex",
+                partial(tables.ladder_latex, report), key="tex",
             )  # fmt: skip
         for part in _METHOD_PARTS:
             download_table(
