@@ -26,6 +26,7 @@ from capo_core.data.readers.table import ImportSource
 from capo_core.data.rejected_rows import RejectedRows, quoted, quoted_list
 from capo_core.errors import CapoError, ConfigError, DataError
 from capo_core.formatting import count
+from capo_core.json_text import json_line
 from capo_core.task import Task
 
 LABEL, TEXT = "label", "text"  # kinds of questions: a choice or a rating; words of one's own
@@ -149,7 +150,7 @@ def annotations_of(
     several = 0
     for answer, item in zip(answers, items, strict=True):
         if answer.aside:
-            written = json.dumps(dict(answer.given), ensure_ascii=False, default=str)
+            written = json_line(dict(answer.given))
             rejected.add(answer.row, label, answer.aside, written)
             continue
         labels = labels_of(answer.given.get(label))

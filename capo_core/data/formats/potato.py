@@ -8,7 +8,6 @@ for each scheme (`sentiment`) or for each label of one (`sentiment:::positive`).
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -21,6 +20,7 @@ from capo_core.data.readers.records import records_of
 from capo_core.data.readers.table import ImportSource
 from capo_core.data.rejected_rows import RejectedRows
 from capo_core.formatting import count
+from capo_core.json_text import json_line
 
 _STATE = "instance_id_to_label_to_value"
 _USER = ("user_id", "user", "username", "annotator", "annotator_id")
@@ -162,7 +162,7 @@ def _scheme(labels: dict[str, Any]) -> list[str]:
     for label, value in labels.items():
         if isinstance(value, list | dict):
             if value:
-                found.append(json.dumps(value, ensure_ascii=False))
+                found.append(json_line(value))
             continue
         text = cell_text(value).strip()
         if text.casefold() in _FALSE and text != label:
