@@ -25,7 +25,8 @@ _LATEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"
           "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
           "–": "--", "−": "$-$", "≤": r"$\leq$", "κ": r"$\kappa$", "α": r"$\alpha$",
           "ε": r"$\varepsilon$", "±": r"$\pm$", "ρ": r"$\rho$", "ω": r"$\omega$",
-          "×": r"$\times$", "“": "``", "”": "''"}  # fmt: skip
+          "×": r"$\times$", "“": "``", "”": "''",
+          "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"}  # fmt: skip
 
 _DANGER = "=+\\-@\t\r\n＝＋－＠"
 _TO_ESCAPE = re.compile(rf"'*[{_DANGER}]")

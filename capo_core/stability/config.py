@@ -9,6 +9,8 @@ from capo_core.text.reductions import REDUCTIONS
 from capo_core.text.representations import REPRESENTATIONS
 from capo_core.workspace import content_hash
 
+_LATER = ("min_explanations", "max_explanations")  # settings that the first reports did not have
+
 
 @settings("Stability report")
 class StabilityConfig:
@@ -111,8 +113,16 @@ class StabilityConfig:
 
     @property
     def key(self) -> str:
-        """Name of this configuration in the workspace."""
-        return content_hash(self.to_dict())[:16]
+        """Name of this configuration in the workspace.
+
+        Settings of later builds count where they are changed, so that former reports are found.
+        """
+        said = self.to_dict()
+        usual = StabilityConfig().to_dict()
+        for name in _LATER:
+            if said[name] == usual[name]:
+                del said[name]
+        return content_hash(said)[:16]
 
 
 # The first report of a dataset: the claim in its shortest form, with controls, in about a minute.

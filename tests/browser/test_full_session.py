@@ -71,7 +71,7 @@ class Judge:
             press(self.tab, re.compile(f"^{name}"))
 
     def choose(self) -> None:
-        name = self.side.capitalize()
+        name = {"left": "First", "right": "Second"}[self.side]
         self.do(f"{name} Shortcut", {"left": "1", "right": "2"}[self.side])
         chosen = self.tab.get_by_test_id("stBaseButton-primary")
         chosen.filter(has_text=f"Save: {name}").wait_for()
@@ -195,7 +195,7 @@ def test_a_study_from_design_to_download_with_three_judges_at_once(go, page, chr
     page.get_by_role("button", name="Unblind permanently").wait_for()
     press(page, "Unblind permanently")
     page.get_by_text(SENTENCE).first.wait_for()
-    page.get_by_text("Export", exact=True).click()
+    page.get_by_role("radio", name="Export").click()
     report = download(page, "Report (self-contained HTML)")
     assert "Results of the study all-of-it" in report and SENTENCE.search(report)
 

@@ -122,7 +122,7 @@ def test_design_freeze_invite_close_unblind_read_and_take_away(go, page, server)
     page.locator(".js-plotly-plot").first.wait_for()
     page.get_by_text("Judge quality", exact=True).click()
     page.get_by_text("No judge is excluded: raw and weighted").wait_for()
-    page.get_by_text("Export", exact=True).click()
+    page.get_by_role("radio", name="Export").click()
     judged = [json.loads(line) for line in download(page, "Judgments (JSONL)").splitlines()]
     assert {row["study_id"] for row in judged} == {"whose-words"}
     assert len({(row["judge_id"], row["trial_id"]) for row in judged}) == len(judged) >= 3 * 8

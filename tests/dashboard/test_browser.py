@@ -38,7 +38,7 @@ NASTY = [
     "=HYPERLINK(1) $x^2$ :smile: [a](javascript:b)",
     "שלום עולם 🙂 \u202eabc",
 ]
-OURS = {"p", "b", "div", "span", "mark"}
+OURS = {"p", "b", "bdi", "div", "span", "mark"}
 
 
 class Seen(HTMLParser):

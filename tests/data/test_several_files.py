@@ -55,7 +55,7 @@ def test_the_annotator_is_the_part_in_which_the_files_names_differ(tmp_path, nam
 
 def test_annotators_are_asked_for_and_counted(tmp_path):
     paths = [write(tmp_path, f"{who}.csv", tools.table(rows_of(who))) for who in ("ann", "ben")]
-    with pytest.raises(DataError, match="no column was found for annotator_id"):
+    with pytest.raises(DataError, match="no column that says who wrote them"):
         read_dataset(paths, name="x")
     with pytest.raises(DataError, match="files of 2 datasets"):
         read_dataset(tmp_path, name="x")

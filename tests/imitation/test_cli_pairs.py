@@ -52,7 +52,7 @@ def test_show_for_people(run):
     assert "228 pairs for annotator who3 of votes (train): 12 responses to 12 items" in said
     assert "None of their items or texts is in the validation or test part" in said
     assert "and 7 more" in " ".join(said.split())  # of the 19 who wrote the rejected ones
-    assert "Same label: 100%" in said
+    assert "Same label: 100\u00a0%" in said
     assert said.count("chosen   who3") == 2
     assert run("show", *WHO, "--examples", "0").stdout.count("chosen   who3") == 0
 

@@ -218,7 +218,7 @@ def test_a_judges_page_shows_texts_as_texts(judged):
             pages.append(trial_html.cards_html(view.cards, judged.terms))
         for page in pages:
             seen = Tags(page)
-            assert seen.tags <= {"div", "p", "span", "b", "section", "h3"}
+            assert seen.tags <= {"div", "p", "span", "b", "bdi", "section", "h3"}
             assert seen.attributes <= {"class", "style", "tabindex", "role", "aria-label", "dir"}
             assert SCRIPT in seen.words and "{{7*7}}" in seen.words
     for words in (judged.terms.consent, judged.terms.instructions, judged.terms.question):

@@ -33,6 +33,10 @@ _KNOWN["annotator_id"] |= {"annotators", "workers", "raters", "users", "annotato
 _KNOWN["label"] |= {"annotator_labels", "all_labels", "individual_labels", "annotations"}
 
 
+# Objects that name their items are rows of a table, and no answers to one item.
+_ITEMS = {"item_id", "item", "text_id", "text_a", "text_b"}
+
+
 def role_of(name: str) -> str:
     """Return the role that a list has by its name; "" if none."""
     key = normalised_name(name)
@@ -58,7 +62,7 @@ def _people(record: Mapping[str, Any]) -> list[dict[str, Any]] | None:
     for value in record.values():
         value = parsed_cell(value)
         if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
-            if _has_roles(value[0]):
+            if _has_roles(value[0]) and not _ITEMS & set(map(normalised_name, value[0])):
                 return [dict(each) for each in value]
         elif isinstance(value, dict) and _has_roles(value):
             inner = {name: each for name, each in value.items() if isinstance(each, list)}

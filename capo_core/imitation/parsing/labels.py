@@ -200,8 +200,9 @@ class NumberReader(LabelReader):
         return {self._named(number) for number in found}
 
     def _named(self, number: str) -> str:
-        value = label_value(number.replace(",", "."))
-        labels = self._of_value.get(value, []) if len(number) < 10 else []
+        if len(number) >= 10:  # no label of a scale, and maybe too long to be a number at all
+            return number
+        labels = self._of_value.get(label_value(number.replace(",", ".")), [])
         return labels[0] if len(labels) == 1 else number
 
     def names_all(self, text):
