@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -102,6 +103,7 @@ class Judge:
 
 def designed(go, page, server) -> list[str]:
     """A frozen study of comparisons for three judges; their links, as the page shows them."""
+    from playwright.sync_api import TimeoutError as NotYet
     from playwright.sync_api import expect
 
     Catalog(Workspace(server[1])).add(make("in-full", items=120))
@@ -120,7 +122,15 @@ def designed(go, page, server) -> list[str]:
     page.get_by_text("Which of the two is theirs? The card of").wait_for()
     fill(page, "Judges", "3")
     fill(page, "Trials per judge and kind", str(MAIN))
-    page.get_by_text("Practice, attention checks, repeats and more").click()
+    practice = page.get_by_label("Practice trials per kind", exact=True).first
+    # A page that is drawn anew at that moment may fold it again.
+    for _ in range(20):
+        page.wait_for_selector(QUIET)
+        if practice.is_visible():
+            break
+        page.get_by_text("Practice, attention checks, repeats and more").click()
+        with suppress(NotYet):
+            practice.wait_for(timeout=5_000)
     fill(page, "Practice trials per kind", str(PRACTICE))
     page.get_by_text(re.compile(rf"A judge has .*\b{MAIN} main")).wait_for()
     press(page, "Create draft")
