@@ -1,4 +1,4 @@
-"""Which tokens CAPO makes less likely: label, input's words, function words, other words, the end.
+"""Tokens that CAPO makes less likely: label, input's words, function words, other words, the end.
 
     CAPO_WORKSPACE=… python benchmarks/which_tokens.py RUN [RUN …] --out which_tokens.json
 

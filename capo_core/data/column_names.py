@@ -1,4 +1,4 @@
-"""What a column's name says: a role, an annotator's role, or that it is nobody's label."""
+"""Roles of columns by their names: a role, an annotator's role, or nobody's label."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def _tokens(who: str) -> list[str]:
 
 @dataclass(frozen=True)
 class WideNames:
-    """What the column names of a wide table say.
+    """Meaning of the column names of a wide table.
 
     Attributes:
         annotators: annotator → role ("label", "explanation", "valid", "annotator_id") → column.

@@ -26,7 +26,7 @@ NO_ANNOTATORS = (
 
 @dataclass(frozen=True)
 class LabelCounts:
-    """How many people gave each label: label → count; or why a value holds no counts."""
+    """Numbers of people by label (label → count), or the reason why a value holds none."""
 
     counts: Mapping[str, int]
     problem: str = ""

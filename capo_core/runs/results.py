@@ -26,7 +26,7 @@ _GB = 1e9
 
 @dataclass(frozen=True)
 class RunResults:
-    """What came out of a run; None where there is nothing.
+    """Outcome of a run; None where there is nothing.
 
     Attributes:
         base: name of the base model, "" where none is known.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -281,25 +282,19 @@ def compute_report(
         "distinctive": phrases,
         "features": features,
     }
-    report = StabilityReport(
-        dataset=dataset.name,
-        fingerprint=dataset.fingerprint,
-        simulated=dataset.simulated,
-        config=asked,
-        annotators=dataset.annotators,
-        counts=_counts(dataset, notes, corpus),
-        **{name: ReportTable(frame.reset_index(drop=True)) for name, frame in tables.items()},
+    report = _assembled(
+        dataset, asked, notes, corpus, tables,
         profiles=profiles,
         statements=(*summary.statements(tables), *notes.statements(corpus), *untagged),
         tagger=representer.tagger.name if _tagged(config) else "",
-    )
+    )  # fmt: skip
     progress("Done", 1.0)
     return report, evidence
 
 
 @dataclass(frozen=True)
 class AttributionNotes:
-    """Which annotators are attributed, and what is left out.
+    """Annotators who are attributed, and what is left out.
 
     Attributes:
         attributed: annotators with `least` explanations or more.
@@ -383,13 +378,34 @@ def _counts(
     }
 
 
+def _assembled(
+    dataset: Dataset,
+    config: StabilityConfig,
+    notes: AttributionNotes,
+    corpus: ExplanationCorpus | None,
+    tables: Mapping[str, pd.DataFrame],
+    **rest: Any,
+) -> StabilityReport:
+    """Return a report of its tables, those that are missing empty; `rest` are other attributes."""
+    found = {name: tables.get(name, pd.DataFrame()) for name in TABLES}
+    return StabilityReport(
+        dataset=dataset.name,
+        fingerprint=dataset.fingerprint,
+        simulated=dataset.simulated,
+        config=config,
+        annotators=dataset.annotators,
+        counts=_counts(dataset, notes, corpus),
+        **{name: ReportTable(frame.reset_index(drop=True)) for name, frame in found.items()},
+        **rest,
+    )
+
+
 def _unattributed(
     dataset: Dataset, config: StabilityConfig, notes: AttributionNotes, progress: Progress
 ) -> tuple[StabilityReport, Evidence]:
     """Return the report of annotators who have too few explanations to be attributed."""
     progress("Label use and agreement", 0.0)
     phrases, features, profiles = _profiles(dataset, config)
-    empty = dict.fromkeys(TABLES, ReportTable(pd.DataFrame()))
     tables = {
         "agreement": agreement.agreement(dataset, seed=config.seed).to_frame(),
         "ladder": ladder_frame([], 0.0),
@@ -399,16 +415,8 @@ def _unattributed(
         "distinctive": phrases,
         "features": features,
     }
-    report = StabilityReport(
-        dataset=dataset.name,
-        fingerprint=dataset.fingerprint,
-        simulated=dataset.simulated,
-        config=config,
-        annotators=dataset.annotators,
-        counts=_counts(dataset, notes, None),
-        **{**empty, **{name: ReportTable(frame) for name, frame in tables.items()}},
-        profiles=profiles,
-        statements=notes.statements(None),
+    report = _assembled(
+        dataset, config, notes, None, tables, profiles=profiles, statements=notes.statements(None)
     )
     progress("Done", 1.0)
     nothing = np.zeros(0, dtype=object)

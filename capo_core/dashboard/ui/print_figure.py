@@ -283,7 +283,7 @@ def _no_ticks():
 
 
 class _Drawing:
-    """What draws the parts of a chart on Matplotlib's axes."""
+    """Drawing of the parts of a chart on Matplotlib's axes."""
 
     def __init__(self, axes, figure: go.Figure, x: _Axis, y: _Axis, width: float) -> None:
         self.axes, self.figure, self.x, self.y = axes, figure, x, y
@@ -355,13 +355,13 @@ class _Drawing:
             form = _MARKERS.get(kind.removesuffix("-open"), "o")
             open_ = kind.endswith("-open")
             edge = [_color(each) for each, here in zip(color, mine, strict=True) if here]
-            lines = form in ("_", "|")
+            strokes = form in ("_", "|")  # which have no area, and the face's colour
             self.axes.scatter(
                 x[mine], y[mine], s=size[mine] ** 2, marker=form,
                 facecolors="white" if open_ else edge,
-                edgecolors=edge if open_ or lines else "none",
+                edgecolors=None if strokes else edge if open_ else "none",
                 linewidths=(_first(marker.line.width) or 1.4) * self.scale
-                if open_ or lines else 0.0,
+                if open_ or strokes else 0.0,
                 alpha=opacity, zorder=3, clip_on=trace.cliponaxis is not False,
             )  # fmt: skip
 

@@ -64,7 +64,7 @@ class ToolAnswer:
 
 @dataclass(frozen=True)
 class ToolExport:
-    """What a tool's file holds.
+    """Content of a tool's file.
 
     Attributes:
         answers: in the order of the file.

@@ -27,7 +27,7 @@ Record = list[str]
 
 @dataclass(frozen=True)
 class TableHeader:
-    """Where the header is and what it says.
+    """Place and content of a header.
 
     Attributes:
         names: the columns' names, as written; of two rows, joined.
