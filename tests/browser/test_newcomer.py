@@ -52,9 +52,10 @@ def test_from_a_table_to_the_texts_behind_a_number(go, page, table, server):
     # A small dataset gets a quick report automatically.
     page.locator(".js-plotly-plot").first.wait_for(timeout=240_000)
 
-    # A click on the point of two pooled explanations opens the groups behind it.
+    # A click on the point of two pooled explanations opens the groups behind it. Those of the
+    # headline's point, which pools more, stand there before: 30 items give 44 or 45 pairs.
     points = page.locator(".js-plotly-plot").first.locator(".scatterlayer .points path.point")
-    heading = page.get_by_text(re.compile(r"of \d+ groups correctly attributed"))
+    heading = page.get_by_text(re.compile(r"of 4\d groups correctly attributed"))
     for _ in range(6):  # the picture moves while the page is still being filled
         page.locator(".stPlotlyChart").first.scroll_into_view_if_needed()
         page.wait_for_timeout(500)
