@@ -21,7 +21,8 @@ from capo_core.cli.support import (
 from capo_core.data import label_scales
 from capo_core.data.catalog import Catalog, Entry
 from capo_core.data.columns import parse_mapping
-from capo_core.data.download import fetch as fetch_source
+from capo_core.data.download import fetch as fetch_files
+from capo_core.data.download import fetch_dataset, source_named
 from capo_core.data.export import export, provenance_of
 from capo_core.data.formats.registry import AUTO, FORMATS, download_sources, format_names
 from capo_core.data.importing import ImportResult, read_dataset
@@ -147,10 +148,8 @@ def _formats_help() -> str:
 
 
 def _sources_help() -> str:
-    sources = download_sources().items()
-    manual = [name for name, source in sources if not source.url]
-    note = f" ({', '.join(manual)}: prints how to get it)" if manual else ""
-    return f"One of {', '.join(name for name, _ in sources)}{note}."
+    titles = [f"{source.name}: {source.title}" for source in download_sources().values()]
+    return f"One of these ({'; '.join(titles)})."
 
 
 @data_app.command("list")
@@ -270,25 +269,43 @@ def import_file(
 def fetch(
     source: Annotated[str, typer.Argument(help=_sources_help())],
     name: Annotated[str, typer.Option(help="Name of the dataset (default: the source's).")] = "",
-    url: Annotated[str | None, typer.Option(help="Alternative URL of the same file.")] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(help="Alternative URL of the same file, or of the folder with the files."),
+    ] = None,
     shares: Shares = "",
     seed: Seed = 0,
     replace_old: Replace = False,
     as_json: AsJson = False,
 ) -> None:
-    """Download a public dataset, verify its checksum and import it."""
-    workspace = Workspace.default()
+    """Download public data at a fixed revision, verify their checksums and import them.
+
+    Files of label distributions (mjd) are no dataset: their places are printed instead.
+    """
+    workspace, about = Workspace.default(), source_named(source)
     with progress_bar(as_json) as progress:
-        path = fetch_source(source, workspace, progress, url=url)
-        read = read_dataset(
-            path,
-            name=name or source,
-            format=source,
-            shares=parse_shares(shares) if shares else None,
-            seed=seed,
-        )
-    Catalog(workspace).add(read.dataset, read.report, replace=replace_old)
-    print_import(read, as_json)
+        if not about.is_dataset:
+            paths = fetch_files(source, workspace, progress, url=url)
+        else:
+            read = fetch_dataset(
+                source,
+                workspace,
+                progress,
+                name=name,
+                url=url,
+                shares=parse_shares(shares) if shares else None,
+                seed=seed,
+            )
+    if about.is_dataset:
+        Catalog(workspace).add(read.dataset, read.report, replace=replace_old)
+        print_import(read, as_json)
+    elif as_json:
+        print_json({"name": source, "files": [str(p) for p in paths], "licence": about.licence})
+    else:
+        for path in paths:
+            console.print(str(path), markup=False, soft_wrap=True)
+        console.print(f"  note: licence: {about.licence}", markup=False)
+        console.print(f"  note: open them by {about.pattern}", markup=False)
 
 
 @data_app.command()

@@ -46,6 +46,12 @@ Annotators = Annotated[
     ),
 ]
 BaseModel = Annotated[str, typer.Option(help=BASE_HELP)]
+Fetch = Annotated[
+    bool,
+    typer.Option(
+        "--fetch", help="Download the dataset first if it is a published one (see: data fetch)."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 # Settings of the machine and of the data, which a CAPO run's own SFT run takes over.
 BOTH_STAGES = ("shared", "seed", "precision", "gradient_checkpointing", "quantise", "max_tokens",
@@ -66,6 +72,7 @@ def sft(
     annotator: Annotators = None,
     base: BaseModel = "embedded",
     allow_embedded: AllowEmbedded = False,
+    fetch: Fetch = False,
     as_json: AsJson = False,
 ) -> None:
     """Supervised fine-tuning on the annotator's own responses; run again to resume."""
@@ -79,7 +86,7 @@ def sft(
             request, workspace, progress=progress, dataset=data, allow_embedded=allow_embedded
         )
 
-    _train_each(train, dataset, annotator, config.shared, as_json)
+    _train_each(train, dataset, annotator, config.shared, fetch, as_json)
 
 
 @train_app.command("capo", cls=ManyValues)
@@ -102,6 +109,7 @@ def capo(
         typer.Option(help="JSONL file of pairs to train on (see: pairs export, study)."),
     ] = None,
     allow_embedded: AllowEmbedded = False,
+    fetch: Fetch = False,
     as_json: AsJson = False,
 ) -> None:
     """Preference training on the annotator's responses against those of others, after SFT."""
@@ -134,13 +142,21 @@ def capo(
             request, workspace, progress=progress, dataset=data, preferences=preferences
         )
 
-    _train_each(train, dataset, annotator, config.shared, as_json)
+    _train_each(train, dataset, annotator, config.shared, fetch, as_json)
 
 
-def _train_each(train, dataset: str, annotators: list[str] | None, shared: bool, as_json) -> None:
+def _train_each(
+    train, dataset: str, annotators: list[str] | None, shared: bool, fetch: bool, as_json: bool
+) -> None:
     """Train for each annotator, and print the results."""
     workspace = Workspace.default()
-    data = Catalog(workspace).load(dataset)
+    if fetch:
+        from capo_core.data.download import load_or_fetch
+
+        with progress_bar(as_json) as shown:
+            data = load_or_fetch(dataset, workspace, shown)
+    else:
+        data = Catalog(workspace).load(dataset)
     targets = _targets(data, annotators, shared)
     from capo_core.imitation.training.distributed import Processes
 

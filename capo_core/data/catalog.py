@@ -31,8 +31,9 @@ import pyarrow as pa
 
 from capo_core.data import export as data_export
 from capo_core.data.columns import ColumnMapping
+from capo_core.data.formats.registry import download_sources
 from capo_core.data.importing import ImportReport, read_dataset
-from capo_core.data.splits import assign_splits, split_sizes
+from capo_core.data.splits import Shares, assign_splits, split_sizes
 from capo_core.dataset import Dataset
 from capo_core.errors import CapoError, ConfigError, DataError
 from capo_core.formatting import name_list
@@ -247,8 +248,12 @@ def _load_shipped(name: str, stamps: tuple[tuple[Path, int], ...]) -> Dataset:
     return dataclass_replace(read.dataset, origin=origin, simulated=True)
 
 
-def runs_of_other_split(workspace: Workspace, dataset: Dataset) -> list[str]:
-    """Return the runs on a dataset of this name and content whose items were split otherwise."""
+def runs_of_split(workspace: Workspace, dataset: Dataset, *, other: bool = False) -> list[str]:
+    """Return the runs on a dataset of this name and content that use its split.
+
+    Args:
+        other: those that use another split of the same items instead.
+    """
     found = []
     for run in list_runs(workspace):
         try:
@@ -259,7 +264,8 @@ def runs_of_other_split(workspace: Workspace, dataset: Dataset) -> list[str]:
             isinstance(about, dict)
             and about.get("name") == dataset.name
             and about.get("fingerprint") == dataset.fingerprint
-            and about.get("split") not in (None, dataset.split_fingerprint)
+            and about.get("split") is not None
+            and (about["split"] != dataset.split_fingerprint) == other
         ):
             found.append(run.run_id)
     return found
@@ -351,7 +357,7 @@ class Catalog:
     def resplit(
         self,
         name: str,
-        shares: tuple[float, float, float],
+        shares: Shares,
         seed: int,
         *,
         to: str,
@@ -374,7 +380,7 @@ class Catalog:
             note = f"split of {name}: {split_sizes(dataset)} (random, seed {seed})"
             report = dataclass_replace(report, notes=(*report.notes, note))
         entry = self.add(dataset, report, replace=replace)
-        return entry, dataset, runs_of_other_split(self.workspace, dataset)
+        return entry, dataset, runs_of_split(self.workspace, dataset, other=True)
 
     def remove(self, name: str) -> None:
         """Delete a dataset from the workspace permanently.
@@ -414,7 +420,10 @@ class Catalog:
             f"there is no dataset {name!r}",
             where=str(self.workspace.root),
             expected=f"one of {name_list(known)}" if known else None,
-            todo="import one, or choose another workspace with CAPO_WORKSPACE",
+            todo="download it on the page Data, Import"
+            if name in download_sources()
+            else "import one, or choose another workspace with CAPO_WORKSPACE",
+            option=f"data fetch {name}" if name in download_sources() else None,
         )
 
     def _read(self, name: str, read: Callable[[Path], T]) -> T:

@@ -12,7 +12,8 @@ import pandas as pd
 # Usual names of a role's column, best first; compared in lower case, with "_" for all else.
 _NAMES = {
     "item_id": """item_id item itemid uid pair_id pairid example_id sample_id instance_id
-        question_id sentence_id text_id doc_id task_id guid task idx""",
+        question_id sentence_id text_id doc_id task_id guid task idx q_nr q_no item_nr item_no
+        item_number question_nr question_no question_number""",
     "annotator_id": """annotator_id annotator annotatorid worker_id worker workerid rater_id rater
         coder_id coder labeler labeller judge_id judge participant_id participant user_id user
         author annotator_name worker_name rater_name coder_name respondent_id respondent
@@ -101,6 +102,13 @@ def _holds_labels(text: str) -> bool:
 def role_and_annotator(name: str) -> tuple[str, str]:
     """Return the role and the annotator in names such as "label_A1", "A1 reason"; "" for none."""
     stripped = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.strip())  # "goldLabel"
+    bare = re.sub(r"(?<=\w)\s*(?:\([^()]*\)|\?)\s*$", "", stripped)  # "P1: comment (free text)"
+    return next(
+        (found for text in (stripped, bare) if (found := _role_and_annotator(text))[0]), ("", "")
+    )
+
+
+def _role_and_annotator(stripped: str) -> tuple[str, str]:
     for role in PER_ANNOTATOR:
         for synonym in sorted(SYNONYMS[role], key=len, reverse=True):
             word = synonym.replace("_", r"[\W_]?")

@@ -212,6 +212,15 @@ def _place_id(
     return result
 
 
+def lacking_roles(mapping: ColumnMapping) -> list[str]:
+    """Return the roles that are needed and have no column; "text_a" stands for it or an item_id."""
+    if mapping.wide:
+        lacking = [f"label of {one.annotator_id}" for one in mapping.annotators if not one.label]
+    else:
+        lacking = [role for role in ("annotator_id", "label") if not getattr(mapping, role)]
+    return lacking if mapping.text_a or mapping.item_id else [*lacking, "text_a"]
+
+
 def require_roles(
     mapping: ColumnMapping,
     frame: pd.DataFrame,
@@ -227,14 +236,7 @@ def require_roles(
         DataError: a role is missing, or columns with explanations have no role. ConfigError: a
             column has two roles.
     """
-    lacking = []
-    if mapping.wide:
-        lacking += [f"label of {one.annotator_id}" for one in mapping.annotators if not one.label]
-    else:
-        lacking += [role for role in ("annotator_id", "label") if not getattr(mapping, role)]
-    if not mapping.text_a and not mapping.item_id:
-        lacking.append("text_a")
-    if lacking:
+    if lacking := lacking_roles(mapping):
         raise _lacking(lacking, mapping, frame, where)
     columns = list(mapping.columns().values())
     if mapping.shared_label:

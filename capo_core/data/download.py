@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from capo_core.data.formats.registry import download_sources
+from capo_core.data.catalog import Catalog
+from capo_core.data.formats.base import DownloadSource
+from capo_core.data.formats.registry import download_sources, format_of_source
+from capo_core.data.importing import ImportResult, read_dataset
+from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError, DataError
 from capo_core.file_download import Connection, ExpectedFile, download_file, verified
-from capo_core.progress import Progress, silent
+from capo_core.progress import Progress, part_of, silent
 from capo_core.workspace import Workspace
+
+
+def source_named(name: str) -> DownloadSource:
+    """Return the published data of this name.
+
+    Raises:
+        ConfigError: there are none; those whose names begin alike are named first.
+    """
+    sources = download_sources()
+    if name in sources:
+        return sources[name]
+    alike = [each for each in sources if name and each.startswith(name)]
+    raise ConfigError(
+        f"the source {name!r} is not known", expected=f"one of {', '.join(alike or sources)}"
+    )
 
 
 def fetch(
@@ -21,43 +41,110 @@ def fetch(
     url: str | None = None,
     timeout_s: float = 30,
     limit_s: float = 900,
-) -> Path:
-    """Download a source into the folder `downloads` of `workspace` and verify its checksum.
+) -> list[Path]:
+    """Download a source into the folder `downloads` of `workspace` and verify its checksums.
 
     A file that exists already, with the right checksum, is not downloaded again.
 
     Args:
-        url: alternative URL of the same file (the checksum stays); https, or http on this machine.
-        timeout_s: longest silence of the server. limit_s: longest download.
+        url: alternative URL of the same file, of several files of the folder with them (the
+            checksums stay); https, or http on this machine.
+        timeout_s: longest silence of the server. limit_s: longest download of a file.
 
-    Returns: the path of the file.
+    Returns: the paths of the files, in the order of `DownloadSource.files`.
 
     Raises:
         ConfigError: an unknown source, or an address that is not https.
         DataError: no connection, a wrong checksum, or a source without a download.
     """
-    sources = download_sources()
-    if source not in sources:
-        raise ConfigError(
-            f"the source {source!r} is not known", expected=f"one of {', '.join(sources)}"
-        )
-    about, by_hand = sources[source], sources[source].instructions(source)
-    if not about.url:
+    about = source_named(source)
+    by_hand = about.instructions()
+    if not about.files:
         raise DataError(f"{source} cannot be downloaded automatically", todo=by_hand)
-    target = workspace.root / "downloads" / about.file
-    expected = ExpectedFile(about.file, about.size, about.sha256)
-    if verified(target, expected):
-        progress(f"{about.file} exists already", 1.0)
-        return target
+    folder = workspace.root / "downloads"
+    if len(about.files) > 1:
+        folder = folder / source
     connection = Connection(timeout_s, limit_s, check=_check_address)
-    try:
-        return download_file(
-            url or about.url, target, expected, progress, connection=connection, todo=by_hand
+    paths, done = [], 0
+    for file in about.files:
+        target = folder / file.name
+        expected = ExpectedFile(file.name, file.size, file.sha256)
+        report = part_of(progress, done / about.size, (done + file.size) / about.size)
+        if verified(target, expected):
+            report(f"{file.name} exists already", 1.0)
+        else:
+            address = file.url if url is None else url
+            if url is not None and len(about.files) > 1:
+                address = f"{url.rstrip('/')}/{file.name}"
+            try:
+                download_file(
+                    address, target, expected, report, connection=connection, todo=by_hand
+                )
+            except OSError as error:
+                raise DataError(
+                    f"the file cannot be stored ({error.strerror})", where=str(target), todo=by_hand
+                ) from None
+        paths.append(target)
+        done += file.size
+    return paths
+
+
+def fetch_dataset(
+    source: str,
+    workspace: Workspace,
+    progress: Progress = silent,
+    *,
+    name: str = "",
+    url: str | None = None,
+    shares: tuple[float, float, float] | None = None,
+    seed: int = 0,
+) -> ImportResult:
+    """Download a published dataset and read it: all its files, with the splits they state.
+
+    Args:
+        name: of the dataset; "" for the source's.
+        url: see `fetch`. shares, seed: see `importing.read_dataset`.
+
+    Raises:
+        ConfigError, DataError: as `fetch` and `read_dataset`; the files are no dataset.
+    """
+    about = source_named(source)
+    if not about.is_dataset:
+        raise ConfigError(
+            f"{source} is no dataset: its files hold label distributions",
+            todo=f"fetch it with data fetch {source}, and open the files: {about.pattern}",
         )
-    except OSError as error:
-        raise DataError(
-            f"the file cannot be stored ({error.strerror})", where=str(target), todo=by_hand
-        ) from None
+    files = fetch(source, workspace, progress, url=url)
+    read = read_dataset(
+        [path for path in files if not path.name.endswith("_meta.json")],
+        name=name or source,
+        format=format_of_source(source).name,
+        shares=shares,
+        seed=seed,
+    )
+    notes = [f"downloaded from {_revision(about)}; licence: {about.licence}"]
+    if about.note:
+        notes.append(about.note)
+    return replace(read, report=replace(read.report, notes=(*read.report.notes, *notes)))
+
+
+def load_or_fetch(name: str, workspace: Workspace, progress: Progress = silent) -> Dataset:
+    """Return the dataset of this name; one that is published is downloaded and added if needed.
+
+    Raises:
+        ConfigError, DataError: as `fetch_dataset` and `Catalog.load`.
+    """
+    catalog = Catalog(workspace)
+    if name not in catalog.names() and name in download_sources():
+        read = fetch_dataset(name, workspace, progress)
+        catalog.add(read.dataset, read.report, replace=True)  # another process may have, too
+    return catalog.load(name)
+
+
+def _revision(about: DownloadSource) -> str:
+    """Return repository and commit of published files."""
+    owner, repository, commit = urlsplit(about.files[0].url).path.strip("/").split("/")[:3]
+    return f"{owner}/{repository} at commit {commit[:7]}"
 
 
 def _check_address(address: str) -> None:

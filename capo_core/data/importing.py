@@ -30,7 +30,7 @@ from capo_core.data.raw_annotations import RawAnnotations
 from capo_core.data.readers.sample import sheet_names
 from capo_core.data.readers.table import ImportSource, open_source
 from capo_core.data.rejected_rows import RejectedRows
-from capo_core.data.splits import assign_splits, split_sizes
+from capo_core.data.splits import Shares, assign_splits, split_problems, split_sizes
 from capo_core.data.validation import assemble
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError, DataError
@@ -137,7 +137,7 @@ def read_dataset(
     sheet: str | None = None,
     parts: Sequence[str] | None = None,
     annotators: Sequence[str] | None = None,
-    shares: tuple[float, float, float] | None = None,
+    shares: Shares | None = None,
     seed: int = 0,
     label_sets: str = "",
     limits: ImportLimits = LIMITS,
@@ -220,6 +220,10 @@ def read_dataset(
     elif not dataset.items["split"].any():
         dataset = assign_splits(dataset)
         notes.append("no split in the file: random 60/20/20 split of the items (seed 0)")
+    elif problems := split_problems(dataset):
+        notes.append(
+            f"the parts of the file are kept: {split_sizes(dataset)}. {' '.join(problems)}"
+        )
     report = ImportReport(
         source=", ".join(file.name for file in files),
         format=first.format.name,

@@ -10,6 +10,7 @@ import pandas as pd
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
 
+Shares = tuple[float, float, float]  # of train, validation and test, adding up to 1
 _COLUMNS = ("item_id", "text_a", "text_b")
 PARTS = ("train", "validation", "test")
 SHARES = (0.6, 0.2, 0.2)  # of VariErr's 500 items: 300, 100, 100
@@ -31,7 +32,7 @@ def part_named(word: str) -> str:
     return next((part for part, words in PART_WORDS.items() if folded in words), "")
 
 
-def parse_shares(text: str) -> tuple[float, float, float]:
+def parse_shares(text: str) -> Shares:
     """Return the shares of train, validation and test, adding up to 1.
 
     >>> parse_shares("300/100/100"), parse_shares("paper")
@@ -61,9 +62,7 @@ def parse_shares(text: str) -> tuple[float, float, float]:
     return (train, validation, test)
 
 
-def assign_splits(
-    dataset: Dataset, shares: tuple[float, float, float] = SHARES, seed: int = 0
-) -> Dataset:
+def assign_splits(dataset: Dataset, shares: Shares = SHARES, seed: int = 0) -> Dataset:
     """Return the dataset with every item in train, validation or test.
 
     Items with identical texts stay together. Sizes are the shares of the number of items, rounded
@@ -103,6 +102,17 @@ def split_sizes(dataset: Dataset) -> str:
     """Return the number of items of each part, as "300 train, 100 validation, 100 test"."""
     counts = dataset.items["split"].value_counts()
     return ", ".join(f"{int(counts.get(part, 0)):,} {part}" for part in PARTS)
+
+
+def split_problems(dataset: Dataset) -> list[str]:
+    """Return what a dataset cannot be used for because a part of it has no items, in sentences."""
+    sizes = dataset.items["split"].value_counts()
+    uses = {
+        "train": "Without training items no annotator can be imitated.",
+        "validation": "Without validation items training cannot choose its best step.",
+        "test": "Without test items imitations cannot be evaluated or judged in a study.",
+    }
+    return [use for part, use in uses.items() if not sizes.get(part, 0)]
 
 
 def largest_remainder(total: int, shares: tuple[float, ...]) -> list[int]:

@@ -143,7 +143,7 @@ def test_simulate_is_added_as_simulated(run):
 
 
 def test_fetch_tells_what_has_to_be_got_by_hand(run):
-    assert "le-wi-di.github.io" in run("fetch", "lewidi", code=2).stderr
+    assert "lewidi-paraphrase" in run("fetch", "lewidi", code=2).stderr
     assert "'snli'" in run("fetch", "snli", code=2).stderr
 
 

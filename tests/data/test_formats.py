@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from capo_core.cli import app
 from capo_core.dashboard.data.import_form import format_titles
+from capo_core.dashboard.ui.text import markdown
 from capo_core.data.columns import parse_mapping
 from capo_core.data.formats.base import DownloadSource, Format
 from capo_core.data.formats.registry import FORMATS, download_sources
@@ -48,7 +49,15 @@ def votes(monkeypatch):
         read=read_votes,
         matches=lambda source: source.text.startswith("#votes"),
         finish=note_mood,
-        download=DownloadSource("write to the town hall, ask for votes.txt", "votes.txt"),
+        downloads=(
+            DownloadSource(
+                name="votes",
+                title="Plain votes",
+                description="One vote a line",
+                by_hand="write to the town hall, ask for votes.txt",
+                pattern="votes.txt",
+            ),
+        ),
     )
     monkeypatch.setitem(FORMATS, "votes", added)
     return added
@@ -105,7 +114,13 @@ def test_the_import_form_offers_it(votes, tmp_path):
     assert not page.exception
     shown = " ".join(block.value for block in page.markdown)
     assert "Plain votes" in shown and "VariErr NLI" in shown and "LeWiDi" in shown
-    assert [button.label for button in page.button] == ["Download VariErr NLI"]
+    labels = [button.label for button in page.button]
+    assert labels == [
+        f"Download {markdown(source.title)}"
+        for source in download_sources().values()
+        if source.files and source.is_dataset
+    ]
+    assert "Download VariErr NLI" in labels and len(labels) == 5
 
 
 def _published(root):  # a script of its own: it imports what it needs
@@ -129,8 +144,9 @@ def test_json_formats_refuse_other_files(file, name):
 
 
 def test_download_sources_are_those_of_the_formats(votes):
-    assert {*download_sources()} == {"varierr", "lewidi", "votes"}
-    assert download_sources()["votes"] is votes.download
+    lewidi = {f"lewidi-{name}" for name in ("csc", "mp", "paraphrase", "varierr")}
+    assert {*download_sources()} == {"varierr", "mjd", "votes", *lewidi}
+    assert download_sources()["votes"] is votes.downloads[0]
 
 
 def test_the_guide_lists_every_format():

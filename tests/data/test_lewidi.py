@@ -88,7 +88,7 @@ def test_another_task_of_the_series_gets_its_scale_inferred(tmp_path):
         {"Ann1": "1", "Ann2": "4"},
         [],
         text={"context": "c", "response": "r"},
-        **{"annotation task": "sarcasm detection"},
+        **{"annotation task": "hate speech detection"},
     )
     task = read(tmp_path, {"q1": item}).dataset.task
     assert task.scale == LabelScale.between(1, 4)

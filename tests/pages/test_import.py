@@ -79,7 +79,9 @@ def test_files_of_two_annotators_and_the_label_of_a_tool(workspace):
     app.file_uploader[0].set_value(files)
     app.run()
     assert not app.exception
-    assert "or say whose rows these are" in " ".join(each.value for each in app.error)
+    assert not app.error
+    told = " ".join(each.value for each in app.info)
+    assert "Choose a column for Annotator, or enter above whose rows these are" in told
     box = next(each for each in app.checkbox if "from the files" in each.label)
     box.check().run()
     assert not app.exception and not app.error
@@ -100,3 +102,39 @@ def test_files_of_two_annotators_and_the_label_of_a_tool(workspace):
     choice.set_value("topic").run()
     assert not app.exception and not app.error
     assert "labels light" in shown(app)
+
+
+def test_the_mapping_shows_values_and_what_will_not_work_and_the_split_is_chosen(workspace):
+    app = open_page("data", view="import")
+    rows = ["Frage,P1: Urteil,P2: Urteil,Gruppe"]
+    rows += [f"Ist {n} gerade?,{'ja' if n % 2 else 'nein'},ja,{n}" for n in range(10)]
+    app.file_uploader[0].set_value([("urteile.csv", "\n".join(rows).encode(), "text/csv")])
+    app.run()
+    assert not app.exception and not app.error
+    assert "Choose a column for Item or First text" in " ".join(each.value for each in app.info)
+    first = next(each for each in app.selectbox if each.label == "First text \\*")
+    first.set_value("Frage").run()
+    assert not app.exception and not app.error
+    assert "10 items, 2 annotators, 20 annotations" in shown(app)
+    captions = " ".join(each.value for each in app.caption)
+    assert "Ist 0 gerade?" in captions and "10 values" in captions and "nein · ja" in captions
+    assert "No explanations: stability and imitation will not work" in " ".join(
+        each.value for each in app.warning
+    )
+    way = next(each for each in app.selectbox if each.label.startswith("Split: training"))
+    way.set_value("shares").run()
+    field = next(each for each in app.text_input if each.label == "Training/validation/test")
+    field.set_value("nonsense").run()
+    assert "cannot be used" in " ".join(each.value for each in app.error)
+    field = next(each for each in app.text_input if each.label == "Training/validation/test")
+    field.set_value("1/0/1").run()
+    assert "Without validation items" in " ".join(each.value for each in app.warning)
+    app.button(key="import.add").click().run()
+    assert not app.exception and "was added" in shown(app)
+    catalog = Catalog(workspace)
+    sizes = catalog.load("urteile").items["split"].value_counts().to_dict()
+    assert sizes == {"train": 5, "test": 5}
+    app.button(key="data.resplit.act").click().run()
+    assert not app.exception
+    split = catalog.load("urteile-seed-0").items["split"].value_counts().to_dict()
+    assert split == {"train": 6, "validation": 2, "test": 2}

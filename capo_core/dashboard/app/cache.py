@@ -20,6 +20,7 @@ from capo_core.data.formats.base import ReadOptions
 from capo_core.data.formats.registry import format_of
 from capo_core.data.importing import ImportResult, read_dataset
 from capo_core.data.readers.table import RawTable, open_source, table_of
+from capo_core.data.splits import Shares
 from capo_core.dataset import Dataset
 from capo_core.task import Task
 from capo_core.workspace import Workspace
@@ -86,6 +87,8 @@ def read(
     parts: tuple[str, ...] | None = None,
     annotators: tuple[str, ...] | None = None,
     sheet: str | None = None,
+    shares: Shares | None = None,
+    seed: int = 0,
 ) -> ImportResult:
     """Return the import of uploaded files, as it would be added."""
     return read_dataset(
@@ -98,4 +101,6 @@ def read(
         parts=parts,
         annotators=annotators,
         sheet=sheet,
+        shares=shares,
+        seed=seed,
     )

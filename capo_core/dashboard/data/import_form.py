@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -10,7 +11,10 @@ import streamlit as st
 from capo_core.dashboard.app import cache, datasets
 from capo_core.dashboard.app.page import PageContext
 from capo_core.dashboard.data import PAGE
+from capo_core.dashboard.data.form_words import in_form_words
 from capo_core.dashboard.data.import_report import import_report
+from capo_core.dashboard.data.mapping_form import choose_fields, choose_mapping
+from capo_core.dashboard.data.split_form import choose_split
 from capo_core.dashboard.ui import exports, url_state
 from capo_core.dashboard.ui.components import section_heading, show_error, show_headline, show_note
 from capo_core.dashboard.ui.item_html import annotators_html, answers, item_html
@@ -18,9 +22,8 @@ from capo_core.dashboard.ui.text import markdown
 from capo_core.dashboard.ui.theme import looks
 from capo_core.data import label_scales
 from capo_core.data.catalog import Catalog
-from capo_core.data.columns import AnnotatorColumns, ColumnMapping, guess_mapping
 from capo_core.data.export import provenance_of
-from capo_core.data.formats.registry import AUTO, FORMATS
+from capo_core.data.formats.registry import AUTO, FORMATS, download_sources
 from capo_core.data.importing import ImportResult
 from capo_core.data.joining import (
     ALL_SHEETS,
@@ -31,25 +34,15 @@ from capo_core.data.joining import (
     series_of,
 )
 from capo_core.data.label_sets import LABEL_SETS
+from capo_core.data.proposals import consequences
 from capo_core.data.readers.sample import sheet_names
-from capo_core.data.readers.table import RawTable
-from capo_core.data.splits import PARTS
+from capo_core.data.splits import PARTS, split_problems
 from capo_core.errors import CapoError
-from capo_core.formatting import count
+from capo_core.formatting import count, name_list, size
 from capo_core.task import NLI, PARAPHRASE, Task
+from capo_core.workspace import safe_name
 
-_NONE = "Not in file"
-_COLUMNS = {
-    "item_id": "Item",
-    "annotator_id": "Annotator",
-    "label": "Label",
-    "explanation": "Explanation",
-    "text_a": "First text",
-    "text_b": "Second text",
-    "valid": "Validation round",
-    "split": "Split",
-}
-_SHARED = ("item_id", "text_a", "text_b", "split")
+ADDED = "data.added"  # session state: the dataset that was just added
 _TASKS = {
     "found": "Detect from the file",
     "nli": "Natural language inference",
@@ -57,86 +50,6 @@ _TASKS = {
     "nominal": "Nominal labels …",
     "ordinal": "Ordinal scale …",
 }
-
-
-def choose_mapping(raw: RawTable, token: str) -> ColumnMapping:
-    """Show the guessed mapping for correction, and return the corrected one.
-
-    Args:
-        token: name of the upload; part of the widgets' keys, so that another file starts anew.
-    """
-    guessed = guess_mapping(raw.frame)
-    columns = [str(name) for name in raw.frame.columns]
-    with st.expander("Map columns", expanded=True):
-        st.dataframe(raw.frame.head(5), hide_index=True, key=f"import.{token}.preview")
-        form = st.segmented_control(
-            "One row per",
-            ["long", "wide"],
-            default="wide" if guessed.wide else "long",
-            required=True,
-            format_func={"long": "annotation", "wide": "item, with columns per annotator"}.get,
-            key=f"import.{token}.form",
-        )
-        if form == "wide":
-            return _wide(guessed, columns, token)
-        roles = _selectors(_COLUMNS, guessed, columns, token)
-        return ColumnMapping(**roles, annotation_id=guessed.annotation_id)
-
-
-def _selectors(
-    names: dict[str, str], guessed: ColumnMapping, columns: list[str], token: str
-) -> dict[str, str]:
-    chosen = {}
-    places = st.columns(4)
-    for position, (role, title) in enumerate(names.items()):
-        with places[position % 4]:
-            first = getattr(guessed, role) or ""
-            chosen[role] = st.selectbox(
-                title,
-                ["", *columns],
-                index=columns.index(first) + 1 if first in columns else 0,
-                format_func=lambda value: value or _NONE,
-                key=f"import.{token}.{role}",
-            )
-    return chosen
-
-
-def _wide(guessed: ColumnMapping, columns: list[str], token: str) -> ColumnMapping:
-    shared = {role: _COLUMNS[role] for role in _SHARED}
-    roles = _selectors(shared, guessed, columns, token)
-    frame = pd.DataFrame(
-        [
-            (one.annotator_id, one.label, one.explanation, one.id_column)
-            for one in guessed.annotators
-        ],
-        columns=["annotator", "label", "explanation", "id_column"],
-        dtype=object,
-    )
-    show_note(
-        "One line per annotator: name, label column, explanation column. Where the annotator is "
-        "not the same person in every row, the last column says where the row names the person."
-    )
-    choice = st.column_config.SelectboxColumn
-    edited = st.data_editor(
-        frame,
-        num_rows="dynamic",
-        hide_index=True,
-        key=f"import.{token}.wide",
-        column_config={
-            "annotator": st.column_config.TextColumn("Annotator", required=True),
-            "label": choice("Label column", options=columns, required=True),
-            "explanation": choice("Explanation column", options=["", *columns]),
-            "id_column": choice("Annotator column", options=["", *columns]),
-        },
-    ).fillna("")
-    annotators = tuple(
-        AnnotatorColumns(
-            str(row.annotator).strip(), row.label, row.explanation, id_column=row.id_column
-        )
-        for row in edited.itertuples()
-        if str(row.annotator).strip() and row.label
-    )
-    return ColumnMapping(**roles, annotators=annotators)
 
 
 def choose_task(token: str) -> Task | None:
@@ -166,31 +79,6 @@ def choose_task(token: str) -> Task | None:
     make = label_scales.nominal_scale if kind == "nominal" else label_scales.ordinal_scale
     scale = make(entered)
     return Task("annotation", scale)
-
-
-def choose_fields(path: Path, format_: str, token: str) -> ColumnMapping | None:
-    """Show which fields of a tool's export are label, explanation and texts; None to detect all."""
-    fields = cache.tool_fields(path, format_)
-    roles = {role: _COLUMNS[role] for role in ("label", "explanation", "text_a", "text_b")}
-    if not any(len(fields.get(role, ())) > 1 for role in roles):
-        return None
-    chosen: dict[str, str] = {}
-    with st.expander("Choose label, explanation and texts"):
-        places = st.columns(4)
-        for place, (role, title) in zip(places, roles.items(), strict=True):
-            options = ["", *fields.get(role, ())]
-            if role == "explanation":
-                options.append(_NONE)
-            with place:
-                value = st.selectbox(
-                    title,
-                    options,
-                    format_func=lambda name: name or "Detect",
-                    key=f"import.{token}.field.{role}",
-                )
-            if value:
-                chosen[role] = "" if value == _NONE else value
-    return ColumnMapping(**chosen) if chosen else None
 
 
 def choose_files(
@@ -307,22 +195,62 @@ def show(context: PageContext) -> None:
             help="How cells such as joy;anger or a list of labels are read. No file says so, and "
             "without an answer a file with such cells is refused.",
         )
+    read = _settings(path, paths, format_, token, valid=_valid_name(name, place=left))
+    if read is None:
+        return
     try:
-        raw = cache.raw_table(path, format_)
-        files = choose_files(paths, token)
-        mapping = choose_mapping(raw, token) if raw else choose_fields(path, format_, token)
-        task = choose_task(token)
-        result = cache.read(paths, name, format_, mapping, task, sets, *files)
+        result = cache.read(paths, name, format_, label_sets=sets, **read)
     except CapoError as error:
-        show_error(error)
+        show_error(in_form_words(error))
         return
     _preview(context, result)
+
+
+def _valid_name(name: str, place) -> bool:
+    """Return whether the dataset can have this name; say under the field why not."""
+    try:
+        safe_name(name)
+    except CapoError as error:
+        with place:
+            show_error(error)
+        return False
+    return True
+
+
+def _settings(
+    path: Path, paths: tuple[Path, ...], format_: str, token: str, *, valid: bool
+) -> dict[str, Any] | None:
+    """Show files, mapping, task and split, each with its own error; None until all can be used."""
+    try:
+        raw = cache.raw_table(path, format_)
+        parts, annotators, sheet = choose_files(paths, token)
+        if raw:
+            mapping = choose_mapping(raw, token, names_annotators=bool(annotators))
+        else:
+            mapping = choose_fields(path, format_, token)
+    except CapoError as error:
+        show_error(in_form_words(error))
+        return None
+    found: dict[str, Any] = {"mapping": mapping, "parts": parts, "annotators": annotators}
+    valid = valid and not (raw and mapping is None)
+    try:
+        found["task"] = choose_task(token)
+    except CapoError as error:
+        show_error(error)
+        valid = False
+    try:
+        found["shares"], found["seed"] = choose_split(token)
+    except CapoError as error:
+        show_error(error)
+        valid = False
+    return found | {"sheet": sheet} if valid else None
 
 
 def _preview(context: PageContext, result: ImportResult) -> None:
     dataset, report = result.dataset, result.report
     section_heading("Import preview")
     items, annotators = len(dataset.items), len(dataset.annotators)
+    same = [one.name for one in context.entries if one.fingerprint == dataset.fingerprint]
     show_headline(
         f"{count(items, 'item')}, {count(annotators, 'annotator')}, "
         f"{count(len(dataset.annotations), 'annotation')}; "
@@ -341,6 +269,15 @@ def _preview(context: PageContext, result: ImportResult) -> None:
     first = dataset.items.iloc[0]
     st.html(item_html(dataset.task, first["text_a"], first["text_b"]))
     st.html(annotators_html(answers(dataset, first["item_id"]), looks(dataset.annotators)))
+    for sentence in consequences(dataset):
+        st.warning(sentence)
+    for problem in split_problems(dataset):
+        st.warning(f"{problem} Choose another split above.")
+    if same:
+        st.info(
+            f"These are the items and annotations of {markdown(name_list(same))}, which is in this "
+            "workspace already; adding them makes a second dataset."
+        )
     exists = any(one.name == dataset.name and not one.shipped for one in context.entries)
     replace = exists and st.checkbox(f"Replace the existing dataset {markdown(dataset.name)}")
     if st.button(f"Add {markdown(dataset.name)}", type="primary", key="import.add"):
@@ -349,6 +286,7 @@ def _preview(context: PageContext, result: ImportResult) -> None:
         except CapoError as error:
             show_error(error)
             return
+        st.session_state[ADDED] = dataset.name
         url_state.put(PAGE, {url_state.DATASET: dataset.name, "view": "dataset"})
         st.rerun()
 
@@ -360,20 +298,22 @@ def _labels(labels: tuple[str, ...]) -> str:
 
 def _download(context: PageContext) -> None:
     section_heading("Or start with published data")
-    published = [each for each in FORMATS.values() if each.download]
-    for place, each in zip(st.columns(len(published), gap="large"), published, strict=True):
-        with place, st.container(border=True, height="stretch"):
-            st.markdown(f"**{markdown(each.title)}**: {markdown(each.description)}.")
-            if each.download.url:
-                if st.button(f"Download {markdown(each.title)}", key=f"import.{each.name}"):
-                    _fetch(context, each.name)
-            else:
-                steps = each.download.by_hand
-                show_note(f"{steps[:1].upper()}{steps[1:]} and upload {each.download.file} above.")
+    published = [each for each in download_sources().values() if each.is_dataset]
+    for row in range(0, len(published), 3):
+        for place, each in zip(st.columns(3, gap="large"), published[row : row + 3], strict=False):
+            with place, st.container(border=True, height="stretch"):
+                st.markdown(f"**{markdown(each.title)}**: {markdown(each.description)}.")
+                if each.files:
+                    show_note(f"{size(each.size)}; licence: {markdown(each.licence)}.")
+                    if st.button(f"Download {markdown(each.title)}", key=f"import.{each.name}"):
+                        _fetch(context, each.name)
+                else:
+                    steps = each.by_hand
+                    show_note(f"{steps[:1].upper()}{steps[1:]} and upload {each.pattern} above.")
 
 
 def _fetch(context: PageContext, source: str) -> None:
-    from capo_core.data.download import fetch
+    from capo_core.data.download import fetch_dataset
 
     bar = st.progress(0.0, text="Connecting …")
 
@@ -381,13 +321,13 @@ def _fetch(context: PageContext, source: str) -> None:
         bar.progress(min(1.0, max(0.0, share)), text=markdown(what[:1].upper() + what[1:]))
 
     try:
-        path = fetch(source, context.workspace, progress)
         name = datasets.free_name(source, [entry.name for entry in context.entries])
-        result = cache.read((path,), name, source, None, None)
+        result = fetch_dataset(source, context.workspace, progress, name=name)
         Catalog(context.workspace).add(result.dataset, result.report)
     except CapoError as error:
         bar.empty()
         show_error(error)
         return
+    st.session_state[ADDED] = result.dataset.name
     url_state.put(PAGE, {url_state.DATASET: result.dataset.name, "view": "dataset"})
     st.rerun()

@@ -6,8 +6,8 @@ import pandas as pd
 import streamlit as st
 
 from capo_core.dashboard.app import cache, datasets
-from capo_core.dashboard.app.page import PageContext, guarded
-from capo_core.dashboard.data import PAGE, import_form
+from capo_core.dashboard.app.page import PageContext, guarded, page_link
+from capo_core.dashboard.data import PAGE, import_form, split_form
 from capo_core.dashboard.data.import_report import import_report
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import (
@@ -24,6 +24,7 @@ from capo_core.dashboard.ui.text import markdown
 from capo_core.dashboard.ui.theme import looks
 from capo_core.data.catalog import Catalog, Entry
 from capo_core.data.crowd_counts import NO_ANNOTATORS
+from capo_core.data.splits import split_problems
 from capo_core.dataset import Dataset
 
 _VIEWS = {"dataset": "This dataset", "import": "Import", "all": "All datasets"}
@@ -43,10 +44,26 @@ def show(context: PageContext) -> None:
         _remove_button(context)
         return
     dataset = cache.dataset(context.workspace, context.entry)
+    _next_steps(context)
     _description(context, dataset)
     _import_log(context)
     _first_items(dataset)
     _export(context)
+
+
+def _next_steps(context: PageContext) -> None:
+    """Show, once after an import, where to go on."""
+    if st.session_state.pop(import_form.ADDED, None) != context.entry.name:
+        return
+    with st.container(border=True):
+        st.markdown(f"**{markdown(context.entry.name)} was added.** Next:")
+        with st.container(horizontal=True):
+            if context.entry.annotators:
+                page_link(context, "annotators", "Read the annotators’ explanations")
+                page_link(context, "stability", "Measure how identifiable they are")
+                page_link(context, "finetune", "Fine-tune on an annotator")
+            else:
+                page_link(context, "distributions", "Compare label distributions")
 
 
 def _description(context: PageContext, dataset: Dataset) -> None:
@@ -64,7 +81,7 @@ def _description(context: PageContext, dataset: Dataset) -> None:
         show_note(f"Origin: {_without_backticks(entry.origin)}")
     with side_by_side("about", [1, 1]) as (left, right):
         _annotators(left, entry, dataset)
-        _splits(right, entry, dataset)
+        _splits(right, context, dataset)
 
 
 def _annotators(place, entry: Entry, dataset: Dataset) -> None:
@@ -83,7 +100,8 @@ def _annotators(place, entry: Entry, dataset: Dataset) -> None:
         )
 
 
-def _splits(place, entry: Entry, dataset: Dataset) -> None:
+def _splits(place, context: PageContext, dataset: Dataset) -> None:
+    entry = context.entry
     with place:
         section_heading(
             "Split: training / validation / test",
@@ -104,6 +122,9 @@ def _splits(place, entry: Entry, dataset: Dataset) -> None:
                 key="data.splits",
                 file_name=f"{entry.name}-splits",
             )
+            for problem in split_problems(dataset):
+                show_note(problem)
+        split_form.resplit(context, dataset)
 
 
 def _import_log(context: PageContext) -> None:

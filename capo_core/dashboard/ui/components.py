@@ -52,8 +52,10 @@ def show_not_here(page: str, error: url_state.NotHereError) -> None:
 
 def show_error(error: CapoError) -> None:
     """Show an error: what happened and where, what was expected, what to do."""
-    head = f"{error.where}: {error.what}" if error.where else error.what
-    lines = [f"**{markdown(_sentence(head))}**"]
+    head = _sentence(error.what)
+    if error.where:  # a file's name keeps its letters
+        head = f"{error.where}: {_sentence(error.what, capital=False)}"
+    lines = [f"**{markdown(head)}**"]
     if error.expected:
         lines.append(f"Expected: {markdown(_sentence(error.expected, capital=False))}")
     if error.todo:

@@ -17,29 +17,61 @@ AnnotatorDetails = dict[str, dict[str, str]]  # annotator → what a metadata fi
 
 
 @dataclass(frozen=True)
-class DownloadSource:
-    """A published file, or how a person gets it.
+class PublishedFile:
+    """A published file at a fixed revision.
 
     Attributes:
-        by_hand: where to get the file, in an imperative phrase: "download x.json from https://…".
-        file: the file's name, for the folder `downloads` and for the command that imports it.
-        url: the file, at a fixed revision; "" if it cannot be downloaded without a person.
-        sha256: checksum (hex) of the file. size: its bytes.
-        note: what else to know when importing it by hand.
+        name: the file's name in the workspace.
+        url: its address.
+        sha256: checksum (hex). size: its bytes.
     """
 
-    by_hand: str
-    file: str
-    url: str = ""
-    sha256: str = ""
-    size: int = 0
-    note: str = ""
+    name: str
+    url: str
+    sha256: str
+    size: int
 
-    def instructions(self, name: str) -> str:
-        """Return how to get and import the file by hand, as the dataset `name`."""
-        note = f" ({self.note})" if self.note else ""
-        command = f"python -m capo_core data import {self.file} --name {name}"
-        return f"{self.by_hand} and import it: {command}{note}"
+
+@dataclass(frozen=True)
+class DownloadSource:
+    """Published data, for `data fetch NAME`.
+
+    Attributes:
+        name: for the command, and of the dataset.
+        title: name on screen. description: one sentence, without the final period.
+        by_hand: where to get the files, in an imperative phrase: "download x.json from https://…".
+        files: all files of the dataset, also those that describe others; () if a person has to
+            get them.
+        licence: as its publishers state it, or that they state none.
+        note: what else a user has to know, in a sentence without the final period.
+        pattern: the files as an argument of the command that imports them by hand.
+        is_dataset: whether the files are a dataset; if not, `distributions … --file` reads them.
+    """
+
+    name: str
+    title: str
+    description: str
+    by_hand: str
+    pattern: str
+    files: tuple[PublishedFile, ...] = ()
+    licence: str = ""
+    note: str = ""
+    is_dataset: bool = True
+
+    @property
+    def size(self) -> int:
+        """The bytes of all files."""
+        return sum(file.size for file in self.files)
+
+    def instructions(self) -> str:
+        """Return how to get the files by hand, and what to do with them."""
+        if not self.is_dataset:
+            return f"{self.by_hand} and open them: {self.pattern}"
+        one = "it" if len(self.files) < 2 else "them"
+        return (
+            f"{self.by_hand} and import {one}: "
+            f"python -m capo_core data import {self.pattern} --name {self.name}"
+        )
 
 
 @dataclass(frozen=True)
@@ -85,7 +117,7 @@ class Format:
             annotators), so that it is read along with them and never imported by itself.
         finish: a last look at path, dataset and notes, for a note of the format's own and for what
             a file beside it says of the annotators.
-        download: where the published data are; None for a format without any.
+        downloads: published data of this format.
         file_per_annotator: the files of a dataset are one for each annotator, so that any number of
             them in a folder belong together.
         needs_json: only JSON files can be of this format.
@@ -102,7 +134,7 @@ class Format:
     fields: Callable[[ImportSource, ReadOptions], dict[str, list[str]]] | None = None
     accompanies: Callable[[ImportSource], bool] | None = None
     finish: Callable[[Path, Dataset, list[str]], AnnotatorDetails] | None = None
-    download: DownloadSource | None = None
+    downloads: tuple[DownloadSource, ...] = ()
     file_per_annotator: bool = False
     needs_json: bool = False
     needs_mapping: bool = False

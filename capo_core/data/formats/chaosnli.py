@@ -15,7 +15,7 @@ import pandas as pd
 from capo_core.data.columns import SYNONYMS, normalised_name
 from capo_core.data.crowd_counts import LabelCounts, counts_of, flat, is_label_numbers
 from capo_core.data.formats.answers import parsed_cell
-from capo_core.data.formats.base import Format, ReadOptions
+from capo_core.data.formats.base import DownloadSource, Format, PublishedFile, ReadOptions
 from capo_core.data.raw_annotations import RAW_COLUMNS, RawAnnotations, role_name
 from capo_core.data.readers.encoding import cell_text
 from capo_core.data.readers.records import records_of
@@ -159,6 +159,63 @@ def _item(record: Mapping[str, Any]) -> str:
     return cell_text(record.get(known)).strip() if known else ""
 
 
+_MJD_REPOSITORY = "https://raw.githubusercontent.com/mainlp/MJD-Estimator"
+_MJD_EXPLANATIONS = (
+    f"{_MJD_REPOSITORY}/c0bd934e353812a4c1df2c63742d9420e223d52c/Model-Explanation/"
+    "Llama3-explanations/Llama3-model-explanation-main"
+)
+_MJD_CLASSIFIERS = (
+    f"{_MJD_REPOSITORY}/f993e1745914b22fee432caf832ca2cb6e647377/MJD-fine-tuning/data/"
+    "chaos_dev_test"
+)
+_MJD = DownloadSource(
+    name="mjd",
+    title="ChaosNLI and VariErr, of MJD-Estimator",
+    description="341 items with crowd shares, four human and Llama 3's explanations, and ChaosNLI "
+    "shares of 629 + 629 items to develop and test classifiers (Chen et al., 2024 and 2025)",
+    by_hand="download MJD-generator/NLI_explanations.json, the two files of "
+    "MJD-fine-tuning/data/chaos_dev_test and Label-Free-first.json and "
+    "VariErr-Label-Guided-first.json of Model-Explanation/Llama3-explanations from "
+    "https://github.com/mainlp/MJD-Estimator on any machine",
+    pattern="python -m capo_core distributions compare --file NLI_explanations.json",
+    is_dataset=False,
+    licence="Apache 2.0 for the code of its repository; the labels are ChaosNLI's (CC BY-NC 4.0), "
+    "and of VariErr none is stated",
+    files=(
+        PublishedFile(
+            "NLI_explanations.json",
+            f"{_MJD_REPOSITORY}/1a4826c033e208687fa899073c0ac646182c562a/MJD-generator/"
+            "NLI_explanations.json",
+            "3ce41d45810ea9c58e29317fb1a4d29c19f922d8f71bfa80dc2a1ba257961d98",
+            230_667,
+        ),
+        PublishedFile(
+            "chaosnli_dev.json",
+            f"{_MJD_CLASSIFIERS}/dev.json",
+            "27f58ba66049e893313f27c2199164e49d4514fdc15c951e2f9bf900764b33fc",
+            148_259,
+        ),
+        PublishedFile(
+            "chaosnli_test.json",
+            f"{_MJD_CLASSIFIERS}/test.json",
+            "0b931367354a4c4de8a4144d772bc15006fdcc9abb4333d7d49e4f78f4cdf15f",
+            144_490,
+        ),
+        PublishedFile(
+            "llama3_explanations_label_free_first.json",
+            f"{_MJD_EXPLANATIONS}/Label-Free-first.json",
+            "af64f365c89b045ff1c90f25d4ae1ff4dee1edec0de6de83fdb5e99aae674234",
+            218_864,
+        ),
+        PublishedFile(
+            "llama3_explanations_varierr_guided_first.json",
+            f"{_MJD_EXPLANATIONS}/VariErr-Label-Guided-first.json",
+            "5b675be1f8ce1be6f60ac343dc8ea3e3d9a39852fb022116e707ddfab2dc7eeb",
+            275_314,
+        ),
+    ),
+)
+
 FORMAT = Format(
     name="crowd-counts",
     title="Crowd counts",
@@ -168,4 +225,5 @@ FORMAT = Format(
     general=True,
     read=read,
     matches=matches,
+    downloads=(_MJD,),
 )

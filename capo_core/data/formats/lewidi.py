@@ -16,7 +16,8 @@ from typing import Any
 
 import pandas as pd
 
-from capo_core.data.formats.base import AnnotatorDetails, DownloadSource, Format, ReadOptions
+from capo_core.data.formats.base import AnnotatorDetails, Format, ReadOptions
+from capo_core.data.formats.lewidi_files import SOURCES
 from capo_core.data.limits import LIMITS, read_bytes
 from capo_core.data.raw_annotations import RAW_COLUMNS, RawAnnotations
 from capo_core.data.readers.encoding import cell_text
@@ -26,9 +27,28 @@ from capo_core.data.rejected_rows import RejectedRows, quoted
 from capo_core.dataset import Dataset
 from capo_core.errors import DataError
 from capo_core.formatting import name_list
-from capo_core.task import NLI, PARAPHRASE, Task
+from capo_core.task import NLI, PARAPHRASE, LabelScale, Task
 
-_TASKS = {"natural language inference": NLI, "paraphrase detection": PARAPHRASE}
+SARCASM = Task(
+    name="sarcasm rating",
+    scale=LabelScale.between(1, 6),
+    role_a="context",
+    role_b="response",
+    instruction="How sarcastic is the response, from 1 (not at all) to 6 (completely)?",
+)
+IRONY = Task(
+    name="irony detection",
+    scale=LabelScale(("0", "1")),
+    role_a="post",
+    role_b="reply",
+    instruction="Is the reply to the post ironic (1) or not (0)?",
+)
+_TASKS = {
+    "natural language inference": NLI,
+    "paraphrase detection": PARAPHRASE,
+    "sarcasm detection": SARCASM,
+    "irony detection": IRONY,
+}
 _NEEDED = ("annotations", "text")
 
 
@@ -272,11 +292,6 @@ FORMAT = Format(
     matches=matches,
     accompanies=describes_annotators,
     finish=read_metadata,
-    download=DownloadSource(
-        by_hand="register on the shared task's Codabench page (https://le-wi-di.github.io links "
-        "to it), download and unpack its archive,",
-        file="Paraphrase_train.json",
-        note="keep Paraphrase_annotators_meta.json in the same folder; it is read as well",
-    ),
+    downloads=SOURCES,
     needs_json=True,
 )

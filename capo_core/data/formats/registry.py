@@ -56,5 +56,14 @@ def format_of(name: str, source: ImportSource) -> Format:
 
 
 def download_sources() -> dict[str, DownloadSource]:
-    """Return the published data of all formats that have some, by the format's name."""
-    return {name: each.download for name, each in FORMATS.items() if each.download}
+    """Return the published data of all formats, by their names for `data fetch`."""
+    found = [source for each in FORMATS.values() for source in each.downloads]
+    return {source.name: source for source in sorted(found, key=lambda source: source.name)}
+
+
+def format_of_source(name: str) -> Format:
+    """Return the format of published data; `KeyError` if there are none of this name."""
+    for each in FORMATS.values():
+        if any(source.name == name for source in each.downloads):
+            return each
+    raise KeyError(name)

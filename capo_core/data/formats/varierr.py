@@ -18,7 +18,13 @@ from typing import Any
 
 import pandas as pd
 
-from capo_core.data.formats.base import AnnotatorDetails, DownloadSource, Format, ReadOptions
+from capo_core.data.formats.base import (
+    AnnotatorDetails,
+    DownloadSource,
+    Format,
+    PublishedFile,
+    ReadOptions,
+)
 from capo_core.data.raw_annotations import RAW_COLUMNS, RawAnnotations
 from capo_core.data.readers.encoding import cell_text
 from capo_core.data.readers.json_records import (
@@ -179,13 +185,26 @@ FORMAT = Format(
     sign="objects with 'context', 'statement' and lists 'entailment', 'neutral', 'contradiction'",
     matches=matches,
     finish=add_validity_note,
-    download=DownloadSource(
-        by_hand="download varierr.json from https://github.com/mainlp/VariErr-NLI on any machine",
-        file="varierr.json",
-        url="https://raw.githubusercontent.com/mainlp/VariErr-NLI/"
-        "b2cbdd3bc3ca2a618fc16ac078f471623152c923/varierr.json",
-        sha256="c8f9a634a69d72a6c390047ac242562b80a8caac08db19714db3f98bd40e13ea",
-        size=1_007_091,
+    downloads=(
+        DownloadSource(
+            name="varierr",
+            title="VariErr NLI",
+            description="500 items of natural language inference, four annotators, 1,933 "
+            "explanations with judgments of validity, and ChaosNLI's crowd counts",
+            by_hand="download varierr.json from https://github.com/mainlp/VariErr-NLI on any "
+            "machine",
+            pattern="varierr.json",
+            licence="none stated in its repository",
+            files=(
+                PublishedFile(
+                    "varierr.json",
+                    "https://raw.githubusercontent.com/mainlp/VariErr-NLI/"
+                    "b2cbdd3bc3ca2a618fc16ac078f471623152c923/varierr.json",
+                    "c8f9a634a69d72a6c390047ac242562b80a8caac08db19714db3f98bd40e13ea",
+                    1_007_091,
+                ),
+            ),
+        ),
     ),
     needs_json=True,
 )

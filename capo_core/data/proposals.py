@@ -1,0 +1,123 @@
+"""What the import form shows of columns, and proposes for them, before anything is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import pandas as pd
+
+from capo_core.data.columns import AnnotatorColumns
+from capo_core.dataset import Dataset
+from capo_core.formatting import count, percent
+
+_PREFIX = re.compile(r"\s*(?P<who>[^:|/–—]{1,30}?)\s*(?:[:|/]|\s[-–—])\s*(?P<rest>\S.*)")
+_SAMPLED = 2000  # rows looked at
+_FEW = 12  # different values that a column of labels has at most
+
+
+def sample_values(cells: pd.Series, most: int = 3, characters: int = 28) -> str:
+    """Return the first different values of a column and how many there are, for beside a field.
+
+    >>> sample_values(pd.Series(["yes", "no", "", "yes"]))
+    'yes · no (2 values, 1 empty)'
+    """
+    stripped = [text.strip() for text in cells.head(_SAMPLED).tolist()]
+    values = list(dict.fromkeys(text for text in stripped if text))
+    if not values:
+        return "empty"
+    shown = [
+        value if len(value) <= characters else f"{value[: characters - 1].rstrip()}…"
+        for value in (" ".join(each.split()) for each in values[:most])
+    ]
+    about = [count(len(values), "value")]
+    if empty := stripped.count(""):
+        about.append(f"{empty:,} empty")
+    if len(cells) > _SAMPLED:
+        about.append(f"of the first {_SAMPLED:,} rows")
+    more = " …" if len(values) > most else ""
+    return f"{' · '.join(shown)}{more} ({', '.join(about)})"
+
+
+def prefixed_columns(frame: pd.DataFrame, taken: set[str]) -> tuple[AnnotatorColumns, ...]:
+    """Return the annotators of columns such as "P1: Urteil" and "P1: Kommentar", by their values.
+
+    At least two prefixes must have the same columns, one with few different values (the label) and
+    at most one with sentences (the explanation); () if the table is not of this kind.
+    """
+    groups: dict[str, dict[str, str]] = {}
+    for name in map(str, frame.columns):
+        match = _PREFIX.fullmatch(name) if name not in taken else None
+        if match:
+            groups.setdefault(match["who"], {})[match["rest"].strip().casefold()] = name
+    if len(groups) < 2:
+        return ()
+    common = set.intersection(*(set(columns) for columns in groups.values()))
+    labels = [rest for rest in common if _is_label(frame, groups, rest)]
+    texts = [rest for rest in common if _is_text(frame, groups, rest)]
+    if len(labels) != 1 or len(texts) > 1:
+        return ()
+    return tuple(
+        AnnotatorColumns(who, columns[labels[0]], columns[texts[0]] if texts else "")
+        for who, columns in groups.items()
+    )
+
+
+def _cells(frame: pd.DataFrame, groups: dict[str, dict[str, str]], rest: str) -> list[str]:
+    return [
+        text.strip()
+        for columns in groups.values()
+        for text in frame[columns[rest]].head(_SAMPLED).tolist()
+        if text.strip()
+    ]
+
+
+def _is_label(frame: pd.DataFrame, groups: dict[str, dict[str, str]], rest: str) -> bool:
+    cells = _cells(frame, groups, rest)
+    return bool(cells) and len(set(cells)) <= min(_FEW, max(2, len(cells) // 2))
+
+
+def _is_text(frame: pd.DataFrame, groups: dict[str, dict[str, str]], rest: str) -> bool:
+    cells = _cells(frame, groups, rest)
+    return len(set(cells)) > _FEW or (
+        bool(cells) and sum(len(text) for text in cells) / len(cells) > 20
+    )
+
+
+def consequences(dataset: Dataset) -> list[str]:
+    """Return what a dataset cannot be used for, in sentences; [] if nothing stands in the way."""
+    if not len(dataset.annotations):
+        return []  # crowd counts alone: the import says so itself
+    told = []
+    texts = [text.strip() for text in dataset.annotations["explanation"].tolist()]
+    given = sum(map(bool, texts))
+    if not given:
+        told.append(
+            "No explanations: stability and imitation will not work. Agreement and label "
+            "distributions will."
+        )
+    elif given < len(texts):
+        without = len(texts) - given
+        told.append(
+            f"{without:,} of {count(len(texts), 'annotation')} ({percent(without / len(texts))}) "
+            f"{'has' if without == 1 else 'have'} no explanation; stability and imitation use the "
+            "others."
+        )
+    if len(dataset.annotators) == 1:
+        told.append("One annotator: there is nobody to compare with, so stability and CAPO will "
+                    "not work.")  # fmt: skip
+    elif dataset.annotations.groupby("item_id")["annotator_id"].nunique().max() == 1:
+        told.append(
+            "No item has two annotators: agreement cannot be computed, CAPO has no pairs, and "
+            "annotator and item cannot be told apart."
+        )
+    if len(dataset.items) == 1:
+        told.append("One item: nothing can be held out, so stability and imitation will not work.")
+    return told + _without_texts(dataset.items)
+
+
+def _without_texts(items: pd.DataFrame) -> Sequence[str]:
+    if (items["text_a"] == items["item_id"]).all():
+        return ["No texts: the identifier stands in place of each item's text, so that a model "
+                "sees no item."]  # fmt: skip
+    return []

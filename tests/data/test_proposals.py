@@ -1,0 +1,107 @@
+"""What the import form shows of columns and proposes for them, and what a dataset lacks."""
+
+import pandas as pd
+import pytest
+
+from capo_core.dashboard.data.form_words import in_form_words
+from capo_core.data.columns import guess_mapping
+from capo_core.data.importing import read_dataset
+from capo_core.data.proposals import consequences, prefixed_columns, sample_values
+from capo_core.data.splits import split_problems
+from capo_core.errors import DataError
+
+
+def test_values_beside_a_field():
+    cells = pd.Series(["a" * 40, "b", "", "a" * 40, "c", "d"])
+    assert sample_values(cells) == f"{'a' * 27}… · b · c … (4 values, 1 empty)"
+    assert sample_values(pd.Series(["", " "])) == "empty"
+    assert sample_values(pd.Series(["x\n y"])) == "x y (1 value)"
+
+
+def frame(columns, rows=6):
+    return pd.DataFrame({name: [make(n) for n in range(rows)] for name, make in columns.items()})
+
+
+def why(who):
+    return lambda n: f"{who} thinks that number {n} is clear"
+
+
+def test_a_prefix_of_several_columns_is_an_annotator():
+    table = frame({
+        "Text": lambda n: f"t{n}",
+        "P1: Urteil": lambda n: "ja" if n % 2 else "nein", "P1: Kommentar": why("one"),
+        "P2: Urteil": lambda n: "ja", "P2: Kommentar": why("two"),
+    })  # fmt: skip
+    found = prefixed_columns(table, {"Text"})
+    assert [(one.annotator_id, one.label, one.explanation) for one in found] == [
+        ("P1", "P1: Urteil", "P1: Kommentar"),
+        ("P2", "P2: Urteil", "P2: Kommentar"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"P1: a": lambda n: "x", "note": why("n")},  # one prefix
+        {"P1: a": lambda n: "x", "P1: b": lambda n: "y", "P2: a": lambda n: "x",
+         "P2: b": lambda n: "z"},  # two columns may be the label
+        {"P1: a": lambda n: "x", "P2: b": lambda n: "x"},  # nothing in common
+        {"P1: a": why("one"), "P2: a": why("two")},  # no label
+    ],
+)  # fmt: skip
+def test_other_tables_with_colons_are_left_alone(columns):
+    assert prefixed_columns(frame(columns, 20), set()) == ()
+
+
+def test_remarks_in_names_and_numbers_of_questions_are_understood():
+    mapping = guess_mapping(frame({
+        "Q. Nr": str, "premise": why("p"),
+        "P1: verdict": lambda n: "yes", "P1: comment (free text)": why("one"),
+        "P2: verdict": lambda n: "no", "P2: comment (free text)": why("two"),
+    }))  # fmt: skip
+    assert mapping.item_id == "Q. Nr"
+    assert [(one.annotator_id, one.explanation) for one in mapping.annotators] == [
+        ("P1", "P1: comment (free text)"),
+        ("P2", "P2: comment (free text)"),
+    ]
+
+
+def dataset(tmp_path, rows, header="item_id,annotator_id,label,explanation,text_a,split"):
+    path = tmp_path / "votes.csv"
+    path.write_text("\n".join([header, *rows]) + "\n")
+    return read_dataset(path, name="v").dataset
+
+
+def test_what_a_dataset_cannot_be_used_for(tmp_path):
+    sound = ["1,a,yes,so,T,train", "1,b,no,why,T,train", "2,a,yes,so,U,test",
+             "2,b,no,so,U,test"]  # fmt: skip
+    good = dataset(tmp_path, sound)
+    assert consequences(good) == []
+    assert split_problems(good) == [
+        "Without validation items training cannot choose its best step."
+    ]
+    none = dataset(tmp_path, [row.replace("so", "").replace("why", "") for row in sound])
+    assert "stability and imitation will not work" in consequences(none)[0]
+    some = dataset(tmp_path, [row.replace("why", "") for row in sound])
+    assert consequences(some) == [
+        "1 of 4 annotations (25\u00a0%) has no explanation; stability and imitation use the others."
+    ]
+    alone = dataset(tmp_path, sound[::2])
+    assert any(each.startswith("One annotator") for each in consequences(alone))
+    apart = dataset(tmp_path, [sound[0], sound[3]])
+    assert any("No item has two annotators" in each for each in consequences(apart))
+    bare = dataset(tmp_path, ["1,a,yes,so", "1,b,no,so", "2,a,no,so"],
+                   "item_id,annotator_id,label,explanation")  # fmt: skip
+    assert any(each.startswith("No texts") for each in consequences(bare))
+
+
+def test_errors_are_told_in_the_words_of_the_form():
+    error = in_form_words(
+        DataError("no column was found for text_a", expected="columns item_id, annotator_id",
+                  todo="choose the column for text_a", option="--map text_a=COLUMN")
+    )  # fmt: skip
+    assert str(error) == (
+        "no column was found for First text. Expected: columns Item, Annotator. What to do: choose "
+        "the column for First text."
+    )
+    assert isinstance(error, DataError) and error.option == "--map text_a=COLUMN"
