@@ -3,8 +3,9 @@
 `first` in a fresh process and a fresh workspace object, `again` the median of ten more; `advance`
 is a look at the queue with nothing to begin. `page` is what the server computes until a view of
 the page is whole, beginning with the call of the page, in a session of its own; the process has
-shown the page of an empty workspace before, since importing is done once. `cpu` beside it is the
-processor's time, which other work on the machine does not lengthen.
+shown the page of an empty workspace before, since importing is done once. `click` is another run
+of the same session: the list filtered, sorted by group, two runs chosen. `cpu` beside the seconds
+by the clock is the processor's time, which other work on the machine does not lengthen.
 """
 
 import json
@@ -15,8 +16,11 @@ import time
 from pathlib import Path
 
 from measuring import ROOT, report
+from streamlit import config as streamlit_config
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
+from capo_core.cli.start import SCRIPT
 from capo_core.imitation.training.config import SftConfig
 from capo_core.runs import queue
 from capo_core.runs import run as runs_run
@@ -54,23 +58,52 @@ def listed(workspace: Workspace) -> float:
     return took
 
 
-def page(view: str, **query: str) -> dict:
-    """Seconds until a view of the page stands, by the clock and of the processor; medians of 5."""
-    walls, processor = [], []
-    for _ in range(5):
-        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
-        for key, value in {"dataset": "demo-nli", "view": view, **query}.items():
-            app.query_params[key] = value
-        app.switch_page("pages/finetune.py")
-        start, cpu = time.perf_counter(), time.process_time()
-        app.run()
-        walls.append(time.perf_counter() - start)
-        processor.append(time.process_time() - cpu)
-        assert not app.exception, app.exception
+def opened(view: str, **query: str) -> AppTest:
+    app = AppTest.from_file(str(SCRIPT), default_timeout=120)
+    for key, value in {"dataset": "demo-nli", "view": view, **query}.items():
+        app.query_params[key] = value
+    app._page_hash = calc_hash("finetune")  # as for an address
+    return app
+
+
+def measured(app: AppTest) -> tuple[float, float]:
+    start, cpu = time.perf_counter(), time.process_time()
+    app.run()
+    took = time.perf_counter() - start, time.process_time() - cpu
+    assert not app.exception, app.exception
+    return took
+
+
+def medians(times: list[tuple[float, float]]) -> dict:
+    walls, processor = zip(*times, strict=True)
     return {
         "wall_s": round(statistics.median(walls), 3),
         "cpu_s": round(statistics.median(processor), 3),
     }
+
+
+def page(view: str, **query: str) -> dict:
+    """Seconds until a view of the page stands, by the clock and of the processor; medians of 5."""
+    return medians([measured(opened(view, **query)) for _ in range(5)])
+
+
+def clicks() -> dict:
+    """Seconds of a click in the list of all runs, for each kind of click; medians of 5."""
+    app = opened("runs")
+    measured(app)
+    found = {}
+    for name, query in (
+        ("again", {}),
+        ("filtered", {"state": "succeeded"}),
+        ("compared", {"pick": "demo-nli-sft-A-00000000~demo-nli-sft-A-00000001"}),
+    ):
+        times = []
+        for _ in range(5):
+            for key, value in query.items():
+                app.query_params[key] = value
+            times.append(measured(app))
+        found[name] = medians(times)
+    return found
 
 
 def pages(workspace: Workspace) -> dict:
@@ -80,10 +113,17 @@ def pages(workspace: Workspace) -> dict:
             page(view)
     os.environ["CAPO_WORKSPACE"] = str(workspace.root)
     last = runs_run.all_runs(workspace)[-1].run_id
-    return {"queue": page("now"), "all_runs": page("runs"), "one_run": page("run", run=last)}
+    return {
+        "queue": page("now"),
+        "all_runs": page("runs"),
+        "one_run": page("run", run=last),
+        "click": clicks(),
+    }
 
 
 def main() -> None:
+    streamlit_config._main_script_path = str(SCRIPT)
+    streamlit_config.get_config_options(force_reparse=True)
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(Path(folder))
         fill(workspace)

@@ -1,4 +1,4 @@
-"""`python -m capo_core experiment start | status | stop | list` and `demo`."""
+"""`python -m capo_core experiment start | check | status | stop | list` and `demo`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.table import Table
 
 from capo_core.cli.options import with_options
 from capo_core.cli.runs import changes_of, print_runs
@@ -37,9 +38,7 @@ def mount(app: typer.Typer) -> None:
     app.command("demo")(demo)
 
 
-@experiment_app.command("start", cls=ManyValues)
-@plain_errors
-@with_options(
+_of_experiment = with_options(
     ExperimentConfig,
     only=(
         "methods",
@@ -54,32 +53,60 @@ def mount(app: typer.Typer) -> None:
     names={"methods": "method"},
     defaults={"methods": OF_PRESET, "base": OF_PRESET, "seeds": OF_PRESET},
 )
+Dataset = Annotated[str | None, typer.Option(help="Name of a dataset (see: data list).")]
+Annotators = Annotated[
+    list[str] | None, typer.Option(help="Annotators to imitate; 'all' for every annotator.")
+]
+Preset = Annotated[
+    str, typer.Option(help=f"Settings to start from: {listed(tuple(PRESETS), 'or')}.")
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", help="A stage's setting, for instance sft.epochs=3 or retention.items=60."
+    ),
+]
+ConfigFile = Annotated[Path | None, typer.Option(help="A configuration file (JSON).")]
+
+
+@experiment_app.command("start", cls=ManyValues)
+@plain_errors
+@_of_experiment
 def start(
     given: dict[str, Any],
-    dataset: Annotated[str | None, typer.Option(help="Name of a dataset (see: data list).")] = None,
-    annotator: Annotated[
-        list[str] | None, typer.Option(help="Annotators to imitate; 'all' for every annotator.")
-    ] = None,
-    preset: Annotated[
-        str, typer.Option(help=f"Settings to start from: {listed(tuple(PRESETS), 'or')}.")
-    ] = "minutes",
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", help="A stage's setting, for instance sft.epochs=3 or retention.items=60."
-        ),
-    ] = None,
-    config: Annotated[Path | None, typer.Option(help="A configuration file (JSON).")] = None,
+    dataset: Dataset = None,
+    annotator: Annotators = None,
+    preset: Preset = "minutes",
+    set_: Changes = None,
+    config: ConfigFile = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait until the experiment has ended.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Submit all runs of an experiment; the same command again resumes the unfinished ones."""
-    from capo_core.data.catalog import Catalog
     from capo_core.runs.experiments import store
 
     workspace = Workspace.default()
+    made = _configuration(workspace, given, dataset, annotator, preset, set_, config)
+    plan = _detectable(workspace, made)
+    if plan is not None and not as_json:
+        console.print(plan.statement.text, markup=False)
+    _follow(store.start(workspace, made), wait, as_json, plan)
+
+
+def _configuration(
+    workspace: Workspace,
+    given: dict[str, Any],
+    dataset: str | None,
+    annotator: list[str] | None,
+    preset: str,
+    set_: list[str] | None,
+    config: Path | None,
+) -> ExperimentConfig:
+    """Return the experiment that the options describe."""
+    from capo_core.data.catalog import Catalog
+
     if config is not None:
         if dataset or annotator:
             raise ConfigError("the file names dataset and annotators already", where="--config")
@@ -91,12 +118,68 @@ def start(
         everyone = annotator == ["all"] and "all" not in known
         targets = known if everyone else tuple(annotator)
         made = from_preset(preset, dataset, tuple(targets), **given)
-    if set_:
-        made = made.with_settings(changes_of(set_))
-    plan = _detectable(workspace, made)
-    if plan is not None and not as_json:
-        console.print(plan.statement.text, markup=False)
-    _follow(store.start(workspace, made), wait, as_json, plan)
+    return made.with_settings(changes_of(set_)) if set_ else made
+
+
+@experiment_app.command("check", cls=ManyValues)
+@plain_errors
+@_of_experiment
+def check(
+    given: dict[str, Any],
+    dataset: Dataset = None,
+    annotator: Annotators = None,
+    preset: Preset = "minutes",
+    set_: Changes = None,
+    config: ConfigFile = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Measure anew what was measured before.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check what an experiment would need (tokens, memory, time, disk) without starting it."""
+    from capo_core.data.catalog import Catalog
+    from capo_core.runs.experiments import store
+    from capo_core.runs.experiments.plan import plan_runs
+    from capo_core.runs.preflight.experiment import announce, checks_of, experiment_preflight
+
+    workspace = Workspace.default()
+    made = _configuration(workspace, given, dataset, annotator, preset, set_, config)
+    fingerprint = Catalog(workspace).load(made.dataset).fingerprint
+    made = made.with_changes(fingerprint=made.fingerprint or fingerprint)
+    store.check_base(workspace, made)
+    planned = plan_runs(made)
+    checks = checks_of(planned)
+    announce(workspace, checks)
+    with progress_bar(quiet=as_json) as bar:
+        for place, each in enumerate(checks):
+            bar(each.title, place / len(checks))
+            if again or each.saved(workspace) is None:
+                each.measure(workspace)
+    found = experiment_preflight(workspace, made, planned)
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        _print_check(found)
+    if not found.passed:
+        raise typer.Exit(1)
+
+
+def _print_check(found: Any) -> None:
+    header, lines = found.table()
+    table = Table(*header[:1], box=None)
+    for title in header[1:]:
+        table.add_column(title, justify="right")
+    for line in lines:
+        table.add_row(*line)
+    console.print(table, markup=False)
+    for each, obstacle in found.obstacles:
+        head = "cannot run: " if obstacle.blocks else ""
+        todo = f" What to do: {obstacle.todo}." if obstacle.todo else ""
+        console.print(f"{each.title}: {head}{obstacle.what}.{todo}", markup=False, soft_wrap=True)
+        for remedy in obstacle.remedies:
+            console.print(f"  {remedy.label}: {remedy.options}", markup=False, soft_wrap=True)
+    for text in filter(None, [found.sentence, *found.warnings]):
+        console.print(text, markup=False, soft_wrap=True)
 
 
 def _detectable(workspace: Workspace, config: ExperimentConfig) -> DetectablePlan | None:

@@ -22,7 +22,7 @@ import os
 import socket
 import time
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +74,8 @@ class Run:
 
     @cached_property
     def request(self) -> RunRequest:
-        """The request; `CapoError` where it cannot be read."""
-        return RunRequest.read(self.folder)
+        """The request, not to be changed; `CapoError` where it cannot be read."""
+        return _request(self.folder, _stamp(self.folder / FILE))
 
     @property
     def config(self) -> dict[str, Any]:
@@ -104,25 +104,24 @@ class Run:
     def problem(self) -> str:
         """The reason why the run's files cannot be used; "" where they can."""
         try:
-            if (self.folder / FILE).exists() or not (self.folder / "config.json").exists():
-                check(self.request)
-            if (self.folder / "config.json").exists() and not isinstance(self.files.config, dict):
-                raise RunError("the file is not a JSON object", where="config.json")
-            if (self.folder / "status.json").exists():
-                self._read()
-        except CapoError as error:
-            return str(error)
+            return _contents(self.folder, self._stamps()).problem
         except OSError as error:
             return f"the run's files cannot be read ({error.strerror})"
-        return ""
+
+    def _stamps(self) -> tuple[Stamp | None, ...]:
+        return tuple(_stamp(self.folder / name) for name in _MADE_BY_RUNS)
 
     def status(self) -> Status:
         """Return the current status; a live state whose process is gone reads as lost."""
-        if problem := self.problem:
-            return Status(state=BROKEN, message=problem)
-        if not (self.folder / "status.json").exists():
+        try:
+            found = _contents(self.folder, self._stamps())
+        except OSError:
+            return Status(state=BROKEN, message=self.problem)
+        if found.problem:
+            return Status(state=BROKEN, message=found.problem)
+        if found.status is None:
             return self._without_status()
-        status = self._read()
+        status = found.status
         if not status.live or self._alive(status):
             return status
         # The worker may have ended properly between reading the status and checking the process.
@@ -145,11 +144,7 @@ class Run:
         return status
 
     def _read(self) -> Status:
-        path = self.folder / "status.json"
-        try:
-            return Status.from_dict(json.loads(path.read_text(encoding="utf-8")))
-        except ValueError as error:
-            raise RunError("status.json is damaged", where=str(self.folder)) from error
+        return _read_status(self.folder)
 
     @property
     def notes(self) -> str:
@@ -180,6 +175,55 @@ class Run:
         if status.host and status.host != socket.gethostname():
             return status.silent_s() < SILENCE_S
         return process_start_mark(status.pid) == status.birth
+
+
+@dataclass(frozen=True)
+class _Contents:
+    """What a run's small files say: the reason why they cannot be used, and the status."""
+
+    problem: str
+    status: Status | None
+
+
+Stamp = tuple[int, int, int]
+# A list of hundreds of runs is read at every click; of most runs no file has changed.
+_MOST_KNOWN = 4096
+
+
+def _stamp(path: Path) -> Stamp | None:
+    """Return what changes whenever the file is replaced; None where there is none."""
+    try:
+        about = path.stat()
+    except OSError:
+        return None
+    return about.st_mtime_ns, about.st_ino, about.st_size
+
+
+@lru_cache(maxsize=_MOST_KNOWN)
+def _request(folder: Path, stamp: Stamp | None) -> RunRequest:
+    return RunRequest.read(folder)
+
+
+@lru_cache(maxsize=_MOST_KNOWN)
+def _contents(folder: Path, stamps: tuple[Stamp | None, ...]) -> _Contents:
+    """Return what the files with these stamps say; an `OSError` is not remembered."""
+    request, config, status = stamps
+    try:
+        if request is not None or config is None:
+            check(RunRequest.read(folder))
+        if config is not None and not isinstance(RunFolder(folder).config, dict):
+            raise RunError("the file is not a JSON object", where="config.json")
+        return _Contents("", None if status is None else _read_status(folder))
+    except CapoError as error:
+        return _Contents(str(error), None)
+
+
+def _read_status(folder: Path) -> Status:
+    path = folder / "status.json"
+    try:
+        return Status.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise RunError("status.json is damaged", where=str(folder)) from error
 
 
 def find_run(workspace: Workspace, run_id: str) -> Run:

@@ -16,11 +16,13 @@ class ChatServer:
     """Attributes:
     script: called with (number of the request from 0, its body) → (status, headers, body as dict
         or text), "drop" (the connection breaks), "cut" (half an answer) or seconds to say nothing.
+    models: names that GET /v1/models lists; None answers 404.
     asked: bodies of all requests; times: when they came; keys: their Authorization.
     """
 
     def __init__(self):
         self.script = lambda number, body: (200, {}, good())
+        self.models = ["m"]
         self.asked, self.times, self.keys, self.under_way, self.most = [], [], [], 0, 0
         self._lock = threading.Lock()
 
@@ -45,6 +47,16 @@ def serving():
     class Handler(BaseHTTPRequestHandler):
         def log_message(self, *_):
             pass
+
+        def do_GET(self):
+            known = chat.models is not None and self.path.endswith("/models")
+            listed = [{"id": name, "object": "model"} for name in chat.models or []]
+            data = json.dumps({"object": "list", "data": listed}).encode()
+            self.send_response(200 if known else 404)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
 
         def do_POST(self):
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

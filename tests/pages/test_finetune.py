@@ -119,7 +119,12 @@ def test_retention_and_a_judge_are_switched_on_and_off(workspace):
 
 def test_start_queues_what_the_form_says_and_keeps_what_was_expected(workspace):
     app = open_page("finetune", dataset="demo-nli", view="new")
+    assert app.button(key="finetune.start").disabled
     app.button(key="finetune.form.everyone").click().run()
+    assert app.button(key="finetune.start").disabled
+    passed(workspace)
+    app.run()
+    assert "Tokens, p95" in fine(app)
     app.button(key="finetune.start").click().run()
     fine(app)
     (experiment,) = store.all_experiments(workspace)[0]
@@ -128,12 +133,46 @@ def test_start_queues_what_the_form_says_and_keeps_what_was_expected(workspace):
     assert "view" not in app.query_params  # it shows the queue
 
 
+def passed(workspace: Workspace, **found) -> None:
+    """Save a passed check of every kind of run of the form."""
+    from capo_core.runs.experiments.plan import plan_runs
+    from capo_core.runs.preflight.experiment import checks_of
+
+    config = draft.config_of({**form_or_begun(workspace), "fingerprint": fingerprint(workspace)})
+    for check in checks_of(plan_runs(config)):
+        result = Preflight(check.kind, tokens=report.Tokens(106, 125, 131, 512), **found)
+        report.save_preflight(result, workspace, check.planned.request.settings)
+
+
+def test_a_check_begins_by_itself_only_after_something_was_done(workspace, monkeypatch):
+    from capo_core.dashboard.finetune import preflight
+
+    begun = []
+    monkeypatch.setattr(submit, "begin", lambda *asked: begun.append(asked[1:]))
+    monkeypatch.setattr(preflight, "SETTLED_S", 0.0)
+    app = open_page("finetune", dataset="demo-nli", view="new")
+    assert not begun and "Run pre-flight check" in labels(app)
+    app.number_input(key="finetune.form.sft.epochs").set_value(2).run()
+    assert [asked["kind"] for _, asked in begun][:1] == ["train_sft"]
+
+
+def test_a_button_mends_what_is_in_the_way(workspace):
+    app = open_page("finetune", dataset="demo-nli", view="new")
+    passed(workspace, memory_bytes=10**15, batch_tokens=4096)
+    app.run()
+    assert app.button(key="finetune.start").disabled and "Cannot run" in shown(app)
+    button = next(each for each in app.button if each.label == "Gradient checkpointing")
+    button.click().run()
+    assert form(workspace)["sft"]["gradient_checkpointing"] is True
+
+
 def test_what_was_found_before_the_start_stays_with_the_run(workspace):
     from capo_core.runs.experiments.plan import plan_runs
 
     app = open_page("finetune", dataset="demo-nli", view="new")
     config = draft.config_of({**form_or_begun(workspace), "fingerprint": fingerprint(workspace)})
     sft = next(each for each in plan_runs(config) if each.request.kind == "train_sft")
+    passed(workspace)
     found = Preflight("train_sft", memory_bytes=123_000_000, warnings=("Mind the gap.",))
     report.save_preflight(found, workspace, sft.request.settings)
     app.run()

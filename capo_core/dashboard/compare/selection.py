@@ -18,6 +18,7 @@ from capo_core.dashboard.ui import components, job_progress, url_state
 from capo_core.dashboard.ui.components import control_row, show_error, show_headline, show_note
 from capo_core.dashboard.ui.text import markdown
 from capo_core.dashboard.ui.theme import method_name
+from capo_core.dashboard.ui.ticker import redrawn
 from capo_core.dataset import Dataset
 from capo_core.errors import DataError
 from capo_core.formatting import count, duration, short
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from capo_core.evaluation.report import EvaluationReport
 
 
-EVERY_S = 2.0
 _HERE = "this comparison"  # where an annotator was looked for
 ALL = ""  # of the choice of a target
 
@@ -211,7 +211,7 @@ def _unreadable(context: PageContext, comparison: RunComparison, error: DataErro
 
 def watch(experiment: Experiment) -> None:
     """Show the progress of an experiment until it ends; then the page reruns."""
-    st.fragment(_live, run_every=EVERY_S)(experiment, _finished(experiment))
+    redrawn("compare.experiment", _live, experiment, _finished(experiment))
 
 
 def _finished(experiment: Experiment) -> int:

@@ -89,9 +89,18 @@ def _load(context: PageContext, uploaded, pasted: str) -> None:
             where="the configuration",
             todo="import that dataset first, or change the name in the file",
         )
+    preflight.activate()
     draft.keep(context.workspace, draft.plain(config))
     if config.dataset != context.entry.name:
         url_state.put(PAGE, {url_state.DATASET: config.dataset})
+
+
+class ExperimentForm(Form):
+    """The form of an experiment: a change lets the pre-flight check begin by itself."""
+
+    def put(self, path: str, value: Any) -> None:
+        preflight.activate()
+        super().put(path, value)
 
 
 _OWN = "custom"
@@ -165,6 +174,7 @@ def _preset(form: Form, suggested: str) -> None:
     st.session_state[key] = now
 
     def changed() -> None:
+        preflight.activate()
         if chosen := url_state.now(key):
             draft.keep(form.workspace, draft.with_preset(form.draft, chosen, suggested))
 
@@ -465,7 +475,7 @@ def show(context: PageContext) -> None:
     now = draft.load(context.workspace, context.entry.name)
     if now is None:
         now = draft.begin(context.entry, annotators[:1], suggested=suggested)
-    form = Form(context.workspace, now)
+    form = ExperimentForm(context.workspace, now)
     load(context)
     with side_by_side("experiment", [3, 2]) as (left, right):
         with left:
@@ -479,19 +489,47 @@ def show(context: PageContext) -> None:
             config = None
             missing = _missing_model(context.workspace, str(form.value("base", EMBEDDED_NAME)))
             if missing is not None:
-                st.info(
-                    f"{missing.title} is not on this machine yet. “{_get_label(missing)}” under "
-                    "“Base model” downloads it; then the experiment can start."
-                )
+                _missing(context.workspace, missing, form)
             else:
                 try:
                     config = _right(context.workspace, now, annotators)
                 except CapoError as error:
                     show_error(error)
+                    _mend_base(form, dataset)
             if config is not None:
-                _begin(context, config)
+                _begin(context, config, form)
     if config is not None:
         show_command(config)
+
+
+def _missing(workspace: Workspace, model: KnownModel, form: Form) -> None:
+    """Show that the base model is to be downloaded first, with the buttons that mend it."""
+    st.info(f"{model.title} is not on this machine yet; then the experiment can start.")
+    job = submit.find_begun(workspace, "model", {"name": model.name})
+    if job is not None and job.status().live:
+        show_note("It is being downloaded: see “Base model”.")
+        return
+    st.button(
+        _get_label(model),
+        key="finetune.missing.get_model",
+        on_click=guarded,
+        args=(submit.begin, workspace, "model", {"name": model.name}),
+        icon=":material/download:",
+    )
+
+
+def _mend_base(form: Form, dataset: Dataset) -> None:
+    """Show the button for another base model, where the embedded one is not for this dataset."""
+    wrong = form.value("base", EMBEDDED_NAME) == EMBEDDED_NAME and unsuitable(dataset)
+    if not wrong or form.value("allow_embedded"):
+        return
+    other = KNOWN_MODELS[suggested_base(dataset)]
+    st.button(
+        f"Use {other.short_title}",
+        key="finetune.mend.base",
+        on_click=guarded,
+        args=(form.put, "base", other.name),
+    )
 
 
 def _right(workspace: Workspace, now: draft.Draft, annotators: tuple[str, ...]) -> ExperimentConfig:
@@ -509,7 +547,7 @@ def _right(workspace: Workspace, now: draft.Draft, annotators: tuple[str, ...]) 
     return config
 
 
-def _begin(context: PageContext, config: ExperimentConfig) -> None:
+def _begin(context: PageContext, config: ExperimentConfig, form: Form) -> None:
     settled = config.with_changes(fingerprint=context.entry.fingerprint)
     planned = plan.plan_runs(settled)
     kinds = [each.request.kind for each in planned]
@@ -528,16 +566,24 @@ def _begin(context: PageContext, config: ExperimentConfig) -> None:
         show_note(detectable_plan(settled, dataset).statement.text)
     except CapoError as error:
         show_error(error)
-    refused = preflight.show(context, planned)
+    found = preflight.show(context, settled, planned, form)
     name = store.name_of(context.workspace, settled)
     known = (context.workspace.experiments / name / store.FILE).exists()
     if known:
         show_note("This experiment already exists: Start resumes its remaining runs.")
+    # What Slurm's machines have is not known here.
+    closed = not found.passed and config.executor == "local"
+    if closed:
+        show_note(
+            "Start opens once nothing blocks the runs."
+            if found.blocked
+            else "Start opens when the pre-flight check has passed."
+        )
     st.button(
         "Start",
         type="primary",
         key="finetune.start",
-        disabled=refused and config.executor == "local",
+        disabled=closed,
         on_click=guarded,
         args=(_start, context.workspace, settled, planned),
     )

@@ -13,13 +13,13 @@ import streamlit as st
 
 from capo_core.dashboard.app.page import guarded
 from capo_core.dashboard.ui.theme import NEUTRAL, OKABE_ITO
+from capo_core.dashboard.ui.ticker import redrawn
 from capo_core.runs import queue
 from capo_core.runs.run import all_runs
 from capo_core.runs.summary import STATES, RunSummary
 from capo_core.templates import render, style
 from capo_core.workspace import Workspace
 
-EVERY_S = 2.0
 _ACTED = "finetune.acted"
 
 
@@ -34,7 +34,7 @@ def while_living(
     if not any(seen.status.live for seen in found):
         draw()
         return
-    st.fragment(_look, run_every=EVERY_S)(workspace, _marks(workspace), draw)
+    redrawn("finetune", _look, workspace, _marks(workspace), draw)
 
 
 def act(do: Callable[..., Any], *args: Any) -> None:

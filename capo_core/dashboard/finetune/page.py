@@ -6,7 +6,7 @@ import streamlit as st
 
 from capo_core.dashboard.app.page import PageContext
 from capo_core.dashboard.compare import cache as compare_cache
-from capo_core.dashboard.finetune import PAGE, form, live, run_list
+from capo_core.dashboard.finetune import PAGE, form, live, preflight, run_list
 from capo_core.dashboard.finetune import queue as finetune_queue
 from capo_core.dashboard.finetune import run as finetune_run
 from capo_core.dashboard.ui import url_state
@@ -30,6 +30,8 @@ def show(context: PageContext) -> None:
     experiments, broken = store.all_experiments(context.workspace)
     show_headline(*_sentences(context, found))
     view = url_state.view(PAGE, _VIEWS)
+    if view != "new":
+        preflight.activate()  # the form is opened from here by a click
     if view == "new":
         form.show(context)
     elif view == "run":

@@ -1,164 +1,192 @@
-"""A look before the start: what an experiment's runs need, from one dry step of each kind."""
+"""The pre-flight check on the form: it begins by itself, shows a table, and mends what it finds.
+
+It begins only after something was done on this page in this session, and once the settings have
+rested for a moment: a page that is merely opened computes nothing.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import partial
 
 import streamlit as st
 
 from capo_core.dashboard.app.page import PageContext, guarded
+from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import show_note
+from capo_core.dashboard.ui.forms import Form
 from capo_core.dashboard.ui.job_progress import show_outcome
 from capo_core.dashboard.ui.text import markdown
-from capo_core.formatting import count, duration, size
-from capo_core.imitation.prompting.prompts import METHOD_TITLES, METHODS
+from capo_core.dashboard.ui.ticker import redrawn
 from capo_core.runs import submit
+from capo_core.runs.experiments.config import ExperimentConfig
 from capo_core.runs.experiments.plan import PlannedRun
-from capo_core.runs.preflight import report
-from capo_core.runs.preflight.report import Preflight
+from capo_core.runs.preflight.experiment import (
+    OPEN,
+    Check,
+    ExperimentPreflight,
+    announce,
+    experiment_preflight,
+)
 from capo_core.runs.run import Run
-from capo_core.runs.summary import STAGE_NAMES, shortened_list
+from capo_core.templates import render
 from capo_core.workspace import Workspace
 
-EVERY_S = 1.5
-_LOOKING = "finetune.looking"  # looks that are still wanted, one after the other
+SETTLED_S = 2.0  # for which the settings must rest before a check begins
+_STATE = "finetune.preflight"  # active, begun, and what `_state` returns
 
 
-_KINDS = {
-    "profile": "profiles",
-    "train_sft": "SFT",
-    "train_capo": "CAPO",
-    "generate": "generation",
-    "evaluate": "evaluation",
-    "judge": "the LLM judge",
-    "retention": "retention",
-}
+def activate() -> None:
+    """Let checks begin by themselves from now on: something was done on the page."""
+    url_state.session_dict(_STATE)["active"] = True
 
 
-@dataclass(frozen=True)
-class PreflightTarget:
-    """A kind of run of an experiment, with its representative run."""
-
-    planned: PlannedRun
-
-    @property
-    def asked(self) -> dict:
-        """Return the request of a "preflight" job."""
-        return {"kind": self.planned.request.kind, "settings": self.planned.request.settings}
-
-    @property
-    def title(self) -> str:
-        request = self.planned.request
-        if request.kind == "generate":
-            return f"Generate: {METHOD_TITLES[self.planned.method]}"
-        return f"{STAGE_NAMES[request.kind]} for {request.settings['target']}"
-
-    def found(self, workspace: Workspace) -> Preflight | None:
-        return report.saved_preflight(workspace, self.asked["kind"], self.asked["settings"])
-
-    def job(self, workspace: Workspace) -> Run | None:
-        return submit.find_begun(workspace, "preflight", self.asked)
-
-
-def show(context: PageContext, planned: Sequence[PlannedRun]) -> bool:
-    """Show the result of the check, or its button; return True where the experiment cannot run."""
+def show(
+    context: PageContext, config: ExperimentConfig, planned: Sequence[PlannedRun], form: Form
+) -> ExperimentPreflight:
+    """Show the table of the check, its obstacles with their buttons, and begin what is missing."""
     workspace = context.workspace
-    looks = looks_of(planned)
-    found = [look.found(workspace) for look in looks]
-    jobs = [look.job(workspace) for look in looks]
+    found = experiment_preflight(workspace, config, planned)
+    jobs = [_job(workspace, check) for check in found.checks]
     live = next((job for job in jobs if job is not None and job.status().live), None)
-    for look, each, job in zip(looks, found, jobs, strict=True):
-        if job is not None and job is not live and each is None:
-            show_outcome(job)
-        if each is not None:
-            _one(look, each)
-    there = [each for each in found if each is not None]
-    if there:
-        show_note(_together(planned, looks, found))
+    _end_others(workspace, found.checks)
+    if any(each is not None for each in found.found) or live is not None:
+        st.html(_table(found))
+    _obstacles(found, form)
+    if found.sentence:
+        show_note(" ".join([found.sentence, *found.warnings]))
+    missing = [check for check, each in zip(found.checks, found.found, strict=True) if each is None]
+    ended = [
+        job
+        for check, job in zip(found.checks, jobs, strict=True)
+        if check in missing and job is not None and job.status().state in ("failed", "lost")
+    ]
+    for job in ended:
+        show_outcome(job)
     if live is not None:
-        st.fragment(_watch, run_every=EVERY_S)(workspace, looks, live)
-    else:
-        first = "Run pre-flight check" if not there else "Repeat pre-flight check"
-        st.button(
-            first if len(there) in (0, len(looks)) else "Check the rest",
-            key="finetune.look",
-            on_click=guarded,
-            args=(_begin, workspace, looks, len(there) == len(looks)),
-            help="Runs one step of each kind of run in a separate process and reports memory, "
-            "time, disk space and truncation. About half a minute for a small base model.",
-        )
-    return any(not each.possible for each in there)
+        redrawn("preflight.watch", _watch, found, live)
+        return found
+    state = _state(found)
+    # One that was begun and left no result is not begun again by itself.
+    fresh = [check for check in missing if check.planned.run_id not in state["tried"]]
+    if fresh and not ended and config.executor == "local":
+        if state["going"]:
+            _begin(workspace, found.checks, fresh)
+            st.rerun()
+        elif url_state.session_dict(_STATE).get("active"):
+            redrawn("preflight.wait", _wait, workspace, found, fresh, least_s=1.0)
+            return found
+    st.button(
+        "Run pre-flight check" if missing else "Repeat pre-flight check",
+        key="finetune.look",
+        type="secondary" if missing else "tertiary",
+        on_click=guarded,
+        args=(_start, workspace, found, missing or list(found.checks)),
+        help="Runs one step of each kind of run in a separate process and reports memory, "
+        "time, disk space and truncation; asks a server for its models. About half a minute for a "
+        "small base model.",
+    )
+    return found
 
 
-def looks_of(planned: Sequence[PlannedRun]) -> list[PreflightTarget]:
-    """Return the runs to check: the first training of each stage, and the answers with the longest
-    prompts."""
-    found = []
-    for kind in STAGE_NAMES:
-        found += [each for each in planned if each.request.kind == kind][:1]
-    answers = [each for each in planned if each.request.kind == "generate"]
-    in_context = [each for each in answers if METHODS[each.method].examples]
-    return [PreflightTarget(each) for each in [*found, *(in_context or answers)[:1]]]
+def _state(found: ExperimentPreflight) -> dict:
+    """Return the session's state of the check of these settings.
+
+    since: when they were first shown; going: whether the next run is to be checked at once;
+    tried: runs whose check was begun.
+    """
+    state = url_state.session_dict(_STATE)
+    asked = [check.planned.run_id for check in found.checks]
+    if state.get("asked") != asked:
+        state.update(asked=asked, since=time.monotonic(), going=False, tried=[])
+    return state
 
 
-def _begin(workspace: Workspace, looks: Sequence[PreflightTarget], again: bool) -> None:
-    wanted = [look for look in looks if again or look.found(workspace) is None]
-    for look in looks:
-        # CAPO begins with an adapter whose training is only planned yet.
-        report.announce_request(workspace, look.planned.run_id, look.planned.request)
-    st.session_state[_LOOKING] = [look.asked for look in wanted[1:]]
-    submit.begin(workspace, "preflight", wanted[0].asked)
+def _job(workspace: Workspace, check: Check) -> Run | None:
+    return submit.find_begun(workspace, "preflight", check.asked)
 
 
-def _watch(workspace: Workspace, looks: Sequence[PreflightTarget], job: Run) -> None:
+def _end_others(workspace: Workspace, checks: Sequence[Check]) -> None:
+    """Stop the check that this session began for settings that are no longer those of the form."""
+    state = url_state.session_dict(_STATE)
+    begun = state.get("begun")
+    if begun is None or any(begun == check.asked for check in checks):
+        return
+    job = submit.find_begun(workspace, "preflight", begun)
+    if job is not None and job.status().live:
+        job.ask_to_stop(now=True)
+    state["begun"] = None
+
+
+def _begin(workspace: Workspace, checks: Sequence[Check], missing: Sequence[Check]) -> None:
+    announce(workspace, checks)
+    # One after the other: side by side they would measure each other.
+    state = url_state.session_dict(_STATE)
+    state["begun"] = missing[0].asked
+    state["tried"] = [*state.get("tried", ()), missing[0].planned.run_id]
+    submit.begin(workspace, "preflight", missing[0].asked)
+
+
+def _start(workspace: Workspace, found: ExperimentPreflight, wanted: Sequence[Check]) -> None:
+    """Begin the check of `wanted`, forgetting what was measured of them (click callback)."""
+    activate()
+    state = _state(found)
+    for check in wanted:
+        check.forget(workspace)
+    _begin(workspace, found.checks, wanted)
+    state["going"] = True
+
+
+def _wait(workspace: Workspace, found: ExperimentPreflight, missing: Sequence[Check]) -> None:
+    """Begin once the settings have rested, so that a form being filled in measures nothing."""
+    state = _state(found)
+    show_note("The pre-flight check begins in a moment …")
+    if time.monotonic() - state["since"] >= SETTLED_S:
+        _begin(workspace, found.checks, missing)
+        state["going"] = True
+        st.rerun()
+
+
+def _watch(found: ExperimentPreflight, job: Run) -> None:
     status = job.status()
     if not status.live:
-        # One after the other: side by side they would measure each other.
-        waiting = st.session_state.get(_LOOKING, [])
-        if waiting and status.state == "succeeded":
-            st.session_state[_LOOKING] = waiting[1:]
-            submit.begin(workspace, "preflight", waiting[0])
+        if status.state == "succeeded":
+            _state(found)["going"] = True
         st.rerun()
     asked = job.config["settings"]
-    place = next((n for n, look in enumerate(looks) if look.asked == asked), 0)
+    place = next((n for n, check in enumerate(found.checks) if check.asked == asked), 0)
     st.progress(
-        (place + 0.5) / len(looks),
-        text=markdown(f"Checking {looks[place].title}: {status.message}"),
+        (place + 0.5) / len(found.checks),
+        text=markdown(f"Checking {found.checks[place].title}: {status.message}"),
     )
 
 
-def _one(look: PreflightTarget, found: Preflight) -> None:
-    st.markdown(f"**{markdown(look.title)}**")
-    for problem in found.problems:
-        todo = f"\n\nFix: {markdown(problem.todo)}." if problem.todo else ""
-        st.error(f"**Cannot run:** {markdown(problem.what)}.{todo}")
-    for warning in found.warnings:
-        st.warning(markdown(warning))
-    show_note(" ".join(found.estimates))
+def _table(found: ExperimentPreflight) -> str:
+    header, lines = found.table()
+    return render("dashboard/finetune/preflight.html.j2", header=header, lines=lines, open=OPEN)
 
 
-def _together(
-    planned: Sequence[PlannedRun],
-    looks: Sequence[PreflightTarget],
-    found: Sequence[Preflight | None],
-) -> str:
-    """Return time, memory and disk of all runs, each from the checked run of its kind."""
-    by_kind = {
-        look.asked["kind"]: each
-        for look, each in zip(looks, found, strict=True)
-        if each is not None
-    }
-    known = [by_kind[each.request.kind] for each in planned if each.request.kind in by_kind]
-    seconds = sum(each.seconds or 0 for each in known)
-    disk = sum(each.disk_bytes or 0 for each in known)
-    memory = max((each.memory_bytes or 0 for each in known), default=0)
-    missing = sorted(
-        {_KINDS[each.request.kind] for each in planned if each.request.kind not in by_kind}
-    )
-    parts = [f"In total about {duration(seconds)} for {count(len(known), 'run')}"]
-    if missing:
-        parts.append(f"without {shortened_list(missing)}, which cannot be estimated")
-    if memory:
-        parts.append(f"at most {size(memory)} of memory at once")
-    return f"{', '.join(parts)}; {size(disk)} of disk space."
+def _obstacles(found: ExperimentPreflight, form: Form) -> None:
+    for place, (check, obstacle) in enumerate(found.obstacles):
+        todo = f"\n\nWhat to do: {markdown(obstacle.todo)}." if obstacle.todo else ""
+        head = "Cannot run: " if obstacle.blocks else ""
+        what = obstacle.what if obstacle.blocks else obstacle.what[0].upper() + obstacle.what[1:]
+        say = st.error if obstacle.blocks else st.warning
+        say(f"**{markdown(check.title)}.** {head}{markdown(what)}.{todo}")
+        if not obstacle.remedies:
+            continue
+        with st.container(horizontal=True, gap="small"):
+            for number, remedy in enumerate(obstacle.remedies):
+                st.button(
+                    markdown(remedy.label),
+                    key=f"finetune.mend.{place}.{number}",
+                    on_click=guarded,
+                    args=(partial(_mend, form), remedy.changes),
+                    help=", ".join(f"{name} = {value}" for name, value in remedy.changes.items()),
+                )
+
+
+def _mend(form: Form, changes) -> None:
+    for path, value in changes.items():
+        form.put(path, value)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from capo_core.dashboard.ui.text import markdown
+from capo_core.dashboard.ui.ticker import redrawn
 from capo_core.formatting import duration
 from capo_core.runs.run import Run
 from capo_core.runs.status import Status
 
-EVERY_S = 1.5
 # Without a heartbeat for so long, a run is called slow; only a dead process is lost.
 SLOW_S = 20.0
 
@@ -19,7 +19,7 @@ def watch(job: Run) -> None:
 
     Call it at the top level of a page, and only for a job that is queued or running.
     """
-    st.fragment(_live, run_every=EVERY_S)(job)
+    redrawn(f"job.{job.run_id}", _live, job)
 
 
 def _live(job: Run) -> None:

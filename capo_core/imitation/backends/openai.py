@@ -292,6 +292,38 @@ def _words(body: Any) -> str:
     return text if len(text) <= _LONGEST_QUOTE else text[: _LONGEST_QUOTE - 1] + "…"
 
 
+PING_S = 5.0  # that a server may take to name its models
+
+
+def server_models(server: ServerSettings, *, timeout_s: float = PING_S) -> tuple[str, ...] | None:
+    """Return the names of the models that a server has, by one request; None if it lists none.
+
+    Raises:
+        BackendUnavailable: it cannot be reached, does not answer in time, or refuses the key.
+    """
+    client = _client_of(server, timeout_s)
+    import openai
+
+    try:
+        return tuple(sorted({str(each.id) for each in client.models.list()}))
+    except openai.APITimeoutError:
+        reason, todo = f"the server did not answer within {timeout_s:g} s", _CHECK
+    except openai.APIConnectionError as error:
+        cause = error.__cause__ or error
+        reason, todo = f"the server cannot be reached ({cause})", _CHECK
+    except openai.APIStatusError as error:
+        if error.status_code == 404:
+            return None
+        refused = error.status_code in (401, 403)
+        reason = f"the server answers {error.status_code}" + (", it refuses the key" * refused)
+        todo = "set OPENAI_API_KEY to a key that may use it" if refused else _CHECK
+    except (openai.OpenAIError, ValueError, AttributeError, TypeError):
+        return None  # an answer of another form
+    raise BackendUnavailable(server.redact(reason), where=server.shown_url, todo=todo)
+
+
+_CHECK = "look whether the server is running, and whether CAPO_SERVER_URL is its address"
+
 # A server that leaves so many requests in a row unanswered, each after all its tries, is given up.
 _UNANSWERED_IN_A_ROW = 3
 _LOOK_S = 0.5  # seconds between two looks at whether somebody asked to stop
@@ -453,18 +485,7 @@ class ServerBackend(Backend):
         return outcome
 
     def _client(self) -> Any:
-        try:
-            import openai
-        except ImportError as error:
-            raise BackendUnavailable(
-                "the package openai is not installed", todo="pip install openai"
-            ) from error
-        return openai.OpenAI(
-            base_url=self.settings.url,
-            api_key=self.settings.key or "none",
-            timeout=self.settings.timeout_s,
-            max_retries=0,  # tries are counted here, where waiting can be ended
-        )
+        return _client_of(self.settings, self.settings.timeout_s)
 
     def _unanswered(self, count: int, reason: str) -> BackendUnavailable:
         return BackendUnavailable(
@@ -473,6 +494,21 @@ class ServerBackend(Backend):
             where=self.settings.shown_url,
             todo="look whether the server is running and not overloaded",
         )
+
+
+def _client_of(server: ServerSettings, timeout_s: float) -> Any:
+    try:
+        import openai
+    except ImportError as error:
+        raise BackendUnavailable(
+            "the package openai is not installed", todo="pip install openai"
+        ) from error
+    return openai.OpenAI(
+        base_url=server.url,
+        api_key=server.key or "none",
+        timeout=timeout_s,
+        max_retries=0,  # tries are counted here, where waiting can be ended
+    )
 
 
 def _outcome(job: Future) -> Reply | Retry | BackendUnavailable:

@@ -12,9 +12,11 @@ training's dry step is the longest batch forward and backward; a generation's is
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -25,6 +27,7 @@ import numpy as np
 
 from capo_core import memory
 from capo_core.errors import CapoError, ConfigError, RunError
+from capo_core.formatting import name_list
 from capo_core.imitation.backends.base import BATCH_TOKENS
 from capo_core.imitation.generation.requests import GenerateConfig
 from capo_core.imitation.training.examples import longest_row
@@ -73,13 +76,43 @@ def estimate_generation(
         "disk_bytes": answers * OUTPUT_BYTES,
     }
     if settings.get("server"):
-        return {**found, "warnings": ("The duration and the price of a server cannot be "
-                                      "estimated.",)}  # fmt: skip
+        return {**found, **ask_server(str(settings["server"]))}
     precision = settings.get("precision", "auto")
     problem = weights_problem(settings["base"], precision, False, memory.available_bytes())
     if problem is not None:
         return {**found, "problems": (problem,)}
     return {**found, **_dry_batch(dataset, targets, config, settings)}
+
+
+def ask_server(model: str) -> dict[str, Any]:
+    """Return the fields of a `Preflight` for `model` at the server: reachable, and its models."""
+    from capo_core.imitation.backends.openai import from_environment, server_models
+
+    try:
+        server = from_environment(model)
+        models = server_models(server)
+    except CapoError as error:
+        return {"problems": (replace(problem_of(error), kind="server"),)}
+    warnings = ("The duration and the price of a server cannot be estimated.",)
+    if models is None:
+        more = f"{server.shown_url} answers, but does not list its models."
+        return {"warnings": (more, *warnings)}
+    found: dict[str, Any] = {"models": models, "warnings": warnings}
+    if model not in models:
+        known = f"it has {name_list(models)}" if models else "it has none"
+        found["problems"] = (
+            Problem(
+                f"the server {server.shown_url} has no model {model!r}; {known}",
+                "choose one of its models, or start the server with this one",
+                "server model",
+            ),
+        )
+    return found
+
+
+def estimate_judge(kind: str, settings: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
+    """Return the fields of a `Preflight` for an LLM judge at a server; nothing for one here."""
+    return ask_server(str(settings["server"])) if settings.get("server") else {}
 
 
 def _dry_batch(dataset, targets, config: GenerateConfig, settings) -> dict[str, Any]:
@@ -115,6 +148,7 @@ def _dry_batch(dataset, targets, config: GenerateConfig, settings) -> dict[str, 
         return {**found, "problems": (Problem(
             f"no prompt fits into the context of {limit} tokens with an output of "
             f"{config.max_new_tokens}", "lower max_new_tokens, or choose another base model",
+            "context",
         ),)}  # fmt: skip
     batches = backend.batches_of(rows, decoding_of(dataset, config))
     first = [row.request for row in batches[0]]
@@ -201,6 +235,7 @@ def estimate_training(
         # adapter itself.
         "disk_bytes": step["adapter_bytes"] * 9 + EVENT_BYTES * steps,
         "device": step["device"],
+        "batch_tokens": step["batch_tokens"],
         "warnings": _warnings(parts["train"], config, limits.max_tokens, has=parts["validation"]),
     }
 
@@ -271,9 +306,10 @@ def _dry_step(kind: str, base, lora, adapter, config, material) -> dict[str, Any
     ]
     model.train()
     # The longest of the micro-batches that a step is computed in.
+    batch_tokens = batch_tokens_of(base, config)
     parts = by_length(
         objective.row_lengths(cases),
-        batch_tokens_of(base, config),
+        batch_tokens,
         objective.shared_tokens(model, cases),
     )
     cases = [cases[index] for index in parts[-1]]
@@ -289,6 +325,7 @@ def _dry_step(kind: str, base, lora, adapter, config, material) -> dict[str, Any
     return {
         "seconds_per_token": took / sum(case.length for case in cases),
         "adapter_bytes": 4 * sum(each.numel() for each in trained),
+        "batch_tokens": batch_tokens,
         "device": "the GPU" if base.model.device.type == "cuda" else "the CPU",
     }
 
@@ -352,11 +389,14 @@ def estimate_run(workspace: Workspace, request: RunRequest) -> Preflight:
         )
     except subprocess.TimeoutExpired:
         what = f"one step takes longer than {PATIENCE_S / 60:.0f} minutes"
-        return Preflight(kind, problems=(Problem(what, "choose a smaller base model, or a GPU"),))
+        problem = Problem(what, "choose a smaller base model, or a GPU", "memory")
+        return Preflight(kind, made=time.time(), problems=(problem,))
     if done.returncode == 0:
-        return Preflight.from_dict(json.loads(done.stdout.splitlines()[-1]))
+        found = Preflight.from_dict(json.loads(done.stdout.splitlines()[-1]))
+        return replace(found, made=time.time())
     if done.returncode < 0:
-        return Preflight(kind, problems=(too_large("the system killed the dry step"),))
+        problem = too_large("the system killed the dry step")
+        return Preflight(kind, made=time.time(), problems=(problem,))
     raise RunError(
         f"the dry step failed ({(done.stderr.strip().splitlines() or ['no message'])[-1][:300]})"
     )
@@ -373,16 +413,37 @@ def estimate_here(workspace: Workspace, kind: str, settings: Mapping[str, Any]) 
         "train_sft": estimate_training,
         "train_capo": estimate_training,
         "generate": estimate_generation,
+        "judge": estimate_judge,
     }
     try:
         found = looks[kind](kind, settings, workspace) if kind in looks else {}
     except CapoError as error:
-        return Preflight(kind, **free, problems=(problem_of(error),))
+        problem = problem_of(error)
+        kinds = {"raise max_tokens": "context", "lower batch_tokens": "memory"}
+        kind_ = next((name for words, name in kinds.items() if problem.todo.startswith(words)), "")
+        problem = replace(problem, kind=kind_)
+        return Preflight(kind, **free, problems=(problem,))
     made = Preflight(kind, **{**free, **found})
     return Preflight(**{**vars(made), "problems": (*made.problems, *shortages(made))})
 
 
+def _end_with_parent() -> None:
+    """End this process soon after the one that asked for it: nobody reads its result any more."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_PARENT_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+_PARENT_S = 0.5
+
+
 def main() -> int:
+    _end_with_parent()
     asked = json.loads(sys.stdin.read())
     workspace = Workspace(Path(asked["workspace"]))
     workspace.become_default()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,16 @@ from capo_core.workspace import Workspace, content_hash, make_folder, safe_name,
 
 @dataclass(frozen=True)
 class Problem:
-    """A reason why a run cannot work, and a remedy."""
+    """A reason why a run cannot work, and what to do.
+
+    Attributes:
+        kind: "memory", "disk", "context", "server" or "server model", for which there are
+            remedies (see `remedies`); "" for any other.
+    """
 
     what: str
     todo: str = ""
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,9 @@ class Preflight:
         seconds: computing time.
         disk_bytes, disk_free: bytes it writes, and bytes available.
         device: the device it computes on.
+        batch_tokens: tokens computed at once in the dry step of a training.
+        models: names of the models that the server has, where one is asked.
+        made: when it was measured, seconds since the epoch; 0 where not recorded.
         problems: reasons why it cannot work; none where it can.
         warnings: further notes, as sentences.
         sentences: all of it for a person, in order.
@@ -69,6 +78,9 @@ class Preflight:
     disk_bytes: int | None = None
     disk_free: int | None = None
     device: str = ""
+    batch_tokens: int | None = None
+    models: tuple[str, ...] = ()
+    made: float = 0.0
     problems: tuple[Problem, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -105,6 +117,7 @@ class Preflight:
                 "tokens": Tokens(**tokens) if tokens else None,
                 "problems": tuple(Problem(**each) for each in values.get("problems", ())),
                 "warnings": tuple(values.get("warnings", ())),
+                "models": tuple(values.get("models", ())),
             }
         )
 
@@ -165,6 +178,7 @@ def too_large(what: str) -> Problem:
         what,
         "choose a smaller base model, lower batch_tokens (smaller micro-batches, the same result), "
         "switch on gradient_checkpointing, lower max_tokens, or use a machine with more memory",
+        "memory",
     )
 
 
@@ -186,6 +200,7 @@ def shortages(found: Preflight) -> list[Problem]:
                     f"the disk has {size(found.disk_free)} free, and the run needs "
                     f"{size(needed)} including a reserve",
                     "free some space, or choose another workspace by CAPO_WORKSPACE",
+                    "disk",
                 )
             )
     if found.memory_bytes and found.memory_free and found.memory_bytes > found.memory_free:
@@ -196,6 +211,20 @@ def shortages(found: Preflight) -> list[Problem]:
             )
         )
     return problems
+
+
+_SHORT = ("memory", "disk")
+
+
+def refreshed(found: Preflight, *, memory_free: int, disk_free: int) -> Preflight:
+    """Return the result against what is free now; what was too little then may be there again."""
+    now = replace(found, memory_free=memory_free, disk_free=disk_free)
+    others = [each for each in found.problems if each.kind not in _SHORT]
+    # Killed by the system, or refused by the size of its weights: no need was measured.
+    unmeasured = [each for each in found.problems if each.kind == "memory"]
+    if found.memory_bytes is None:
+        others += unmeasured
+    return replace(now, problems=(*others, *shortages(now)))
 
 
 def save_preflight(found: Preflight, workspace: Workspace, settings: Mapping[str, Any]) -> None:
@@ -212,6 +241,11 @@ def saved_preflight(
         return Preflight.from_dict(raw)
     except (OSError, ValueError, TypeError, KeyError):
         return None
+
+
+def forget_preflight(workspace: Workspace, kind: str, settings: Mapping[str, Any]) -> None:
+    """Delete the saved result of this run, if there is one."""
+    _place(workspace, kind, settings).unlink(missing_ok=True)
 
 
 def announce_request(workspace: Workspace, run_id: str, request: RunRequest) -> None:
