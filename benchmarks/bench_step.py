@@ -68,7 +68,7 @@ def measure(variant: str, base_name: str, dataset_name: str, items: int) -> dict
     from capo_core.imitation.models.adapters import NAME, new_adapter
     from capo_core.imitation.models.base_model import load_base_model
     from capo_core.imitation.models.fast_layers import speed_up
-    from capo_core.imitation.training.config import LoraSettings
+    from capo_core.imitation.training.config import AdapterSettings
     from capo_core.imitation.training.scoring.choose import choose_engine
     from capo_core.imitation.training.scoring.engines import GroupEngine, TreeEngine
 
@@ -76,7 +76,7 @@ def measure(variant: str, base_name: str, dataset_name: str, items: int) -> dict
     way, precision = variant.split()
     base = load_base_model(base_name, precision=precision)
     batches = examples(base, dataset_name, items)
-    model = new_adapter(base, LoraSettings(), 0).train()
+    model = new_adapter(base, AdapterSettings(), 0).train()
     torch.manual_seed(1)
     for name, weight in model.named_parameters():
         if "lora_B" in name:  # a fresh adapter has no effect, and no gradient reaches A

@@ -65,7 +65,7 @@ def mount(app: typer.Typer) -> None:
 
 @train_app.command("sft", cls=ManyValues)
 @plain_errors
-@with_options(SftConfig, without=("lora.target_modules",))
+@with_options(SftConfig, without=("lora.target_modules",), names={"lora.kind": "adapter"})
 def sft(
     given: dict[str, Any],
     dataset: Name,

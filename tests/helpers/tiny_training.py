@@ -8,7 +8,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from capo_core.dataset import Dataset
-from capo_core.imitation.training.config import CapoConfig, LoraSettings, SftConfig
+from capo_core.imitation.training.config import AdapterSettings, CapoConfig, SftConfig
 from capo_core.run_folder import RunFolder
 from capo_core.runs.kinds.training import capo_request, run_training, sft_request
 from capo_core.task import NLI
@@ -83,7 +83,7 @@ def tiny_base(folder: Path, seed: int = 0, **settings) -> str:
     return str(folder)
 
 
-LORA = LoraSettings(rank=4, alpha=8)
+LORA = AdapterSettings(rank=4, alpha=8)
 
 
 def sft_config(**settings) -> SftConfig:

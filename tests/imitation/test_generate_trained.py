@@ -10,7 +10,7 @@ from capo_core.imitation.generation.requests import GenerateConfig
 from capo_core.imitation.generation.trained_adapters import collect_adapters
 from capo_core.imitation.models.base_model import load_base_model
 from capo_core.imitation.training.capo import train_capo
-from capo_core.imitation.training.config import LoraSettings
+from capo_core.imitation.training.config import AdapterSettings
 from capo_core.imitation.training.sft import train_sft
 from capo_core.run_folder import RunFolder
 
@@ -23,7 +23,7 @@ def home(tmp_path_factory):
     home, data = tmp_path_factory.mktemp("trained"), tiny_dataset(test=4)
     base = tiny_base(home / "base")
     # Just enough for words of each annotator to come up in greedy answers.
-    lora = LoraSettings(rank=8, alpha=32)
+    lora = AdapterSettings(rank=8, alpha=32)
     before = sft_config(epochs=12, learning_rate=2e-2, patience=0, lora=lora)
     after = capo_config(epochs=2, learning_rate=1e-2, patience=0)
     for who in WHO:

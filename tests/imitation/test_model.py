@@ -28,7 +28,7 @@ from capo_core.imitation.models.adapters import (
 )
 from capo_core.imitation.models.base_files import base_model_fingerprint
 from capo_core.imitation.models.base_model import load_base_model
-from capo_core.imitation.training.config import LoraSettings, SftConfig
+from capo_core.imitation.training.config import AdapterSettings, SftConfig
 
 
 @pytest.fixture(scope="module")
@@ -238,13 +238,15 @@ def test_an_adapter_that_is_none_or_damaged(base_folder, tmp_path):
 
 def test_layers_that_the_base_does_not_have(base_folder):
     with pytest.raises(ConfigError, match="no adapter can be put"):
-        new_adapter(load_base_model(base_folder), LoraSettings(target_modules=("q_projection",)), 0)
+        new_adapter(
+            load_base_model(base_folder), AdapterSettings(target_modules=("q_projection",)), 0
+        )
 
 
 def test_the_base_trains_without_its_own_dropout(base_folder, tmp_path):
     shape = {"vocab_size": 600, "n_embd": 16, "n_layer": 1, "n_head": 2, "n_positions": 64}
     folder = other_model(tmp_path / "gpt2", base_folder, GPT2LMHeadModel(GPT2Config(**shape)))
-    model = new_adapter(load_base_model(str(folder)), LoraSettings(rank=2, dropout=0.5), 0)
+    model = new_adapter(load_base_model(str(folder)), AdapterSettings(rank=2, dropout=0.5), 0)
     ready_to_train(model, SftConfig())
     rates = {
         name: module.p

@@ -158,9 +158,9 @@ def test_gradient_checkpointing_changes_nothing(base, dataset, tmp_path):
 @pytest.mark.parametrize("step", [1, 3, 4, 7])
 def test_stopped_and_gone_on_with_is_as_if_never_stopped(base, sft, dataset, tmp_path, step):
     """Bit for bit, with dropout too, wherever it was stopped; and nothing stands twice."""
-    from capo_core.imitation.training.config import LoraSettings
+    from capo_core.imitation.training.config import AdapterSettings
 
-    config = sft_config(lora=LoraSettings(rank=4, alpha=8, dropout=0.2), checkpoint_every=3)
+    config = sft_config(lora=AdapterSettings(rank=4, alpha=8, dropout=0.2), checkpoint_every=3)
     straight = RunFolder(tmp_path / "straight")
     train_sft(dataset, "A", config, base, straight)
     broken = RunFolder(tmp_path / "broken")

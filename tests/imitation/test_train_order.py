@@ -6,7 +6,7 @@ import pytest
 
 from capo_core.errors import ConfigError
 from capo_core.imitation.pairs.build import PairsConfig
-from capo_core.imitation.training.config import CapoConfig, LoraSettings, SftConfig
+from capo_core.imitation.training.config import AdapterSettings, CapoConfig, SftConfig
 from capo_core.imitation.training.loop import (
     learning_rate,
     step_count,
@@ -94,7 +94,7 @@ def test_a_wrong_setting_of_capo_is_named(wrong):
 
 
 def test_settings_come_back_from_json():
-    sft = SftConfig(lora=LoraSettings(rank=2, target_modules=["q_proj", "v_proj"]), epochs=9)
+    sft = SftConfig(lora=AdapterSettings(rank=2, target_modules=["q_proj", "v_proj"]), epochs=9)
     assert SftConfig.from_dict(sft.to_dict()) == sft
     capo = CapoConfig(pairs=PairsConfig(max_rejected=1), beta=0.3)
     assert CapoConfig.from_dict(capo.to_dict()) == capo

@@ -102,7 +102,9 @@ _TRAINING = (
 
 # Title of a fold → its settings.
 FOLDED: dict[str, tuple[Setting, ...]] = {
-    "SFT": _fields("sft", "lora.rank", "lora.alpha", "lora.dropout", "shared", *_TRAINING),
+    "SFT": _fields(
+        "sft", "lora.kind", "lora.rank", "lora.alpha", "lora.dropout", "shared", *_TRAINING
+    ),
     "CAPO": _fields(
         "capo", "loss", "nll", "length_norm", "label_smoothing", "per", "engine",
         "pairs.weights", "pairs.same_label", "pairs.near_duplicate", "pairs.max_rejected",

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftModel
+from peft import PeftConfig, PeftModel
 from peft.utils.save_and_load import get_peft_model_state_dict
 from safetensors import safe_open
 
@@ -412,10 +412,11 @@ class TransformersBackend(Backend):
             return
         path = Path(folder)
         check_adapter(self._base, path)
-        name = f"a{len(self._names)}"
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
+                self._make_room(PeftConfig.from_pretrained(str(path)))
+                name = f"a{len(self._names)}"
                 if isinstance(self._model, PeftModel):
                     self._model.load_adapter(str(path), name)
                 else:
@@ -430,6 +431,17 @@ class TransformersBackend(Backend):
                 raise _misfit(path, self.name)
         self._names[folder] = name
         self._decoder = DecoderModel(self._model, self._base.model)
+
+    def _make_room(self, config: PeftConfig) -> None:
+        """Take all adapters off where they are of another type than one to come.
+
+        PEFT holds adapters of one type beside each other; the others are read anew when asked for.
+        """
+        if not isinstance(self._model, PeftModel):
+            return
+        if {each.peft_type for each in self._model.peft_config.values()} != {config.peft_type}:
+            self._model = self._model.unload()
+            self._names = {"": self._names[""]}
 
 
 def end_tokens(base: LoadedBaseModel) -> tuple[int, ...]:
@@ -458,5 +470,5 @@ def _misfit(path: Path, base: str) -> ConfigError:
     return ConfigError(
         "the adapter does not fit the base model",
         where=str(path),
-        expected=f"a LoRA adapter trained on the base {base!r}",
+        expected=f"an adapter trained on the base {base!r}",
     )

@@ -5,6 +5,9 @@
 So between two adapters, ΔW(λ) = (1 − λ) ΔW_1 + λ ΔW_2, by multiplying each adapter's own scale in
 every layer while both act. (PEFT's `add_weighted_adapter` with combination_type="linear" adds the
 factors A and B instead, which differs: at λ = 0.5 it is off by as much as ΔW itself.)
+
+An OFT adapter rotates, W = W_base R(Q), and its strength is that of Q: R(Σ_a s_a Q_a), a rotation
+at every strength, the adapter itself at 1 and the base at 0.
 """
 
 from __future__ import annotations
@@ -14,12 +17,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from peft import PeftModel
+import torch
+from peft import PeftConfig, PeftModel
 from peft.tuners.lora.layer import LoraLayer
+from peft.tuners.oft.layer import OFTLayer
 from peft.utils.save_and_load import get_peft_model_state_dict
 from safetensors import safe_open
 
 from capo_core.errors import ConfigError
+from capo_core.imitation.models.adapter_kinds import ADAPTERS, kind_of
 from capo_core.imitation.models.adapters import WEIGHTS, check_adapter
 from capo_core.imitation.models.base_model import LoadedBaseModel
 from capo_core.imitation.prompting.prompts import Rendered
@@ -38,8 +44,9 @@ class Blend:
         adapters: name → folder. Names are chosen by the caller and have no dot.
 
     Raises:
-        ConfigError: a folder holds no adapter, one of another base, or one that does more than
-            add ΔW to layers (DoRA, biases, whole layers), so that no strength is defined.
+        ConfigError: a folder holds no adapter, one of another base or of another kind than the
+            others, or one that does more than add ΔW to layers or rotate them (DoRA, biases, whole
+            layers), so that no strength is defined.
     """
 
     def __init__(self, base: LoadedBaseModel, adapters: Mapping[str, Path]) -> None:
@@ -49,9 +56,16 @@ class Blend:
             check_adapter(base, folder)
             model = _load(base, model, name, folder)
         self._model = model
-        layers = [each for each in base.model.modules() if isinstance(each, LoraLayer)]
+        modules = list(base.model.modules())
         # As they are trained: what strengths multiply.
-        self._own = [(layer, dict(layer.scaling)) for layer in layers]
+        self._own = [
+            (layer, dict(layer.scaling)) for layer in modules if isinstance(layer, LoraLayer)
+        ]
+        self._rotations = [
+            (layer, {name: turn.weight.detach().clone() for name, turn in layer.oft_R.items()})
+            for layer in modules
+            if isinstance(layer, OFTLayer)
+        ]
         self.set({})
 
     def set(self, strengths: Mapping[str, float]) -> None:
@@ -65,6 +79,14 @@ class Blend:
             for name in acting:
                 if name in own:
                     layer.scaling[name] = own[name] * strengths[name]
+        for layer, turns in self._rotations:
+            here = [name for name in acting if name in turns]
+            # One rotation acts, with the sum of all: two in a row would be another way.
+            layer.set_adapter(here[:1], inference_mode=True)
+            if here:
+                with torch.no_grad():
+                    total = sum(strengths[name] * turns[name] for name in here)
+                    layer.oft_R[here[0]].weight.copy_(total)
 
 
 def response_likelihoods(
@@ -115,6 +137,14 @@ def _batches(renders: Sequence[Rendered], order: list[int], batch_tokens: int) -
 
 def _load(base: LoadedBaseModel, model: PeftModel | None, name: str, folder: Path) -> PeftModel:
     """Load one more adapter into the base."""
+    kind = kind_of(PeftConfig.from_pretrained(str(folder)))
+    others = set() if model is None else {kind_of(each) for each in model.peft_config.values()}
+    if others - {kind}:
+        raise ConfigError(
+            "there is no way between adapters of different kinds",
+            where=str(folder),
+            expected=f"an adapter of the kind {min(others)}",
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -129,11 +159,17 @@ def _load(base: LoadedBaseModel, model: PeftModel | None, name: str, folder: Pat
         if set(file.keys()) != set(loaded):
             raise _misfit(base, folder)
     settings: Any = model.peft_config[name]
-    if settings.use_dora or settings.bias != "none" or settings.modules_to_save:
+    known = ADAPTERS.get(kind_of(settings))
+    if (
+        known is None
+        or not known.has_strength
+        or settings.bias != "none"
+        or settings.modules_to_save
+    ):
         raise ConfigError(
             "the adapter does more than add to the base's weights: it has no strength",
             where=str(folder),
-            expected="plain LoRA, without DoRA, biases or layers that are saved whole",
+            expected="LoRA or OFT, without DoRA, biases or layers that are saved whole",
         )
     return model
 
@@ -142,5 +178,5 @@ def _misfit(base: LoadedBaseModel, folder: Path) -> ConfigError:
     return ConfigError(
         "the adapter does not fit the base model",
         where=str(folder),
-        expected=f"a LoRA adapter trained on the base {base.name!r}",
+        expected=f"an adapter trained on the base {base.name!r}",
     )

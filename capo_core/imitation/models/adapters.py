@@ -1,4 +1,4 @@
-"""LoRA adapters: creation, loading, compatibility with their base model, saving, model card.
+"""Adapters: creation, loading, compatibility with their base model, saving, model card.
 
 An adapter's folder is PEFT's (adapter_config.json, adapter_model.safetensors, the tokenizer with
 its chat template), so that any tool that reads PEFT can serve it, also alone:
@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
+from peft import PeftModel, get_peft_model, prepare_model_for_kbit_training
+from peft.tuners.oft.layer import MultiplicativeDropoutLayer
 from peft.utils.save_and_load import get_peft_model_state_dict
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -25,11 +26,12 @@ from torch import Tensor
 
 from capo_core.errors import ConfigError
 from capo_core.export_formats import markdown_section
+from capo_core.imitation.models.adapter_kinds import ADAPTERS
 from capo_core.imitation.models.base_files import HUB, base_kind, base_title
 from capo_core.imitation.models.base_model import LoadedBaseModel
 from capo_core.imitation.models.fast_layers import speed_up
 from capo_core.imitation.prompting.prompts import PromptItem, prompt_text, zero_shot
-from capo_core.imitation.training.config import LoraSettings, TrainConfig
+from capo_core.imitation.training.config import AdapterSettings, TrainConfig
 from capo_core.provenance import Provenance
 from capo_core.run_folder import disk_errors
 from capo_core.task import Task
@@ -39,25 +41,18 @@ NAME = "default"  # PEFT's own name, which every tool looks for
 WEIGHTS, SETTINGS, ORIGIN = "adapter_model.safetensors", "adapter_config.json", "capo.json"
 
 
-def new_adapter(base: LoadedBaseModel, settings: LoraSettings, seed: int) -> PeftModel:
-    """Return the base with a new trainable adapter, which has no effect at first (B = 0).
+def new_adapter(base: LoadedBaseModel, settings: AdapterSettings, seed: int) -> PeftModel:
+    """Return the base with a new trainable adapter, which has no effect at first.
 
     Raises:
         ConfigError: the base has no layers of these names.
     """
-    modules = settings.target_modules
-    lora = LoraConfig(
-        r=settings.rank,
-        lora_alpha=settings.alpha,
-        lora_dropout=settings.dropout,
-        target_modules=modules if isinstance(modules, str) else list(modules),
-        task_type="CAUSAL_LM",
-    )
+    config = ADAPTERS[settings.kind].config(base.model, settings)
     with torch.random.fork_rng(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.manual_seed(seed)
         try:
-            return get_peft_model(base.model, lora, adapter_name=NAME)
+            return get_peft_model(base.model, config, adapter_name=NAME)
         except ValueError as error:
             raise ConfigError(
                 f"no adapter can be put on this base ({str(error).splitlines()[0][:200]})",
@@ -150,13 +145,16 @@ def save_adapter(
         model: the model it was trained in, whose settings of PEFT it has.
         origin: further content of `capo.json`: run, dataset, target.
         card: text of README.md.
-        ranks: how many times the rank of `model` the weights have, at the same scale.
+        ranks: how many times the rank of `model` the weights have, at the same scale; 1 unless the
+            adapter is LoRA.
     """
     trained = model.peft_config[NAME]
+    scaled = (
+        {} if ranks == 1 else {"r": ranks * trained.r, "lora_alpha": ranks * trained.lora_alpha}
+    )
     settings = {
         **trained.to_dict(),
-        "r": ranks * trained.r,
-        "lora_alpha": ranks * trained.lora_alpha,
+        **scaled,
         # AutoPeftModelForCausalLM loads the base from here: by its name on the hub, else by its
         # path on this machine, which stands in no other file.
         "base_model_name_or_path": base.name if base_kind(base.name) == HUB else str(base.folder),
@@ -186,7 +184,7 @@ def ready_to_train(model: PeftModel, config: TrainConfig) -> None:
     The base's own dropout is switched off: the only dropout in training is the adapter's.
     """
     options = {"use_reentrant": False}
-    _no_dropout(model, but=".lora_dropout.")
+    _no_dropout(model, but=(".lora_dropout.", ".oft_dropout."))
     if config.quantise:
         prepare_model_for_kbit_training(
             model,
@@ -207,13 +205,13 @@ def without_dropout(model: PeftModel) -> None:
 
     In CAPO, policy and reference must not differ at random.
     """
-    _no_dropout(model, but="")
+    _no_dropout(model, but=())
 
 
-def _no_dropout(model: PeftModel, but: str) -> None:
+def _no_dropout(model: PeftModel, but: tuple[str, ...]) -> None:
     for name, module in model.named_modules():
-        if isinstance(module, torch.nn.Dropout):
-            if not but or but not in f".{name}.":
+        if isinstance(module, (torch.nn.Dropout, MultiplicativeDropoutLayer)):
+            if not any(part in f".{name}." for part in but):
                 module.p = 0.0
             continue
         for attribute in ("attention_dropout", "attn_dropout", "dropout", "hidden_dropout"):
@@ -261,15 +259,21 @@ def sample_prompt(task: Task, tokenizer: Any, *, shared: bool) -> str:
 
 
 def adapter_card(
-    asked: dict[str, Any], result: dict[str, Any], provenance: Provenance, prompt: str = ""
+    asked: dict[str, Any],
+    result: dict[str, Any],
+    provenance: Provenance,
+    prompt: str = "",
+    kind: str = "lora",
 ) -> str:
     """Return the README.md of an adapter, from its run's configuration and outcome.
 
     Args:
         provenance: of its training data.
         prompt: as by `sample_prompt`; "" leaves the section on its use out.
+        kind: of the adapter, one of `adapter_kinds.ADAPTERS`.
     """
     dataset, base, settings = asked["dataset"], asked["base"], asked["settings"]
+    about = ADAPTERS[kind]
     whom = "all annotators, each named in the prompt" if settings["shared"] else asked["target"]
     stage = {"sft": "SFT", "capo": "CAPO"}[asked["stage"]]
     title = f"{stage} adapter: {whom}, {dataset['name']}"
@@ -277,13 +281,13 @@ def adapter_card(
     lines = [
         "---",
         "library_name: peft",
-        f"tags: [capo-lab, {asked['stage']}, lora"
+        f"tags: [capo-lab, {asked['stage']}, {kind}"
         + (", simulated-data]" if provenance.simulated else "]"),
         "---",
         "",
         f"# {provenance.titled(title)}",
         "",
-        f"A LoRA adapter that answers as the annotator would: {whom}.",
+        f"{about.article} {about.title} adapter that answers as the annotator would: {whom}.",
         *([provenance.caution] if provenance.caution else []),
         "",
         "| | |",

@@ -46,13 +46,18 @@ class LoadedBaseModel:
     def parameters(self) -> int:
         """Number of parameters of the base model, without adapters."""
         named = self.model.named_parameters()
-        return sum(each.numel() for name, each in named if ".lora_" not in f".{name}")
+        return sum(each.numel() for name, each in named if not _of_adapter(name))
 
     @property
     def longest(self) -> int | None:
         """Tokens the model can read at once; None where its configuration does not say."""
         config = self.model.config.get_text_config()
         return getattr(config, "max_position_embeddings", None)
+
+
+def _of_adapter(parameter: str) -> bool:
+    """Return whether a parameter of this name belongs to an adapter (see `adapter_kinds`)."""
+    return ".lora_" in f".{parameter}" or ".oft_" in f".{parameter}"
 
 
 def load_base_model(

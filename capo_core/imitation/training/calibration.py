@@ -5,7 +5,8 @@
 Preference training does not know when the imitation is typical enough: its loss only falls. The
 path between both adapters is exact (see `models.adapter_strength`) and costs answers, no training.
 Which λ is best is decided by a yardstick from above that compares the answers with the target's own
-texts on validation items. The adapter at the chosen λ is one of PEFT's, of twice the rank.
+texts on validation items. The adapter at the chosen λ is one of PEFT's: of LoRA one of twice the
+rank; of OFT one of the same size, with Q(λ) = (1 − λ) Q_sft + λ Q_capo in place of ΔW.
 """
 
 from __future__ import annotations
@@ -69,10 +70,11 @@ class Yardstick(Protocol):
 
 
 def between(sft: dict[str, Tensor], capo: dict[str, Tensor], strength: float) -> dict[str, Tensor]:
-    """Return the weights of the adapter at `strength` between two, of twice their rank.
+    """Return the weights of the adapter at `strength` between two, LoRA's of twice their rank.
 
     With A = [A_sft; A_capo] and B = [(1 − λ) B_sft, λ B_capo] the product B A is the sum of both,
-    under the same scale alpha / rank.
+    under the same scale alpha / rank. What is no part of LoRA (OFT's Q) is the weighted sum itself,
+    of the same size.
 
     Args:
         sft, capo: weights under PEFT's names, of the same rank and scale.
@@ -82,8 +84,10 @@ def between(sft: dict[str, Tensor], capo: dict[str, Tensor], strength: float) ->
         second = capo[name]
         if "lora_A" in name:
             found[name] = torch.cat([first, second.to(first)], 0)
-        else:
+        elif "lora_B" in name:
             found[name] = torch.cat([(1 - strength) * first, strength * second.to(first)], 1)
+        else:
+            found[name] = (1 - strength) * first + strength * second.to(first)
     return found
 
 
@@ -184,7 +188,8 @@ class StrengthCalibrator:
         result = replace(result, calibration=choice.to_dict())
         first = load_file(self.sft / WEIGHTS)
         mixed = between(first, weights, choice.strength)
-        save_stage(stage, self.folder.adapter, mixed, result, ranks=2)
+        ranks = 2 if any("lora_A" in name for name in mixed) else 1
+        save_stage(stage, self.folder.adapter, mixed, result, ranks=ranks)
         return result
 
 

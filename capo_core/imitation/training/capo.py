@@ -34,7 +34,7 @@ from capo_core.imitation.pairs.files import (
 )
 from capo_core.imitation.prompting.prompts import Rendered
 from capo_core.imitation.training.calibration import StrengthCalibrator, Yardstick
-from capo_core.imitation.training.config import CapoConfig
+from capo_core.imitation.training.config import CapoConfig, check_strength
 from capo_core.imitation.training.distributed import Processes
 from capo_core.imitation.training.examples import ExampleSet, capo_examples, pairs_of
 from capo_core.imitation.training.micro_batches import by_length
@@ -180,6 +180,8 @@ def train_capo(
     """
     check_scorer(config, scorer)
     _check_yardstick(config, yardstick)
+    if config.calibrate:
+        check_strength(sft.config["settings"]["lora"].get("kind", "lora"))
     targets = targets_of(dataset, target, config)
     processes = Processes.start()
     run_config = processes.on_main(lambda: capo_run_config(dataset, target, config, sft))

@@ -22,23 +22,35 @@ CONTRASTS = ("response", "explanation")
 ANCHORS = ("response", "label")
 SMALL_BASE = 50_000_000  # parameters below which a base model is small
 ENGINES = ("auto", "tree", "group", "pairs")
+# Names of the kinds in `models.adapter_kinds`, for the same reason.
+ADAPTER_KINDS = ("lora", "dora", "oft")
+NO_STRENGTH = ("dora",)  # those that cannot be taken part of the way
 
 
-@settings("LoRA")
-class LoraSettings:
-    """The adapter (Hu et al. 2021, arXiv 2106.09685): ΔW = alpha / rank · B A."""
+@settings("Adapter")
+class AdapterSettings:
+    """The adapter that is trained; what its kinds are: `models.adapter_kinds`."""
 
+    kind: str = setting(
+        "lora",
+        "Adapter",
+        "lora adds a matrix of low rank to each layer; dora also trains the length of each row; "
+        "oft rotates each layer's inputs and keeps angles between them. All with about as many "
+        "parameters as LoRA of this rank.",
+        choices=ADAPTER_KINDS,
+    )
     rank: int = setting(
         16,
         "LoRA rank",
-        "Rows of A and columns of B; parameters grow in proportion.",
+        "Rows of A and columns of B; parameters grow in proportion. OFT takes the size of its "
+        "blocks from it, for as many parameters.",
         ge=1,
         usual=(1, 1024),
     )
     alpha: float = setting(
         32.0,
         "LoRA alpha",
-        "The adapter's update is scaled by alpha / rank.",
+        "The adapter's update is scaled by alpha / rank; OFT has no such scale.",
         gt=0,
         step=1.0,
         usual=(0.1, 4096.0),
@@ -46,7 +58,7 @@ class LoraSettings:
     dropout: float = setting(
         0.0,
         "LoRA dropout",
-        "Share of the adapter's inputs set to zero in training.",
+        "Share of the adapter's inputs set to zero in training; of OFT, of its blocks.",
         ge=0,
         lt=1,
         step=0.05,
@@ -62,7 +74,7 @@ class LoraSettings:
         if not self.target_modules:
             raise ConfigError(
                 f"{self.target_modules!r} cannot be used",
-                where="LoRA, target_modules",
+                where="Adapter, target_modules",
                 expected='"all-linear", or names of layers',
             )
 
@@ -265,18 +277,32 @@ class SftConfig(TrainConfig):
         "Control: within each item, give the annotators' responses to each other at random, so "
         "that nothing of an annotator can be learned; with the random seed of the training.",
     )
-    lora: LoraSettings = setting(
-        title="LoRA adapter",
+    lora: AdapterSettings = setting(
+        title="Adapter",
         description="The adapter that is trained; CAPO continues from it.",
-        default_factory=LoraSettings,
+        default_factory=AdapterSettings,
     )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings as every stage; `shuffled` only where set, for the same reason."""
+        """Return the settings as every stage; `shuffled` and the adapter's kind only where they
+        are not the usual ones, for the same reason."""
         plain = super().to_dict()
         if not self.shuffled:
             del plain["shuffled"]
+        if self.lora.kind == "lora":
+            del plain["lora"]["kind"]
         return plain
+
+
+def check_strength(kind: str) -> None:
+    """Raise `ConfigError` if the strength of an adapter of this kind cannot be chosen."""
+    if kind in NO_STRENGTH:
+        raise ConfigError(
+            f"an adapter of the kind {kind} has no strength to choose",
+            where="CAPO, calibrate",
+            expected=" or ".join(each for each in ADAPTER_KINDS if each not in NO_STRENGTH),
+            todo="switch calibrate off, or train SFT with another kind of adapter",
+        )
 
 
 # Settings of CAPO that earlier builds did not have, with what these did.

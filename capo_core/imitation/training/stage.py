@@ -12,6 +12,8 @@ from torch import Tensor
 
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
+from capo_core.imitation.models.adapter_kinds import kind_of
+from capo_core.imitation.models.adapters import NAME as ADAPTER
 from capo_core.imitation.models.adapters import (
     adapter_card,
     adapter_weights,
@@ -316,7 +318,13 @@ def save_stage(
         "target": result.target,
         NAME: stage.provenance.to_dict(),
     }
-    card = adapter_card(stage.run_config, asdict(result), stage.provenance, stage.sample_prompt)
+    card = adapter_card(
+        stage.run_config,
+        asdict(result),
+        stage.provenance,
+        stage.sample_prompt,
+        kind_of(stage.model.peft_config[ADAPTER]),
+    )
     save_adapter(folder, stage.model, weights, stage.base, origin, card, ranks=ranks)
 
 

@@ -13,7 +13,12 @@ from capo_core.errors import CapoError, ConfigError
 from capo_core.formatting import count
 from capo_core.imitation.generation.requests import GenerateConfig
 from capo_core.imitation.prompting.prompts import METHOD_NAMES, METHODS, TRAINED, USUAL_METHODS
-from capo_core.imitation.training.config import PLAIN, CapoConfig, SftConfig
+from capo_core.imitation.training.config import (
+    PLAIN,
+    CapoConfig,
+    SftConfig,
+    check_strength,
+)
 from capo_core.runs.actions import with_changes
 from capo_core.runs.request import EXECUTORS
 from capo_core.settings import as_json, normalised, setting, settings
@@ -118,6 +123,8 @@ class ExperimentConfig:
         for stage in ("sft", "capo", "profile", "generate", "evaluate", *OPTIONAL_STAGES):
             if stage not in OPTIONAL_STAGES or getattr(self, stage) is not None:
                 self._check_stage(stage)
+        if "capo" in self.methods and self.capo_config(0).calibrate:
+            check_strength(self.sft_config(0).lora.kind)
 
     @property
     def trained(self) -> tuple[str, ...]:

@@ -242,7 +242,7 @@ def estimate_training(
 
 def _training_start(kind: str, settings: Mapping[str, Any], workspace: Workspace):
     """Return configuration, base model, LoRA settings and the initial adapter (None: new)."""
-    from capo_core.imitation.training.config import CapoConfig, LoraSettings, SftConfig
+    from capo_core.imitation.training.config import AdapterSettings, CapoConfig, SftConfig
     from capo_core.runs.run import Run, is_run
 
     if kind == "train_sft":
@@ -253,7 +253,7 @@ def _training_start(kind: str, settings: Mapping[str, Any], workspace: Workspace
     folder = RunFolder(before.folder)
     if folder.done:
         asked = folder.config
-        return config, asked["base"]["name"], LoraSettings(), folder.adapter
+        return config, asked["base"]["name"], AdapterSettings(), folder.adapter
     known = is_run(before.folder)
     asked = (before.request if known else announced_request(workspace, before.run_id)).settings
     return config, asked["base"], SftConfig.from_dict(asked["config"]).lora, None
