@@ -100,6 +100,9 @@ COMMANDS: Mapping[str, CommandEntry] = MappingProxyType({
         "study_design", "mount", "Blind studies: judges attribute and compare texts without "
         "knowing their source.",
     ),
+    "export": CommandEntry(
+        "export", "mount", "Export a dataset with its results: the annotator atlas."
+    ),
     "models": CommandEntry(
         "models", "mount", "Base models: list, get from the package index or the hub, import, "
         "merge, remove.",

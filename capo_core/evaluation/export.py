@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,7 @@ def to_html(report: EvaluationReport, provenance: Provenance | None = None) -> s
         else [],
         averaged=averaged_text(report),
         bold=BOLD,
-        figure=_figure(report),
+        figure=attribution_figure(report),
         families=[
             _family(report, family)
             for family in families_by_interest()
@@ -162,7 +163,7 @@ def _figure_row(row: Any, y: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _figure(report: EvaluationReport) -> dict[str, Any] | None:
+def attribution_figure(report: EvaluationReport) -> dict[str, Any] | None:
     """Draw attribution in the main view, one row per method and k, with reference values."""
     name = report.config.views[0].name
     table = report.scores
@@ -357,8 +358,23 @@ FILE_TYPES = (".html", ".csv", ".jsonl", ".json", ".tex")
 _OF_TABLE = ("label accuracy", "kappa", "style distance")
 
 
-def to_latex(report: EvaluationReport, provenance: Provenance | None = None) -> str:
-    """Return the main scores as a LaTeX table: a row for each method, people below.
+@dataclass(frozen=True)
+class MainScores:
+    """The scores that a paper shows of an evaluation, as text.
+
+    Attributes:
+        columns: titles of the columns after the sources'.
+        rows: methods, then people and chance, then the numbers of cases; the first cell is a name.
+        bold: (row, column) of cells in bold, the column counted from the name.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    bold: frozenset[tuple[int, int]]
+
+
+def main_scores(report: EvaluationReport) -> MainScores:
+    """Return a row for each method, people below.
 
     Columns are label accuracy, kappa, style distance, and attribution in the first two views, of
     single texts and of the most that were pooled, each with its interval; bold as on the page.
@@ -372,23 +388,29 @@ def to_latex(report: EvaluationReport, provenance: Provenance | None = None) -> 
         columns += [(view.name, k) for k in sorted({pools.min(), pools.max()}) if k == k]
     cells = [score_cells(report, name, int(k)) for name, k in columns]
     sources = [*report.method_names, HUMAN, OTHER, GUESS]
-    rows = [[source_name(each), *(cell.values[each] for cell in cells)] for each in sources]
-    rows.append(["n", *(cell.n for cell in cells)])
-    provenance = provenance or provenance_of(report)
+    rows = [(source_name(each), *(cell.values[each] for cell in cells)) for each in sources]
+    rows.append(("n", *(cell.n for cell in cells)))
     bold = {
         (sources.index(cell.bold), place)
         for place, cell in enumerate(cells, 1)
         if cell.bold in sources
     }
-    titles = [find_measure(name).header(int(k)) for name, k in columns]
+    titles = tuple(find_measure(name).header(int(k)) for name, k in columns)
+    return MainScores(titles, tuple(rows), frozenset(bold))
+
+
+def to_latex(report: EvaluationReport, provenance: Provenance | None = None) -> str:
+    """Return the main scores as a LaTeX table (see `main_scores`)."""
+    main = main_scores(report)
     caption = (
         f"Imitation of annotators on the {report.n_items:,} {report.split} items of "
         f"{report.dataset}, with 95 % intervals. {averaged_text(report)} "
-        f"{BOLD if bold else NO_BOLD}"
+        f"{BOLD if main.bold else NO_BOLD}"
     )
     return latex_table(
-        ["Method", *titles], rows, provenance, caption=caption, label="imitation", bold=bold
-    )
+        ["Method", *main.columns], main.rows, provenance or provenance_of(report),
+        caption=caption, label="imitation", bold=main.bold,
+    )  # fmt: skip
 
 
 def to_csv(report: EvaluationReport, provenance: Provenance | None = None) -> str:

@@ -124,6 +124,12 @@ class StabilityConfig:
                 del said[name]
         return content_hash(said)[:16]
 
+    @property
+    def coverage(self) -> int:
+        """How much is computed; of several reports the one with the most is shown first."""
+        points = len(self.representations) * len(self.reductions) * len(self.pool)
+        return points * self.seeds * max(1, self.permutations)
+
 
 # The first report of a dataset: the claim in its shortest form, with controls, in about a minute.
 QUICK = StabilityConfig(

@@ -13,7 +13,6 @@ import pandas as pd
 import streamlit as st
 
 from capo_core.dashboard.app.cache import HASH_FUNCS
-from capo_core.dashboard.stability import jobs
 from capo_core.data.catalog import Entry
 from capo_core.workspace import Workspace
 
@@ -54,7 +53,7 @@ def _saved_reports(workspace: Workspace, entry: Entry, stamps: tuple) -> list[Sa
     from capo_core.stability import store
 
     found = store.saved_reports(entry.fingerprint, workspace)
-    return sorted(found, key=lambda saved: -jobs.size(saved.config))
+    return sorted(found, key=lambda saved: -saved.config.coverage)
 
 
 def best_report(workspace: Workspace, entry: Entry) -> StabilityReport | None:

@@ -86,12 +86,6 @@ def live_job(workspace: Workspace, entry: Entry) -> Run | None:
     return next((job for job in jobs_of(workspace, entry) if job.status().live), None)
 
 
-def size(config: StabilityConfig) -> int:
-    """Return how much a configuration covers; the largest of several reports is shown first."""
-    points = len(config.representations) * len(config.reductions) * len(config.pool)
-    return points * config.seeds * max(1, config.permutations)
-
-
 def title(config: StabilityConfig) -> str:
     """Return the title of a report: its preset, or its settings."""
     for preset in PRESETS.values():
