@@ -266,6 +266,8 @@ WALKS = {
         command("pairs", "export", "--dataset", "mine", "--annotator", "ann", "--out", "OUT"),
         "jsonl"),
     "evaluate out": (evaluated, "html csv jsonl json tex"),
+    "export atlas out": (
+        command("export", "atlas", "--dataset", "mine", "--out", "OUT"), "html"),
     "distributions compare out": (
         command("distributions", "compare", "--dataset", "mine", "--against", "annotators",
                 "--out", "OUT"), "json html md"),

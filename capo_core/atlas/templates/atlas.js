@@ -4,6 +4,8 @@
   const byId = (id) => document.getElementById(id);
   const data = JSON.parse(byId("data").textContent);
   const views = [...document.querySelectorAll("[data-view]")];
+  /* Without the script the links lead to the ids; with it, to a view from its top. */
+  for (const view of views) view.removeAttribute("id");
 
   /* Elements are made, never parsed: no text of the data can become markup. */
   function make(tag, attributes = {}, ...children) {
@@ -189,7 +191,7 @@
     const section = views.find((each) => each.dataset.view === view);
     if (view === "items") list(query);
     else choose(section, query);
-    if (current && current !== view) scrollTo(0, 0);
+    if (current !== view) scrollTo(0, 0);
     current = view;
   }
 

@@ -1,0 +1,31 @@
+"""The atlas as a file: opened without a server, it asks for nothing and is searched."""
+
+from helpers.pages import make
+
+from capo_core.atlas.page import write_atlas
+from capo_core.data.catalog import Catalog
+from capo_core.workspace import Workspace
+
+
+def test_an_atlas_opens_from_a_file_asks_for_nothing_and_finds(page, tmp_path, monkeypatch):
+    monkeypatch.delenv("CAPO_DATABASE_URL", raising=False)
+    workspace = Workspace(tmp_path)
+    Catalog(workspace).add(make("mine"))
+    path = write_atlas(workspace, "mine", tmp_path / "atlas.html").path
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{path.as_uri()}#items")
+    page.get_by_text("24 of 24 items").wait_for()
+    page.get_by_label("Search in texts").fill("number 7 is")
+    page.get_by_text("1 of 24 item").wait_for()
+    assert page.locator("article").count() == 1 and page.locator("mark").count() == 1
+    page.get_by_label("Dim words").check()
+    assert page.locator(".answer .input").count() > 0
+    page.get_by_role("link", name="Annotators").click()
+    page.get_by_role("heading", name="ann", exact=True).wait_for()
+    page.locator("select[data-choice=who]").select_option("bob")
+    page.get_by_role("heading", name="bob", exact=True).wait_for()
+    assert not page.get_by_role("heading", name="ann", exact=True).is_visible()
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert asked == [path.as_uri() + "#items"] or asked == [path.as_uri()]
