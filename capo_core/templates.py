@@ -39,9 +39,14 @@ def environment() -> Environment:
 
 def style(sheet: str) -> str:
     """Return a style sheet of a package, "dashboard/ui/page.css", as an HTML element."""
-    folder, _, name = sheet.rpartition("/")
-    path = files("capo_core").joinpath(*folder.split("/"), "templates", name)
-    return f"<style>{path.read_text(encoding='utf-8')}</style>"
+    return f"<style>{asset(sheet)}</style>"
+
+
+def asset(name: str) -> str:
+    """Return the text of a script or style sheet of a package, "dashboard/judging/desk.js"."""
+    folder, _, file = name.rpartition("/")
+    path = files("capo_core").joinpath(*folder.split("/"), "templates", file)
+    return path.read_text(encoding="utf-8")
 
 
 def render(template: str, /, **values: object) -> str:

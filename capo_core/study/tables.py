@@ -41,6 +41,7 @@ TIE = "tie"
 REASONING_ANSWERS = ("1", "2", "3", "4", "5")
 CONFIDENCES = ("1", "2", "3", "4", "")
 SIDES = ("left", "right", "")
+LAYOUTS = ("side_by_side", "stacked")  # how the browser showed the two texts of a comparison
 
 TRIALS = Table(
     "trials",
@@ -167,7 +168,13 @@ JUDGMENTS = Table(
         TableColumn("source_b", "text", "comparison: source of stored slot 1; else empty"),
         TableColumn("source", "text", "attribution and reasoning: source of the text; else empty"),
         TableColumn("truth", "text", "the right answer where there is one, as in sealed"),
-        TableColumn("displayed", "text", "JSON {cards, slots}: the order as shown", required=True),
+        TableColumn(
+            "displayed",
+            "text",
+            "JSON {cards, slots}: the order as shown; with layout, 'side_by_side' or 'stacked', "
+            "where two texts were shown",
+            required=True,
+        ),
         TableColumn(
             "answer",
             "text",

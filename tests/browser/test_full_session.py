@@ -18,10 +18,10 @@ from capo_core.workspace import Workspace
 
 PATIENCE = 180_000  # ms; a busy machine is slow, not wrong
 MAIN, PRACTICE = 3, 1  # trials of each judge
-STEPS = '[class*="st-key-briefed-"], [class*="st-key-save-"], [class*="st-key-learned-"], .stCode'
+STEPS = ".st-key-judge-begin, .st-key-judge-start, .judge-desk, .stCode"
 QUIET = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 SENTENCE = re.compile(f"prefer(red to|ence between) .+ of {3 * MAIN} judgments")
-BUTTONS = {"briefed": "Begin", "save": "Save", "learned": "Continue"}
+BUTTONS = {"begin": "Begin", "start": "Start", "save": "Save", "continue": "Continue"}
 
 
 def press(page, name: str | re.Pattern, *, last: bool = False) -> None:
@@ -72,17 +72,20 @@ class Judge:
             press(self.tab, re.compile(f"^{name}"))
 
     def choose(self) -> None:
-        name = {"left": "First", "right": "Second"}[self.side]
-        self.do(f"{name} Shortcut", {"left": "1", "right": "2"}[self.side])
-        chosen = self.tab.get_by_test_id("stBaseButton-primary")
-        chosen.filter(has_text=f"Save: {name}").wait_for()
+        name, key = {"left": ("First", "1"), "right": ("Second", "2")}[self.side]
+        self.do(f"{name}( ?{key})?$", key)
+        self.tab.get_by_role("button", name=re.compile(f"^Save: {name}")).wait_for()
 
     def asked(self) -> tuple[str, str]:
-        """What the page asks for now: its kind, or "end", and its place in the page."""
+        """What the page asks for now: "begin", "save", "continue" or "end", and its selector."""
         spot = self.tab.locator(STEPS).first
         spot.wait_for()
-        found = re.search(r"st-key-((briefed|save|learned)-\S+)", spot.get_attribute("class"))
-        return (found[2], found[1]) if found else ("end", "")
+        shows = spot.get_attribute("data-shows")
+        if shows:
+            kind = "continue" if shows.startswith("feedback") else "save"
+            return kind, f'.judge-desk[data-shows="{shows}"]'
+        found = re.search(r"st-key-judge-(begin|start)", spot.get_attribute("class") or "")
+        return (found[1], f".st-key-judge-{found[1]}") if found else ("end", "")
 
     def step(self) -> bool:
         """Do what the page asks for; False at the end."""
@@ -91,9 +94,9 @@ class Judge:
             return False
         if kind == "save":
             self.choose()
-            self.saw.append(place.removeprefix("save-"))
+            self.saw.append(re.search(r'(T\w+)"', place)[1])
         self.do(BUTTONS[kind], "Enter")
-        self.tab.locator(f".st-key-{place}").wait_for(state="detached")
+        self.tab.locator(place).wait_for(state="detached")
         return True
 
     def code(self) -> str:

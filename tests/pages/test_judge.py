@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from helpers import judge_sessions as judging_study
 from helpers.pages import ROOT, open_page, shown
 
 from capo_core.dashboard.app import access, binding
 from capo_core.dashboard.app import main as app_main
-from capo_core.dashboard.judging import text, trial_html
+from capo_core.dashboard.judging import desk_component, text, trial_html
 from capo_core.errors import ConfigError, DataError
 from capo_core.study.judging.desk import JudgeDesk
 from capo_core.study.judging.judge import Terms
@@ -52,55 +54,97 @@ def press(app, start, place=0):
     return app
 
 
+def desk(app):
+    """The desk on the page: its element and what it was given; None where there is none."""
+    for each in app.get("bidi_component"):
+        if each.proto.component_name == "desk":
+            return each.proto, json.loads(each.proto.json or each.proto.mixed.json)
+    return None
+
+
+def send(app, act, number=[0], **message):  # noqa: B006 (counts all messages of the tests)
+    """A message of the desk, as the browser sends it."""
+    proto, given = desk(app)
+    number[0] += 1
+    whole = {"id": f"m{number[0]}", "act": act, "trial": given["trial"],
+             "replaces": given["changing"], "answer": "", "confidence": "", "reason": "",
+             "layout": "", "attempt": 0, **message}  # fmt: skip
+    states = app._tree.get_widget_states()
+    states.widgets.add(id=proto.id, json_value=json.dumps({"message": whole}))
+    app._run(states)
+    assert not app.exception
+    return app
+
+
+def save(app, place=0, sure="3", **message):
+    """Save the answer at this place of what is shown, with a confidence where one is asked for."""
+    answer = desk(app)[1]["answers"][place]
+    confidence = sure if answer["sure"] else ""
+    return send(app, "answer", **{"answer": answer["value"], "confidence": confidence, **message})
+
+
 def begin(study, number=0):
     """A tab in which consent was given and what is asked was read."""
-    return press(press(enter(study, number), "judge-agree"), "briefed")
+    return press(press(enter(study, number), "judge-agree"), "judge-begin")
+
+
+def go_on(app):
+    """Leave feedback and the pages between trials behind."""
+    while True:
+        if desk(app) and desk(app)[1]["feedback"]:
+            send(app, "continue")
+        elif buttons(app, "judge-begin"):
+            press(app, "judge-begin")
+        elif buttons(app, "judge-start"):
+            press(app, "judge-start")
+        else:
+            return app
 
 
 def answer(app, place=0):
     """Answer what is shown with the answer at this place; and read what practice teaches."""
-    if buttons(app, "briefed"):
-        press(app, "briefed")
-    press(app, "answer-", place)
-    if buttons(app, "sure-"):
-        press(app, "sure-", 2)
-    press(app, "save-")
-    return press(app, "learned-") if buttons(app, "learned-") else app
+    return go_on(save(go_on(app), place))
 
 
 def trial_on_screen(app):
-    return buttons(app, "save-")[0].key
+    return desk(app)[1]["trial"]
 
 
 def test_from_consent_to_the_code_every_answer_is_on_disk_once(judging):
     study = judging(kinds=("attribution", "comparison", "reasoning"), ask_reason=True)
     app = enter(study)
     assert app.title[0].value == "Reading explanations" and not app.selectbox and not app.sidebar
-    assert not buttons(app, "answer-"), "nothing is shown before consent"
+    assert not desk(app), "nothing is shown before consent"
     press(app, "judge-agree")
     assert "practice trials, which do not count" in shown(app)
-    clicked = {}
+    clicked, over = {}, 0
     while not app.code:
-        if buttons(app, "briefed"):
-            press(app, "briefed")
-        trial = trial_on_screen(app).removeprefix("save-")
-        assert trial not in clicked, "no trial is asked twice"
-        if app.text_area:
-            app.text_area[0].set_value(f"because of {len(clicked)}").run()
-        clicked[trial] = f"because of {len(clicked)}"
-        answer(app, len(clicked) % 3)
+        over += bool(buttons(app, "judge-start"))
+        go_on(app)
+        given = desk(app)[1]
+        assert given["trial"] not in clicked and given["reason"], "no trial is asked twice"
+        assert "kind" not in given and "attribution" not in json.dumps(given)
+        clicked[given["trial"]] = f"because of {len(clicked)}"
+        layout = "stacked" if "judge-pair" in given["texts"] else ""
+        save(app, len(clicked) % 3, reason=clicked[given["trial"]], layout=layout)
+        if desk(app) and desk(app)[1]["feedback"]:
+            send(app, "continue")
+    assert over == 1, "a word between practice and the trials that count"
     assert "You are done" in app.title[0].value and len(app.code[0].value) == 8
     kept = study.answers().set_index("trial_id")
     assert kept["reason"].to_dict() == clicked and kept["changes"].sum() == 0
     sure = kept["confidence"].groupby(kept["kind"]).agg(set).to_dict()
     assert sure == {"attribution": {"3"}, "comparison": {""}, "reasoning": {""}}
+    layouts = kept["displayed"].map(lambda cell: json.loads(cell).get("layout", ""))
+    assert set(layouts[kept["kind"] == "comparison"]) == {"stacked"}
+    assert set(layouts[kept["kind"] == "attribution"]) == {""}
 
 
 def test_practice_says_what_would_have_been_right_and_counts_for_nothing(judging):
     study = judging()
     app = begin(study)
     assert "Practice 1 of 1" in shown(app)
-    press(press(press(app, "answer-", 4), "save-"), "learned-")  # cannot tell needs no more words
+    go_on(save(app, 4))  # cannot tell needs no more words
     assert "0 of 3 answered" in shown(app)
     said = study.answers()
     assert said[["purpose", "answer"]].values.tolist() == [["practice", "cannot_tell"]]
@@ -111,58 +155,70 @@ def test_after_a_refresh_practice_still_says_what_would_have_been_right(judging)
     app = begin(study)
     told = {}
     for number in (1, 2):
-        trial = trial_on_screen(app).removeprefix("save-")
-        press(press(app, "answer-", 4), "save-")
-        told[trial] = next(each.value for each in app.info)
+        trial = trial_on_screen(app)
+        save(app, 4)
+        told[trial] = desk(app)[1]["feedback"]["text"]
+        assert told[trial].startswith("Your answer: Cannot tell. Correct answer:")
         for again in (enter(study), enter(study)):  # a tab of its own each, with nothing kept
-            assert again.info[0].value == told[trial] and not buttons(again, "save-")
-            assert f"Practice {number} of 2" in shown(again)
-        app = press(again, "learned-")
-        if buttons(app, "briefed"):
-            press(app, "briefed")
-        assert not buttons(app, "learned-")
+            assert desk(again)[1]["feedback"]["text"] == told[trial]
+            assert not desk(again)[1]["answers"] and f"Practice {number} of 2" in shown(again)
+        app = go_on(again)
+        assert not desk(app)[1]["feedback"]
     assert len(told) == 2 and "0 of 3 answered" in shown(app)
-    assert not enter(study).info, "who went on is not told again"
+    assert not desk(go_on(enter(study)))[1]["feedback"], "who went on is not told again"
     assert sorted(study.answers()["trial_id"]) == sorted(told), "and no trial was asked twice"
 
 
 def test_a_pause_while_practice_explains_ends_where_it_began(judging):
     study = judging()
-    app = begin(study)
-    press(press(app, "answer-", 4), "save-")
-    assert "Paused" in press(app, "pause-").title[0].value
-    assert buttons(press(app, "judge-resume"), "learned-")
+    app = save(begin(study), 4)
+    assert "Paused" in press(app, "judge-pause").title[0].value
+    assert desk(press(app, "judge-resume"))[1]["feedback"]
 
 
 def test_it_is_saved_only_with_how_sure_one_is(judging):
     study = judging()
     app = begin(study)
     trial = trial_on_screen(app)
-    press(app, "save-")
-    assert trial_on_screen(app) == trial and "Click an answer" in shown(app)
-    press(press(app, "answer-", 1), "save-")
-    assert trial_on_screen(app) == trial and "Choose how sure" in shown(app)
-    press(press(app, "sure-", 0), "save-")
-    assert buttons(app, "learned-") and len(study.answers()) == 1
+    save(app, 1, sure="")
+    given = desk(app)[1]
+    assert given["trial"] == trial and "how sure" in given["problem"]
+    save(app, 1)
+    assert desk(app)[1]["feedback"] and len(study.answers()) == 1
 
 
-def test_keys_pressed_together_are_taken_in_their_right_order(judging):
+def test_a_message_that_comes_again_is_handled_once(judging):
     study = judging()
-    app = press(press(answer(begin(study)), "answer-", 0), "sure-", 0)
-    for start, place in (("answer-", 1), ("sure-", 3), ("save-", 0)):
-        buttons(app, start)[place].click()
-    app.run()
-    assert "1 of 3 answered" in shown(app)
+    app = answer(begin(study))
+    trial = trial_on_screen(app)
+    save(app, 1, id="again")
+    following = trial_on_screen(app)
+    for attempt in (1, 2):  # sent again, since the connection had dropped
+        send(app, "answer", id="again", trial=trial, answer="B", confidence="3", attempt=attempt)
+        assert trial_on_screen(app) == following and "1 of 3 answered" in shown(app)
+        assert desk(app)[1]["handled"] == "again" and not desk(app)[1]["problem"]
+    other = enter(study)  # a session that had no part in it
+    send(other, "answer", id="again", trial=trial, answer="B", confidence="3")
+    assert trial_on_screen(other) == following and "1 of 3 answered" in shown(other)
+    late = send(enter(study), "answer", trial=trial, answer="C", confidence="1")
+    assert trial_on_screen(late) == following, "another answer that comes too late changes nothing"
     letter_b = judging_study.cards_of(study, "J01")[1]
     said = study.answers().query("purpose != 'practice'")[["answer", "confidence"]]
-    assert said.values.tolist() == [[letter_b, "4"]]
+    assert said.values.tolist() == [[letter_b, "3"]]
+
+
+def test_what_is_no_message_is_none():
+    good = {"id": "m", "act": "answer", "trial": "T", "answer": "A"}
+    assert desk_component.message_of(good).given.answer == "A"
+    for bad in (None, "x", {}, {**good, "act": "undo"}, {**good, "id": ""}, {**good, "trial": 7}):
+        assert desk_component.message_of(bad) is None
 
 
 def test_the_same_trial_after_a_refresh_and_what_was_saved_is_not_asked_again(judging):
     study = judging()
     app = answer(begin(study))
     trial = trial_on_screen(app)
-    assert trial_on_screen(enter(study)) == trial
+    assert trial_on_screen(go_on(enter(study))) == trial
     answer(app)
     later = enter(study)
     assert trial_on_screen(later) == trial_on_screen(app) != trial
@@ -172,49 +228,58 @@ def test_the_same_trial_after_a_refresh_and_what_was_saved_is_not_asked_again(ju
 def test_two_tabs_one_answer(judging):
     study = judging()
     first = answer(begin(study))
-    second = press(press(enter(study), "answer-", 1), "sure-", 3)
+    second = go_on(enter(study))
     trial = trial_on_screen(first)
     assert trial_on_screen(second) == trial
-    answer(first, 0)
-    press(second, "save-")
-    assert "has another answer already" in shown(second)
+    save(first, 0)
+    save(second, 1)
+    assert "has another answer already" in desk(second)[1]["problem"]
     assert trial_on_screen(second) == trial_on_screen(first) != trial
     third = enter(study)
-    answer(first, 2), answer(third, 2)  # the same answer twice is one answer
+    save(first, 2), save(third, 2)  # the same answer twice is one answer
     assert "2 of 3 answered" in shown(third)
     assert len(study.answers()) == 1 + 2
 
 
-def test_the_last_answer_is_taken_back_and_stands_in_the_history(judging):
+def test_the_last_answer_stands_while_it_is_changed(judging):
     study = judging()
     app = answer(begin(study))
-    assert buttons(app, "undo")[0].disabled, "practice is not taken back"
+    assert buttons(app, "judge-change")[0].disabled, "practice is not changed"
     trial = trial_on_screen(app)
-    answer(app, 1)
-    press(app, "undo")
-    assert trial_on_screen(app) == trial and buttons(app, "undo")[0].disabled
-    chosen = [one.key for one in app.button if one.proto.type == "primary"]
-    assert [key.split("-")[1] for key in chosen] == ["B", "3", trial.split("-")[1]]
-    answer(app, 2)
+    save(app, 1)
+    following = trial_on_screen(app)
+    press(app, "judge-change")
+    given = desk(app)[1]
+    assert given["trial"] == trial and given["changing"]
+    assert (given["given"]["answer"], given["given"]["confidence"]) == ("B", "3")
+    assert buttons(app, "judge-change")[0].disabled and "1 of 3 answered" in shown(app)
+    send(app, "keep")
+    assert trial_on_screen(app) == following and not desk(app)[1]["changing"]
+    press(app, "judge-change")
+    assert trial_on_screen(enter(study)) == following, "a refresh leaves it as it is"
+    save(app, 2)
+    assert trial_on_screen(app) == following
     history = study.answers(), study.service.export_history(judging_study.STUDY)
     assert history[0]["changes"].sum() == 1 and len(history[1]) == len(history[0]) + 1
+    letter_c = judging_study.cards_of(study, "J01")[2]
+    assert history[0].set_index("trial_id").loc[trial, "answer"] == letter_c
 
 
 def test_pause_and_return_by_the_same_link(judging):
     study = judging()
     app = answer(begin(study))
     trial = trial_on_screen(app)
-    press(app, "pause")
+    press(app, "judge-pause")
     assert "Paused" in app.title[0].value
     elsewhere = enter(study)
     assert "0 of 3 answered. Everything is saved" in shown(elsewhere)
     press(elsewhere, "judge-resume")
-    assert trial_on_screen(elsewhere) == trial
+    assert trial_on_screen(go_on(elsewhere)) == trial
 
 
 def test_where_the_database_is_busy_the_choice_stays_and_is_saved_later(judging, monkeypatch):
     study = judging()
-    app = press(press(answer(begin(study)), "answer-", 1), "sure-", 1)
+    app = answer(begin(study))
     trial = trial_on_screen(app)
 
     def busy(*args, **kwargs):
@@ -222,10 +287,11 @@ def test_where_the_database_is_busy_the_choice_stays_and_is_saved_later(judging,
 
     with monkeypatch.context() as broken:
         broken.setattr(JudgeDesk, "answer", busy)
-        press(app, "save-")
-    assert "Nothing is lost" in shown(app) and "/home" not in shown(app)
-    assert trial_on_screen(app) == trial
-    press(app, "save-")
+        save(app, 1)
+    told = desk(app)[1]
+    assert "Nothing is lost" in told["problem"] and "/home" not in told["problem"]
+    assert told["trial"] == trial and not told["saved"]
+    save(app, 1)
     assert trial_on_screen(app) != trial
 
 
@@ -240,10 +306,10 @@ def test_a_link_that_ended_says_so_at_once_also_in_an_open_tab(judging, spoil, w
     study = judging()
     app = answer(begin(study))
     spoil(study)
-    answer(app)
+    save(app)
     for tab in (app, enter(study)):
         assert words in shown(tab) and "ask the person who invited you" in shown(tab).lower()
-        assert not buttons(tab, "answer-")
+        assert not desk(tab)
 
 
 def test_a_forged_link_and_one_whose_time_is_over(judging):
@@ -258,7 +324,7 @@ def test_a_closed_study_thanks(judging):
     study = judging()
     app = answer(answer(begin(study)))
     study.service.close(judging_study.STUDY)
-    answer(app)
+    save(app)
     for tab in (app, enter(study)):
         assert "closed" in tab.title[0].value and "1 answer saved" in shown(tab)
 
@@ -268,8 +334,10 @@ def test_who_finds_all_taken_is_told_to_look_again(judging):
     (reserve,) = study.service.invite(judging_study.STUDY)
     answer(begin(study))
     app = press(open_page("judge", t=reserve.token), "judge-agree")
-    while not app.title or "nothing to judge" not in app.title[0].value:
+    go_on(app)
+    while desk(app):
         answer(app)
+    assert "nothing to judge" in app.title[0].value
     assert "return later" in shown(app)
 
 
@@ -363,7 +431,7 @@ def test_keys_are_apart_and_none_is_streamlits_own():
             "reasoning" if "5" in answers else "comparison" if "tie" in answers else "attribution"
         )
         view = TrialView("T", kind, False, (), (), None, answers, None, None, None)
-        keys = [text.answer_key(view, each) for each in answers]
-        keys = [key for key in keys if key] + [key for _, key in text.CONFIDENCE.values()]
-        keys += [text.SAVE_KEY, text.UNDO_KEY, text.PAUSE_KEY]
+        keys = [key for each in answers for key in text.answer_keys(view, each)]
+        keys += [key for _, key in text.CONFIDENCE.values()]
+        keys += [text.SAVE_KEY, text.CHANGE_KEY, text.PAUSE_KEY]
         assert len(keys) == len(set(keys)) and not {"C", "R"} & set(keys)

@@ -74,7 +74,7 @@ def test_what_practice_teaches_can_be_read_again_until_the_next_trial_is_shown(s
     assert following.trial_id != asked.trial_id and desk.practice_feedback() is None
     desk.answer(following.trial_id, following.answers[0])
     assert desk.practice_feedback() is None, "of a trial that counts nothing is told"
-    desk.undo()
+    desk.last_trial()
     assert desk.practice_feedback() is None
     assert len(rows(study)) == 2
 
@@ -202,39 +202,52 @@ def test_a_trial_that_was_not_shown_cannot_be_answered(study):
 
 
 @on_both
-def test_undo_opens_the_last_trial_and_keeps_the_history(study):
+def test_the_last_answer_stands_until_another_replaces_it(study):
     (desk,) = practised(study)
     trial = desk.next_trial().trial_id
-    desk.answer(trial, "A", "1", "at first")
-    assert desk.next_trial().trial_id != trial
-    assert desk.undo() == trial
-    assert desk.undo() == trial  # a second click
-    view = desk.next_trial()
-    assert view.trial_id == trial and view.progress.done == 0
-    assert asdict(view.earlier) == {"answer": "A", "confidence": "1", "reason": "at first"}
-    desk.answer(trial, "B", "4")
-    assert [(row.answer, row.withdrawn is None) for row in rows(study)][1:] == [
+    first = desk.answer(trial, "A", "1", "at first")
+    following = desk.next_trial().trial_id
+    for _ in range(2):  # a second click
+        view = desk.last_trial()
+        assert view.trial_id == trial != following and view.progress.done == 1
+        assert asdict(view.earlier) == {"answer": "A", "confidence": "1", "reason": "at first"}
+    assert desk.next_trial().trial_id == following, "a refresh leaves the answer as it is"
+    again = desk.answer(trial, "A", "1", "at first", replaces=True)
+    assert again.again and again.at == first.at
+    study.clock.forward(seconds=5)
+    for _ in range(2):  # the message came twice
+        desk.answer(trial, "B", "4", replaces=True, layout="stacked")
+    changed = rows(study)[1:]
+    assert [(row.answer, row.withdrawn is None) for row in changed] == [
         ("ann-3", False),
         ("ann-1", True),
     ]
-    assert list(study.service.audit_log("s1")["event"])[-3:] == ["answer", "undo", "change"]
-    assert desk.next_trial().earlier is None
+    assert changed[1].place == changed[0].place != "" and changed[1].shown >= changed[0].answered
+    assert ["layout" in row.displayed for row in changed] == [False, True]
+    assert list(study.service.audit_log("s1")["event"])[-2:] == ["answer", "change"]
+    assert desk.next_trial().trial_id == following
+    desk.answer(following, desk.next_trial().answers[0])
+    with pytest.raises(StudyError, match="only the last answer"):
+        desk.answer(trial, "A", replaces=True)
 
 
-def test_undo_where_there_is_nothing_to_undo(study):
+def test_what_cannot_be_changed(study):
     (desk,) = study.judges()
     with pytest.raises(StudyError, match="no answer yet"):
-        desk.undo()
-    answer_all(desk, 1)
+        desk.last_trial()
+    trial = desk.next_trial().trial_id
+    desk.answer(trial, "A")
     with pytest.raises(StudyError, match="practice"):
-        desk.undo()
+        desk.last_trial()
+    with pytest.raises(StudyError, match="practice"):
+        desk.answer(trial, "B", replaces=True)
 
 
-def test_undo_reaches_only_the_judges_own_answers(study):
+def test_only_the_judges_own_answers_are_changed(study):
     one, two = practised(study, 2)
     answer_all(one, 1)
     with pytest.raises(StudyError, match="practice"):
-        two.undo()
+        two.last_trial()
 
 
 def test_progress_counts_main_trials_and_tells_minutes_from_the_third_on(make_study):
@@ -274,8 +287,8 @@ def test_the_end_has_a_code_and_not_before(study):
     assert isinstance(end, End) and end.reason == "done" and end.progress.done == 4
     code = desk.completion_code()
     assert len(code) == 8 and code == desk.completion_code()
-    desk.undo()
-    assert desk.completion_code() == ""
+    desk.last_trial()
+    assert desk.completion_code() == code, "changing an answer takes nothing away"
 
 
 def test_each_judge_gets_another_code(study):
@@ -294,7 +307,7 @@ def test_after_closing_nothing_is_taken_and_nothing_lost(study):
     with pytest.raises(StudyError, match="closed"):
         desk.answer(trial, "A")
     with pytest.raises(StudyError, match="closed"):
-        desk.undo()
+        desk.last_trial()
     assert desk.next_trial().reason == "closed" and len(rows(study)) == 1
 
 

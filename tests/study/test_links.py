@@ -57,7 +57,7 @@ def test_an_expired_link(study):
     desk = study.desk(made.token)
     desk.open()
     study.clock.forward(days=2)
-    for act in (desk.open, desk.consent, desk.next_trial, desk.undo, desk.progress):
+    for act in (desk.open, desk.consent, desk.next_trial, desk.last_trial, desk.progress):
         with pytest.raises(StudyError, match="link has expired"):
             act()
 
@@ -70,7 +70,7 @@ def test_a_revoked_link_ends_in_the_middle_of_the_work(study):
     judge = study.service.status("s1").judges[0].judge_id
     study.service.revoke(judge)
     study.service.revoke(judge)
-    for act in (lambda: desk.answer(trial, "A"), desk.next_trial, desk.open, desk.undo):
+    for act in (lambda: desk.answer(trial, "A"), desk.next_trial, desk.open, desk.last_trial):
         with pytest.raises(StudyError, match="withdrawn"):
             act()
     with pytest.raises(StudyError, match="was revoked"):

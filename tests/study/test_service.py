@@ -6,7 +6,7 @@ import json
 
 import pytest
 from helpers.provenance import PLACE
-from helpers.small_study import PEOPLE, SECRETS, answer_all, frames, on_both
+from helpers.small_study import PEOPLE, SECRETS, answer_all, change_last, frames, on_both
 
 from capo_core import schema
 from capo_core.errors import ConfigError, DataError, StudyError
@@ -185,10 +185,9 @@ def test_a_changed_answer_counts_once_and_its_history_is_kept(study):
     view = desk.next_trial()
     study.clock.forward(seconds=30)
     desk.answer(view.trial_id, "A")
-    desk.undo()
-    desk.next_trial()
+    desk.last_trial()
     study.clock.forward(seconds=12)
-    desk.answer(view.trial_id, "B")
+    desk.answer(view.trial_id, "B", replaces=True)
     study.service.close("s1")
     study.service.unblind("s1")
     (row,) = study.service.export_judgments("s1").itertuples()
@@ -219,7 +218,7 @@ def test_formulas_in_reasons_do_nothing_in_a_spreadsheet(study):
 def test_the_audit_tells_all_and_no_secret(study):
     (desk,) = study.judges()
     answer_all(desk, 2)
-    desk.undo()
+    change_last(desk)
     answer_all(desk)
     judge = study.service.status("s1").judges[0].judge_id
     made = study.service.new_link(judge)
@@ -230,7 +229,7 @@ def test_the_audit_tells_all_and_no_secret(study):
     study.service.export_history("s1")
     log = study.service.audit_log("s1")
     assert set(log["event"]) == {
-        "create", "invite", "open", "consent", "answer", "undo", "change", "release", "revoke",
+        "create", "invite", "open", "consent", "answer", "change", "release", "revoke",
         "close", "unblind", "export",
     }  # fmt: skip
     assert list(log["at"]) == sorted(log["at"])

@@ -12,7 +12,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from helpers.small_study import answer_all, on_both
+from helpers.small_study import answer_all, change_last, on_both
 from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
@@ -206,7 +206,7 @@ def test_nothing_in_a_judgment_changes(study):
 def test_a_judgment_is_withdrawn_once_and_stays_so(study):
     (desk,) = study.judges()
     answer_all(desk, 2)
-    desk.undo()
+    change_last(desk)
     withdrawn = models.judgments.c.withdrawn
     for value in (None, study.clock()):
         with pytest.raises(DBAPIError, match="once"), study.service.engine.begin() as owner:

@@ -2,124 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import Any
 
 import streamlit as st
 
 from capo_core.dashboard.app import tab_storage
-from capo_core.dashboard.judging import session, trial_html
+from capo_core.dashboard.judging import desk_component, session, trial_html
 from capo_core.dashboard.judging import text as judging_text
 from capo_core.dashboard.ui.text import markdown
 from capo_core.errors import CapoError, StudyError
 from capo_core.formatting import count
-from capo_core.study.judging.answers import LONGEST_REASON, PracticeFeedback
+from capo_core.study.judging.answers import PracticeFeedback
 from capo_core.study.judging.judge import Terms
-from capo_core.study.judging.trial_views import End, JudgeAnswer, Pause, TrialView
+from capo_core.study.judging.trial_views import End, Pause, TrialView
 
 
-def show_trial(view: TrialView, terms: Terms) -> None:
+def show_trial(view: TrialView, terms: Terms, problem: CapoError | None) -> None:
     """Show a trial to be answered."""
-    with _desk(view, terms):
-        given = session.draft(view)
-        st.subheader(judging_text.question(view), anchor=False)
-        _choices(view, given)
-        if session.asks_confidence(view, given):
-            _confidence(view, given)
-        if terms.ask_reason:
-            _reason(view, given)
-        _save(view, given)
-
-
-def show_feedback(practised: PracticeFeedback, terms: Terms) -> None:
-    """Show a practice trial that was answered, with the right answer."""
-    view, feedback = practised.view, practised.feedback
-    with _desk(view, terms):
-        right = judging_text.answer_name(view, feedback.answer)
-        if feedback.right:
-            st.success(f"Correct: {right}. {feedback.note}")
-        else:
-            yours = judging_text.answer_name(view, practised.given.answer)
-            st.info(f"Your answer: {yours}. Correct answer: {right}. {feedback.note}")
-        st.button(
-            "Continue",
-            key=f"learned-{view.trial_id}",
-            on_click=session.acknowledge_feedback,
-            shortcut=judging_text.SAVE_KEY,
-            type="primary",
-            width="stretch",
+    _desk(
+        desk_component.trial_data(
+            view,
+            terms,
+            changing=session.changing(),
+            handled=session.handled(),
+            saved=session.just_saved(),
+            problem=judging_text.error_text(problem) if problem else "",
         )
-
-
-@contextmanager
-def _desk(view: TrialView, terms: Terms) -> Iterator[None]:
-    """Lay out texts and cards, and hold the place for the answer."""
-    with st.container(key="judge-desk"):
-        with st.container():
-            st.html(trial_html.texts_html(view, terms))
-        with st.container():
-            st.html(trial_html.cards_html(view.cards, terms) or '<div class="judge-none"></div>')
-        with st.container(gap="small"):
-            yield
-
-
-def _choices(view: TrialView, given: JudgeAnswer) -> None:
-    with st.container(horizontal=True, gap="small", key="judge-choices"):
-        for answer in judging_text.in_order(view):
-            st.button(
-                judging_text.answer_name(view, answer),
-                key=session.answer_key(view, answer),
-                on_click=session.choose,
-                args=(view,),
-                kwargs={"answer": answer},
-                type="primary" if given.answer == answer else "secondary",
-                shortcut=judging_text.answer_key(view, answer),
-            )
-
-
-def _confidence(view: TrialView, given: JudgeAnswer) -> None:
-    st.caption("How sure are you?")
-    with st.container(horizontal=True, gap="small", key="judge-sure"):
-        for level, (name, key) in judging_text.CONFIDENCE.items():
-            st.button(
-                name,
-                key=session.sure_key(view, level),
-                on_click=session.choose,
-                args=(view,),
-                kwargs={"confidence": level},
-                type="primary" if given.confidence == level else "secondary",
-                shortcut=key,
-            )
-
-
-def _reason(view: TrialView, given: JudgeAnswer) -> None:
-    key = session.reason_key(view)
-    if key not in st.session_state:
-        st.session_state[key] = given.reason
-    st.text_area(
-        "Reason (optional)",
-        key=key,
-        height=80,
-        max_chars=LONGEST_REASON,
     )
 
 
-def _save(view: TrialView, given: JudgeAnswer) -> None:
-    ready = session.is_ready(view, given)
-    st.button(
-        "Save" if not given.answer else f"Save: {judging_text.answer_name(view, given.answer)}",
-        key=f"save-{view.trial_id}",
-        on_click=session.save,
-        args=(view,),
-        shortcut=judging_text.SAVE_KEY,
-        type="primary" if ready else "secondary",
-        width="stretch",
-    )
-    if given.answer and not ready:
-        st.caption("Choose how sure you are, then save.")
-    elif not given.answer:
-        hint = trial_html.display_of(view.kind).hint
-        st.caption(f"Click an answer or press its key. {hint}".strip())
+def show_feedback(practised: PracticeFeedback, terms: Terms, problem: CapoError | None) -> None:
+    """Show a practice trial that was answered, with the right answer."""
+    told = judging_text.error_text(problem) if problem else ""
+    _desk(desk_component.feedback_data(practised, terms, handled=session.handled(), problem=told))
+
+
+def _desk(data: dict[str, Any]) -> None:
+    found = desk_component.show(data, session.receive)
+    # A session that began after the message was sent had no callback for it yet.
+    if found is not None and session.receive(found):
+        st.rerun()
 
 
 def show() -> None:
@@ -150,16 +72,18 @@ def _step(terms: Terms) -> None:
     practised = session.practice_feedback()
     if practised is not None:
         _head(practised.view, terms, practice=True)
-        show_feedback(practised, terms)
+        show_feedback(practised, terms, problem)
         return
     found = session.current()
     if isinstance(found, TrialView) and session.needs_briefing(found):
         _say(problem)
         _briefing(found, terms)
+    elif isinstance(found, TrialView) and session.practice_is_over(found):
+        _say(problem)
+        _practice_over(found)
     elif isinstance(found, TrialView):
         _head(found, terms, practice=found.practice)
-        _say(problem)
-        show_trial(found, terms)
+        show_trial(found, terms, problem)
     elif isinstance(found, Pause):
         _paused(found)
     else:
@@ -168,25 +92,24 @@ def _step(terms: Terms) -> None:
 
 
 def _head(view: TrialView, terms: Terms, *, practice: bool) -> None:
-    """Show progress, what was saved, and the buttons to undo, pause and read the instructions."""
+    """Show progress, and the buttons to change the last answer, pause and read the instructions."""
     progress = view.progress
     done, total = (
         (progress.practice_done, progress.practice_total)
         if practice
         else (progress.done, progress.total)
     )
-    saved = "Saved" if session.just_saved() else ""
     st.html(
         trial_html.progress_html(
-            judging_text.how_far(progress, practice=practice), done / max(1, total), saved
+            judging_text.how_far(progress, practice=practice), done / max(1, total)
         )
     )
     with st.container(horizontal=True, gap="small", key="judge-tools"):
         if not practice:
-            _undo(view)
+            _change(view)
         st.button(
             "Pause",
-            key=f"pause-{view.trial_id}",
+            key="judge-pause",
             on_click=session.pause,
             shortcut=judging_text.PAUSE_KEY,
             type="tertiary",
@@ -195,13 +118,13 @@ def _head(view: TrialView, terms: Terms, *, practice: bool) -> None:
             _instructions(view, terms)
 
 
-def _undo(view: TrialView | End) -> None:
+def _change(view: TrialView | End) -> None:
     st.button(
         "Change last answer",
-        key=f"undo-{view.progress.done}",
-        on_click=session.undo,
-        disabled=not session.can_undo(view),
-        shortcut=judging_text.UNDO_KEY,
+        key="judge-change",
+        on_click=session.change_last,
+        disabled=not session.can_change(view),
+        shortcut=judging_text.CHANGE_KEY,
         type="tertiary",
     )
 
@@ -215,7 +138,7 @@ def _welcome(terms: Terms) -> None:
         st.markdown(judging_text.work_ahead(session.desk().progress()))
         st.markdown(
             "Every answer is saved at once. Stop whenever you like and return by the same link, on "
-            "this or any other device. Every button shows its keyboard shortcut."
+            "this or any other device."
         )
         st.button(
             "I agree, begin",
@@ -235,9 +158,27 @@ def _briefing(view: TrialView, terms: Terms) -> None:
             st.markdown("You begin with practice trials, which do not count.")
         st.button(
             "Begin",
-            key=f"briefed-{view.kind}",
+            key="judge-begin",
             on_click=session.briefed,
             args=(view.kind,),
+            shortcut=judging_text.SAVE_KEY,
+            type="primary",
+        )
+
+
+def _practice_over(view: TrialView) -> None:
+    """Say between practice and the first trial that counts that answers count now."""
+    st.title("Practice is over", anchor=False)
+    with st.container(width=704):
+        trials = count(view.progress.total, "trial")
+        st.markdown(
+            f"From here on your answers count: {trials}, without feedback. The last answer can be "
+            "changed until you give the next one."
+        )
+        st.button(
+            "Start",
+            key="judge-start",
+            on_click=session.counts_now,
             shortcut=judging_text.SAVE_KEY,
             type="primary",
         )
@@ -301,7 +242,7 @@ def _end(found: End) -> None:
             "with them if you like."
         )
         st.button("Continue with more", key="judge-more", on_click=session.go_on)
-    _undo(found)
+    _change(found)
 
 
 def _code() -> None:

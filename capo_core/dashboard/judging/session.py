@@ -1,8 +1,8 @@
 """One judge's browser session: its link, what is on the screen, and what was chosen.
 
-The state of record is on disk, behind the judge's desk. What is held here is a copy for the time
-between two clicks: losing it (a refresh, a closed tab, another device) costs a choice that was not
-saved yet, never an answer. Nothing here is given to a widget, so none of it is sent to the browser.
+The state of record is on disk, behind the judge's desk; what was chosen and not saved yet is in the
+browser (`desk_component`). What is held here is a copy for the time between two messages: losing it
+(a refresh, a closed tab, another device) costs nothing.
 
 The link's token lies in the session's memory on the server and, for a refresh, in the tab (see
 `tab_storage`); the desk looks it up again at every step.
@@ -10,21 +10,22 @@ The link's token lies in the session's memory on the server and, for a refresh, 
 
 from __future__ import annotations
 
-from dataclasses import replace
+import contextlib
 from datetime import UTC, datetime
 from typing import Any
 
 import streamlit as st
 
 from capo_core.dashboard.app import access, sign_in, tab_storage
+from capo_core.dashboard.judging import desk_component
+from capo_core.dashboard.judging.desk_component import DeskMessage
 from capo_core.dashboard.ui import url_state
 from capo_core.errors import BackendUnavailable, CapoError, DataError, StudyError
 from capo_core.study.judging.answers import PracticeFeedback
 from capo_core.study.judging.desk import JudgeDesk
 from capo_core.study.judging.judge import Terms
-from capo_core.study.judging.trial_views import End, JudgeAnswer, Pause, TrialView
+from capo_core.study.judging.trial_views import End, Pause, TrialView
 from capo_core.study.store import Busy
-from capo_core.study.tables import CONFIDENCES
 from capo_core.study.trial_kinds import trial_kind
 
 START = "judging."  # of all that a session keeps for its judge
@@ -88,8 +89,8 @@ def consented() -> bool:
     return st.session_state[_CONSENTED]
 
 
-_VIEW, _DRAFT, _LESSON, _PROBLEM = "view", "draft", "lesson", "problem"
-_SAVED, _UNDONE, _SINCE, _BRIEFED = "saved", "undone", "since", "briefed"
+_VIEW, _CHANGING, _LESSON, _PROBLEM = "view", "changing", "lesson", "problem"
+_SAVED, _SINCE, _BRIEFED, _HANDLED, _COUNTS = "saved", "since", "briefed", "handled", "counts"
 # After these the same answer may be given again: the database did not get to it.
 PASSING = (Busy, BackendUnavailable, DataError)
 
@@ -108,11 +109,23 @@ def current() -> TrialView | Pause | End:
     return _session()[_VIEW]
 
 
+def changing() -> bool:
+    """Return whether the trial on the screen has an answer that stands and may be replaced."""
+    return bool(_session().get(_CHANGING))
+
+
 def needs_briefing(view: TrialView) -> bool:
     """Return whether this is the first trial of its kind and its instructions are unread."""
     far = view.progress
     new = view.practice or (far.done == 0 and far.practice_total == 0)
-    return new and view.kind not in _session().get(_BRIEFED, ())
+    return new and not changing() and view.kind not in _session().get(_BRIEFED, ())
+
+
+def practice_is_over(view: TrialView) -> bool:
+    """Return whether this is the first trial that counts, after practice, and that is unread."""
+    far = view.progress
+    first = far.practice_total > 0 and far.done == 0 and not view.practice
+    return first and not changing() and not _session().get(_COUNTS)
 
 
 def practice_feedback() -> PracticeFeedback | None:
@@ -132,93 +145,84 @@ def just_saved() -> bool:
     return bool(_session().get(_SAVED))
 
 
-def can_undo(view: TrialView | End) -> bool:
-    """Return whether the last answer may be withdrawn."""
-    taken_back = _session().get(_UNDONE) or getattr(view, "earlier", None) is not None
-    return view.progress.done > 0 and not getattr(view, "practice", False) and not taken_back
+def handled() -> str:
+    """Return the identifier of the last message of the desk that was handled; "" for none."""
+    return _session().get(_HANDLED, "")
 
 
-def draft(view: TrialView) -> JudgeAnswer:
-    """Return what is chosen for this trial and not saved yet; at first a withdrawn answer."""
-    trial_id, given = _session().get(_DRAFT, ("", None))
-    return given if trial_id == view.trial_id else view.earlier or JudgeAnswer("", "", "")
+def can_change(view: TrialView | End) -> bool:
+    """Return whether the last answer may be changed."""
+    return view.progress.done > 0 and not getattr(view, "practice", False) and not changing()
 
 
-def is_ready(view: TrialView, given: JudgeAnswer) -> bool:
-    """Return whether the answer can be saved, with a confidence where one is required."""
-    return bool(given.answer) and (not asks_confidence(view, given) or bool(given.confidence))
+# Callbacks. Each message knows the trial it was made for: one that comes late, from a page that has
+# been left, changes nothing in another one.
 
 
-def asks_confidence(view: TrialView, given: JudgeAnswer) -> bool:
-    return trial_kind(view.kind).asks_confidence(given.answer)
+def receive(message: DeskMessage | None = None) -> bool:
+    """Handle a message of the desk, once; return whether there was one to handle.
 
-
-def answer_key(view: TrialView, answer: str) -> str:
-    """Return the key of an answer's button, for this trial alone."""
-    return f"answer-{answer}-{view.trial_id}"
-
-
-def sure_key(view: TrialView, level: str) -> str:
-    """Return the key of a confidence's button, for this trial alone."""
-    return f"sure-{level}-{view.trial_id}"
-
-
-def reason_key(view: TrialView) -> str:
-    """Return the key of this trial's text field, so that no text is carried over to the next."""
-    return f"reason-{view.trial_id}"
-
-
-# Callbacks of buttons. Each knows the trial it was drawn for: a click that comes late, from a
-# page that has been left, changes nothing in another one.
-
-
-def choose(view: TrialView, **changes: str) -> None:
-    _forget(_SAVED)
-    _session()[_DRAFT] = (view.trial_id, replace(draft(view), **changes))
-
-
-def save(view: TrialView) -> None:
-    """Write the answer; only then may the next trial show.
-
-    Keys pressed in quick succession arrive together, and Streamlit calls their buttons in an order
-    of its own: what was chosen in the same moment is taken first.
+    Args:
+        message: by default the last one of this session's desk.
     """
-    clicked = st.session_state.to_dict()
-    for answer in view.answers:
-        if clicked.get(answer_key(view, answer)):
-            choose(view, answer=answer)
-    for level in CONFIDENCES:
-        if clicked.get(sure_key(view, level)):
-            choose(view, confidence=level)
-    given = draft(view)
-    if not is_ready(view, given):
-        return
-    reason = clicked.get(reason_key(view), given.reason)
-    sure = given.confidence if asks_confidence(view, given) else ""
-    given = JudgeAnswer(given.answer, sure, reason)
-    since = _session().get(_SINCE)
+    message = message or desk_component.received()
+    if message is None or message.message_id == handled():
+        return False
+    _session()[_HANDLED] = message.message_id
+    if message.act == desk_component.CONTINUE:
+        _session()[_LESSON] = None
+        _forget(_SAVED)
+    elif message.act == desk_component.KEEP:
+        if changing():
+            _forget(_VIEW, _CHANGING, _SINCE, _SAVED)
+    else:
+        _save(message)
+    return True
+
+
+def _save(message: DeskMessage) -> None:
+    """Write the answer; only then may the next trial show."""
+    view, given = _session().get(_VIEW), message.given
+    here = isinstance(view, TrialView) and view.trial_id == message.trial_id
+    since = _session().get(_SINCE) if here else None
 
     def write(at: JudgeDesk) -> None:
-        saved = at.answer(view.trial_id, given.answer, sure, reason, shown_at=since)
-        _forget(_UNDONE, _SINCE, _DRAFT)
+        saved = at.answer(
+            message.trial_id, given.answer, given.confidence, given.reason, shown_at=since,
+            replaces=message.replaces, layout=message.layout,
+        )  # fmt: skip
+        _forget(_SINCE, _CHANGING)
         _session()[_SAVED] = True
-        if saved.feedback is not None:
+        if saved.feedback is not None and here:
             _session()[_LESSON] = PracticeFeedback(view, given, saved.feedback)
 
-    _act(write)
+    if not here:  # a repeat from before, or from a session that is gone: it stands, or is too late
+        with contextlib.suppress(StudyError):
+            write(desk())
+        _forget(_VIEW)
+    elif trial_kind(view.kind).asks_confidence(given.answer) and not given.confidence:
+        _session()[_PROBLEM] = StudyError("choose how sure you are", todo="then save")
+    else:
+        _act(write, _CHANGING)
 
 
-def undo() -> None:
-    def take_back(at: JudgeDesk) -> None:
-        at.undo()
-        _forget(_SAVED, _DRAFT)
-        _session()[_UNDONE] = True
+def change_last() -> None:
+    """Show the last trial again; its answer stands until another one is saved."""
 
-    _act(take_back)
+    def reopen(at: JudgeDesk) -> None:
+        view = at.last_trial()
+        _forget(_SAVED)
+        _session().update({_VIEW: view, _CHANGING: True, _SINCE: view.shown_at})
+
+    try:
+        reopen(desk())
+    except (*PASSING, StudyError) as error:
+        _session()[_PROBLEM] = error
+        _forget(_VIEW)
 
 
 def pause() -> None:
-    _act(JudgeDesk.pause, _SAVED, _LESSON)
+    _act(JudgeDesk.pause, _SAVED, _LESSON, _CHANGING)
 
 
 def resume() -> None:
@@ -244,9 +248,10 @@ def briefed(kind: str) -> None:
     _session()[_BRIEFED] = (*_session().get(_BRIEFED, ()), kind)
 
 
-def acknowledge_feedback() -> None:
-    """Note that the feedback of a practice trial was read."""
-    _session()[_LESSON] = None
+def counts_now() -> None:
+    """Note that the judge knows that answers count from here on."""
+    _session()[_COUNTS] = True
+    _session()[_SINCE] = datetime.now(UTC)  # reading that is not time for the trial
     _forget(_SAVED)
 
 

@@ -12,7 +12,7 @@ from capo_core.study.judging.trial_views import TrialView
 from capo_core.study.store import Busy
 from capo_core.study.trial_kinds import trial_kind
 
-SAVE_KEY, UNDO_KEY, PAUSE_KEY = "Enter", "U", "P"
+SAVE_KEY, CHANGE_KEY, PAUSE_KEY = "Enter", "U", "P"
 # C and R are Streamlit's own. These lie beside each other on every Latin keyboard, away from the
 # digits that answer.
 CONFIDENCE = {
@@ -52,12 +52,23 @@ def answer_name(view: TrialView, answer: str) -> str:
     return display_of(view.kind).answer_names.get(answer, answer)
 
 
-def answer_key(view: TrialView, answer: str) -> str | None:
-    """Return the key of an answer: 1, 2, … in order; 0 for the undecided one."""
+def answer_keys(view: TrialView, answer: str) -> list[str]:
+    """Return the keys of an answer: 1, 2, … in order, 0 for the undecided one; of a pair also the
+    arrows. The first is the one shown."""
     if answer == trial_kind(view.kind).undecided:
-        return "0"
+        return ["0"]
     place = view.answers.index(answer) + 1
-    return str(place) if place <= 9 else None
+    keys = [str(place)] if place <= 9 else []
+    if trial_kind(view.kind).paired:
+        keys.append("ArrowLeft" if place == 1 else "ArrowRight")
+    return keys
+
+
+def hint(view: TrialView, *, changing: bool = False) -> str:
+    """Return one sentence below the answers."""
+    if changing:
+        return "You change your last answer. It stays as it is until you save another one."
+    return f"Choose an answer, then save. {display_of(view.kind).hint}".strip()
 
 
 def in_order(view: TrialView) -> tuple[str, ...]:

@@ -97,7 +97,7 @@ def cards_html(cards: Sequence[CardView], terms: Terms) -> str:
     )
 
 
-def progress_html(words: str, share: float, saved: str = "") -> str:
-    """Return the progress in words and as a bar; `saved` is read out by screen readers."""
+def progress_html(words: str, share: float) -> str:
+    """Return the progress in words and as a bar."""
     width = round(100 * min(1.0, max(0.0, share)))
-    return render("dashboard/judging/progress.html.j2", words=words, saved=saved, width=width)
+    return render("dashboard/judging/progress.html.j2", words=words, width=width)

@@ -1,4 +1,4 @@
-"""Answers: saved and withdrawn as new rows, nothing overwritten; feedback on practice trials.
+"""Answers: saved and replaced by new rows, nothing overwritten; feedback on practice trials.
 
 What the last practice trial teaches, for as long as the judge has not gone on from it.
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Connection, and_, exists, insert, select, update
 
@@ -18,11 +18,11 @@ from capo_core.errors import StudyError
 from capo_core.study.judging import assignments as judging_assignments
 from capo_core.study.judging import trial_views
 from capo_core.study.judging.assignments import progress_of
-from capo_core.study.judging.judge import Judge
+from capo_core.study.judging.judge import Judge, JudgeProgress
 from capo_core.study.judging.trial_views import AssignedTrial, JudgeAnswer, TrialView
 from capo_core.study.store import audit
 from capo_core.study.store.models import assignments, claims, feedback, judgments, studies
-from capo_core.study.tables import CONFIDENCES, MAIN, PRACTICE
+from capo_core.study.tables import CONFIDENCES, LAYOUTS, MAIN, PRACTICE, as_cell, from_cell
 
 LONGEST_REASON = 2000
 CLOSED = "this study is closed and takes no more answers; what you answered before is saved"
@@ -74,6 +74,9 @@ def save(
     given: JudgeAnswer,
     shown_at: datetime | None,
     at: datetime,
+    *,
+    replaces: bool = False,
+    layout: str = "",
 ) -> SavedAnswer:
     """Save one answer, or find that it is saved; raises `StudyError` as `JudgeDesk.answer` says."""
     _only_while_open(connection, judge)
@@ -83,14 +86,26 @@ def save(
     stored = JudgeAnswer(answer, given.confidence, given.reason)
     history = _history(connection, judge, trial_id)
     current = next((row for row in history if row.withdrawn is None), None)
+    begun = claim.shown
     if current is not None:
-        if JudgeAnswer(current.answer, current.confidence, current.reason) != stored:
+        if JudgeAnswer(current.answer, current.confidence, current.reason) == stored:
+            feedback = feedback_on(connection, judge, trial, current.answer)
+            return SavedAnswer(trial_id, current.answered, True, feedback)
+        if not replaces:
             raise StudyError(
                 "this trial has another answer already, which is saved",
-                todo="to change your last answer, undo it first; otherwise continue",
+                todo="to change your last answer, press “Change last answer”; otherwise continue",
             )
-        feedback = feedback_on(connection, judge, trial, current.answer)
-        return SavedAnswer(trial_id, current.answered, True, feedback)
+        _no_practice(trial.phase)
+        if _last(connection, judge).judgment_id != current.judgment_id:
+            raise StudyError("only the last answer can be changed", todo="continue")
+        # The former answer stands until this very transaction.
+        connection.execute(
+            update(judgments)
+            .where(judgments.c.judgment_id == current.judgment_id)
+            .values(withdrawn=at)
+        )
+        begun = current.answered
     connection.execute(
         insert(judgments).values(
             study_id=judge.study_id,
@@ -99,12 +114,12 @@ def save(
             phase=trial.phase,
             judge_slot=claim.judge_slot,
             place=_place(connection, judge, trial, claim.judge_slot),
-            displayed=claim.order,
+            displayed=_displayed(claim.order, layout),
             answer=answer,
             side=side,
             confidence=given.confidence,
             reason=given.reason,
-            shown=min(at, max(claim.shown, shown_at or claim.shown)),
+            shown=min(at, max(begun, shown_at or begun)),
             answered=at,
         )
     )
@@ -113,33 +128,67 @@ def save(
     return SavedAnswer(trial_id, at, False, feedback_on(connection, judge, trial, answer))
 
 
-def withdraw_last(connection: Connection, judge: Judge, at: datetime) -> str:
-    """Withdraw the last answer and return its trial; raise `StudyError` as `JudgeDesk.undo`."""
-    _only_while_open(connection, judge)
-    last = connection.execute(
-        select(judgments)
-        .where(judgments.c.study_id == judge.study_id, judgments.c.judge_id == judge.judge_id)
-        .order_by(judgments.c.judgment_id.desc())
-        .limit(1)
-    ).one_or_none()
-    if last is None:
-        raise StudyError("there is no answer yet that could be changed")
-    if last.phase == PRACTICE:
+def _displayed(order: str, layout: str) -> str:
+    """Return the order in which a trial was shown, with how the browser laid out its texts."""
+    return as_cell({**from_cell(order), "layout": layout}) if layout in LAYOUTS else order
+
+
+def last_trial(connection: Connection, judge: Judge, at: datetime) -> TrialView:
+    """Return the trial of the last answer, with it; raise `StudyError` as `JudgeDesk.last_trial`.
+
+    Nothing is written: the answer stands until another one is saved.
+    """
+    if judge.closed:
+        raise StudyError(CLOSED)
+    last = _last(connection, judge)
+    _no_practice(last.phase)
+    return _answered_view(connection, judge, last, at, progress_of(connection, judge, at))
+
+
+def _no_practice(phase: str) -> None:
+    if phase == PRACTICE:
         raise StudyError(
             "a practice answer cannot be changed: you have seen the right one", todo="continue"
         )
-    if last.withdrawn is not None:
-        return last.trial_id
-    connection.execute(
-        update(judgments).where(judgments.c.judgment_id == last.judgment_id).values(withdrawn=at)
+
+
+def _last(connection: Connection, judge: Judge):
+    """Return the last answer that stands; raise `StudyError` where there is none."""
+    row = _last_or_none(connection, judge)
+    if row is None:
+        raise StudyError("there is no answer yet that could be changed")
+    return row
+
+
+def _last_or_none(connection: Connection, judge: Judge):
+    return connection.execute(
+        select(judgments)
+        .where(
+            judgments.c.study_id == judge.study_id,
+            judgments.c.judge_id == judge.judge_id,
+            judging_assignments.not_withdrawn(),
+        )
+        .order_by(judgments.c.judgment_id.desc())
+        .limit(1)
+    ).one_or_none()
+
+
+def _answered_view(
+    connection: Connection, judge: Judge, row, at: datetime, progress: JudgeProgress
+) -> TrialView:
+    """Return the trial of a row of `judgments`, with the answer as `earlier`, shown since `at`."""
+    order = claim_of(connection, judge, row.trial_id).order
+    trial = trial_views.load(connection, judge.study_id, row.trial_id, order)
+    return TrialView(
+        trial_id=trial.trial_id,
+        kind=trial.kind,
+        practice=trial.phase == PRACTICE,
+        answers=trial.answers,
+        earlier=JudgeAnswer(trial.on_screen(row.answer), row.confidence, row.reason),
+        shown_at=at,
+        progress=progress,
+        **trial_views.contents(connection, judge.study_id, trial),
     )
-    connection.execute(
-        update(claims)
-        .where(_of(claims, judge, last.trial_id))
-        .values(shown=at, until=at + timedelta(minutes=judge.terms.claim_minutes))
-    )
-    audit.note(connection, at, judge.study_id, judge.judge_id, "undo", trial_id=last.trial_id)
-    return last.trial_id
 
 
 def _only_while_open(connection: Connection, judge: Judge) -> None:
@@ -234,38 +283,19 @@ def pending_feedback(connection: Connection, judge: Judge, at: datetime) -> Prac
     """Return the feedback on the last answer, if that was practice and no trial was shown since."""
     if judge.closed or judge.paused:
         return None
-    last = connection.execute(
-        select(judgments)
-        .where(
-            judgments.c.study_id == judge.study_id,
-            judgments.c.judge_id == judge.judge_id,
-            judging_assignments.not_withdrawn(),
-        )
-        .order_by(judgments.c.judgment_id.desc())
-        .limit(1)
-    ).one_or_none()
+    last = _last_or_none(connection, judge)
     if last is None or last.phase != PRACTICE or _went_on(connection, judge):
         return None
+    progress = progress_of(connection, judge, at)
+    # As it was when the trial was asked: "Practice 1 of 2" stays the first.
+    progress = replace(progress, practice_done=progress.practice_done - 1)
+    view = _answered_view(connection, judge, last, last.shown, progress)
     order = claim_of(connection, judge, last.trial_id).order
     trial = trial_views.load(connection, judge.study_id, last.trial_id, order)
     shown = feedback_on(connection, judge, trial, last.answer)
-    if shown is None:
+    if shown is None or view.earlier is None:
         return None
-    progress = progress_of(connection, judge, at)
-    view = TrialView(
-        trial_id=trial.trial_id,
-        kind=trial.kind,
-        practice=True,
-        answers=trial.answers,
-        earlier=None,
-        shown_at=last.shown,
-        # As it was when the trial was asked: "Practice 1 of 2" stays the first.
-        progress=replace(progress, practice_done=progress.practice_done - 1),
-        **trial_views.contents(connection, judge.study_id, trial),
-    )
-    return PracticeFeedback(
-        view, JudgeAnswer(trial.on_screen(last.answer), last.confidence, last.reason), shown
-    )
+    return PracticeFeedback(replace(view, earlier=None), view.earlier, shown)
 
 
 def _went_on(connection: Connection, judge: Judge) -> bool:

@@ -143,6 +143,9 @@ class JudgeDesk:
         confidence: str = "",
         reason: str = "",
         shown_at: datetime | None = None,
+        *,
+        replaces: bool = False,
+        layout: str = "",
     ) -> SavedAnswer:
         """Save the answer to a trial that was shown; when this returns, it is on disk.
 
@@ -153,17 +156,22 @@ class JudgeDesk:
             confidence: "1" to "4", or empty.
             reason: at most `answering.LONGEST_REASON` characters; control characters are removed.
             shown_at: when the page showed the trial, where that was after the view's `shown_at`.
+            replaces: whether another answer to this trial, if it is the judge's last one, is
+                replaced; the former stays in the history.
+            layout: one of `tables.LAYOUTS`, how the browser showed two texts; others are not kept.
 
         Raises:
             StudyError: also where the trial was not shown to this judge, has another answer
-                already, or the study is closed.
+                already (without `replaces`, or not the last one), or the study is closed.
         """
 
         def work(connection: Connection) -> SavedAnswer:
             judge, at = self._judge(connection), self.now()
             _need_consent(judge)
             given = answers.validated(JudgeAnswer(answer, confidence, reason))
-            saved = answers.save(connection, judge, trial_id, given, shown_at, at)
+            saved = answers.save(
+                connection, judge, trial_id, given, shown_at, at, replaces=replaces, layout=layout
+            )
             _touch(connection, judge, at)
             return saved
 
@@ -174,24 +182,17 @@ class JudgeDesk:
             # what it wrote is seen now, and decides.
             return self._guarded(work, writes=True)
 
-    def undo(self) -> str:
-        """Withdraw the last answer, which stays in the history, and return the trial it reopens.
-
-        `next_trial` shows it next, with the answer taken back as `earlier`. Twice in a row does
-        no more than once.
+    def last_trial(self) -> TrialView:
+        """Return the trial of the last answer, to change it: the answer is `earlier`, and stands
+        until `answer` is called with `replaces`.
 
         Raises:
             StudyError: also where there is no answer yet, it was a practice trial, or the study
                 is closed.
         """
-
-        def work(connection: Connection) -> str:
-            judge, at = self._judge(connection), self.now()
-            trial_id = answers.withdraw_last(connection, judge, at)
-            _touch(connection, judge, at)
-            return trial_id
-
-        return self._guarded(work, writes=True)
+        return self._guarded(
+            lambda c: answers.last_trial(c, self._judge(c), self.now()), writes=False
+        )
 
     def pause(self) -> None:
         """Pause the session; the same link resumes it."""

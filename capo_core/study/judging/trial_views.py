@@ -63,7 +63,7 @@ class TrialView:
         texts: those judged, in the order of the screen; of a pair left and right.
         reference: a text that is not judged, where the kind shows one.
         answers: what may be answered.
-        earlier: the answer that was taken back by undo, else None.
+        earlier: the answer that is being changed, else None.
         shown_at: since when the trial has been on the screen.
     """
 

@@ -19,7 +19,6 @@ EVENTS = (
     "open",
     "consent",
     "answer",
-    "undo",
     "change",
     "close",
     "unblind",
