@@ -267,7 +267,7 @@ def main() -> None:
     parser.add_argument("--drops", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    report("judge_stalls", run(options.answers, options.drops, options.seed))
+    report(run(options.answers, options.drops, options.seed))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,9 @@ from pydantic import PlainValidator
 
 from capo_core.data.splits import PARTS
 from capo_core.errors import ConfigError
-from capo_core.settings import as_json, setting, settings
+from capo_core.settings import as_json, setting, setting_field, settings
+from capo_core.study.fixes import DesignChange, DesignError
+from capo_core.study.source_names import inside
 from capo_core.study.tables import ATTRIBUTION, HUMAN, OTHER_HUMAN
 from capo_core.study.trial_kinds import TRIAL_KINDS
 from capo_core.study.trial_kinds.base import Stratum
@@ -59,6 +61,12 @@ class StudyConfig:
         "its finished generation runs.",
         default_factory=lambda: {HUMAN: HUMAN},
     )
+    reference: str = setting(
+        "",
+        "Compare only with",
+        "Comparisons are of each other source against this one (human: each method against the "
+        "target's own texts), which needs fewer trials; empty compares every two sources.",
+    )
     targets: tuple[str, ...] = setting(
         (), "Target annotators", "Annotators whose texts are asked about; none takes all."
     )
@@ -72,6 +80,11 @@ class StudyConfig:
     pool: int = setting(
         1, "Texts per attribution",
         "How many texts of one hidden source an attribution shows together.", ge=1, le=64,
+    )  # fmt: skip
+    incomplete: bool = setting(
+        False, "Incomplete blocks",
+        "A judge may see one source (or pair) once more than another; over all judges each is seen "
+        "equally often. Needed where the trials of a judge cannot be shared equally.",
     )  # fmt: skip
     judges: int = setting(6, "Judges", "How many people will judge.", ge=1, le=1000)
     trials_per_judge: int = setting(
@@ -155,11 +168,12 @@ class StudyConfig:
             )
         self._settle_sources()
         if self.total_per_judge > self.cap:
-            raise ConfigError(
+            raise DesignError(
                 f"a judge would see {self.total_per_judge} trials: {self._parts()}",
                 where="setting cap",
                 expected=f"at most {self.cap}",
                 todo="ask less of each judge and invite more of them, or raise the cap",
+                changes=[change(cap=self.total_per_judge)],
             )
 
     def _settle_sources(self) -> None:
@@ -190,13 +204,26 @@ class StudyConfig:
                     expected=TRIAL_KINDS[kind].source_hint,
                 )
 
+        if self.reference and self.reference not in self.sources:
+            raise DesignError(
+                f"the source {self.reference!r}, which others are to be compared with, is none of "
+                "the study's",
+                where="setting reference",
+                expected=f"one of {', '.join(self.sources)}",
+                changes=[change(reference="")],
+            )
+
     def sources_of(self, kind: str) -> tuple[str, ...]:
         """Return the sources whose texts trials of this kind show."""
         return TRIAL_KINDS[kind].sources(self.sources)
 
     def strata_of(self, kind: str) -> tuple[Stratum, ...]:
-        """Return what main trials of a kind are balanced over: sources, or every two of them."""
-        return TRIAL_KINDS[kind].strata(self.sources)
+        """Return what main trials of a kind are balanced over: sources, or every two of them; with
+        a reference, only the pairs it is in."""
+        found = TRIAL_KINDS[kind].strata(self.sources)
+        if not self.reference or not TRIAL_KINDS[kind].paired:
+            return found
+        return tuple(stratum for stratum in found if self.reference in stratum.sources)
 
     @property
     def methods(self) -> dict[str, tuple[str, ...]]:
@@ -229,11 +256,13 @@ class StudyConfig:
     def to_dict(self) -> dict[str, Any]:
         """Return the design as JSON writes it.
 
-        A margin of 0 is left out: designs that were frozen before there was one keep their hash.
+        Settings that came later are left out where they say nothing: designs that were frozen
+        before there were any keep their hash.
         """
         found = as_json(self)
-        if not self.equivalence_margin:
-            del found["equivalence_margin"]
+        for name in _LATER:
+            if not found[name]:
+                del found[name]
         return found
 
     @classmethod
@@ -245,6 +274,25 @@ class StudyConfig:
 
     def with_changes(self, **changes: Any) -> StudyConfig:
         return replace(self, **changes)
+
+
+_LATER = ("equivalence_margin", "reference", "incomplete")
+
+
+def change(**settings: Any) -> DesignChange:
+    """Return a change of settings, in the words of the form: `change(judges=9)` is "Judges: 9"."""
+    titles = {name: setting_field(StudyConfig, name).title for name in settings}
+    return DesignChange(
+        settings, ", ".join(f"{titles[name]}: {_said(value)}" for name, value in settings.items())
+    )
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ", ".join(value) or "all"
+    return f"{value:,}" if isinstance(value, int) else inside(str(value)) if value else "none"
 
 
 def _wrong(name: str, value: Any, expected: str) -> ConfigError:

@@ -107,7 +107,7 @@ def test_the_form_draws_plans_and_keeps_a_draft(workspace, add, dataset):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"judges": 4}, "the other numbers left as they are"),
+        ({"judges": 4}, "multiple of"),
         ({"trials_per_judge": 1000}, "at most"),
         ({"trials_per_judge": 60, "kinds": ["comparison"]}, "the items do not suffice"),
         ({"people": ["human"]}, "needs 2 sources"),

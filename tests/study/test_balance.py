@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 
 from capo_core.errors import ConfigError
 from capo_core.study.config import StudyConfig
-from capo_core.study.design import balance_report, sources
+from capo_core.study.design import balance_report, planner, sources
 from capo_core.study.design.balance import balance_sides, deal, lay_out, sizes
 from capo_core.study.design.sources import AvailableTexts, SourceText
+from capo_core.study.fixes import DesignError
 
 FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 
@@ -211,10 +212,12 @@ def test_few_items_are_used_again_in_other_layers_under_other_sources():
     ("changes", "said", "fits"),
     [
         # Three pairs of three sources: 10 is no multiple of 3.
-        ({"trials_per_judge": 10}, "3 pairs of sources", "trials_per_judge 9 or 12"),
+        ({"trials_per_judge": 10}, "3 pairs of sources", "Trials per judge and kind: 9"),
+        ({"trials_per_judge": 10}, "3 pairs", "Incomplete blocks: yes, Judges per trial: 2"),
+        ({"trials_per_judge": 10}, "3 pairs", "Compare only with: the target's own texts"),
         # 3 of each pair and 4 judgments: 4 must divide 3·J.
-        ({"judges": 6, "judgments_per_trial": 4}, "multiple of 4", "judges 4 or 8"),
-        ({"judges": 2, "judgments_per_trial": 3}, "there are 2", "judges 3"),
+        ({"judges": 6, "judgments_per_trial": 4}, "multiple of 4", "Judges: 8"),
+        ({"judges": 2, "judgments_per_trial": 3}, "there are 2", "Judges: 3"),
     ],
 )
 def test_numbers_that_do_not_fit_say_which_do(changes, said, fits):
@@ -227,13 +230,63 @@ def test_numbers_that_do_not_fit_say_which_do(changes, said, fits):
     assert said in str(error.value) and fits in str(error.value)
 
 
+@pytest.mark.parametrize(("trials", "judges", "r"), [(10, 6, 2), (4, 9, 3), (2, 6, 2)])
+def test_incomplete_blocks_are_equal_over_all_judges(trials, judges, r):
+    named = {"human": "human", "other_human": "other_human", "sft": "a-run"}
+    config = small_design(
+        kinds=("comparison",), sources=named, judges=judges, trials_per_judge=trials,
+        judgments_per_trial=r, practice=0, checks_share=0.0,
+    )  # fmt: skip
+    with pytest.raises(DesignError) as error:
+        sizes(config)
+    settings_ = [dict(each.settings) for each in error.value.changes]
+    assert {"incomplete": True} in settings_
+    for each in settings_:
+        sizes(config.with_changes(**each))  # every change mends it
+    draft = small_draft(config.with_changes(incomplete=True), 40)
+    report = balance_report.count_balance(draft)
+    assert report.per_judge["main"] == balance_report.CountRange(trials, trials)
+    assert report.per_trial == balance_report.CountRange(r, r) and report.items_twice == 0
+    seen = Counter()
+    for judge, shown in seen_by_judge(draft).items():
+        own = Counter(strata_of(trial) for trial in shown)
+        assert set(own.values()) <= {trials // 3, trials // 3 + 1}, judge
+        seen += own
+    assert set(seen.values()) == {judges * trials // 3}
+    (plan,) = planner.plans(config.with_changes(incomplete=True), 4, draft, simulations=20)
+    assert plan.judgments == judges * trials // 3 and 0 < plan.width <= 1
+
+
+def test_a_reference_leaves_the_pairs_it_is_in():
+    named = {"human": "human", "other_human": "other_human", "sft": "a-run"}
+    config = small_design(kinds=("attribution", "comparison"), sources=named, reference="human")
+    assert [s.sources for s in config.strata_of("comparison")] == [
+        ("human", "other_human"), ("human", "sft"),
+    ]  # fmt: skip
+    assert len(config.strata_of("attribution")) == 2
+    plain = small_design(sources=named).to_dict()
+    assert "reference" not in plain and "incomplete" not in plain, "former designs keep their hash"
+    assert StudyConfig.from_dict(config.to_dict()) == config
+    with pytest.raises(DesignError, match="none of the study's"):
+        small_design(sources=named, reference="capo")
+
+
+def test_annotators_without_a_run_are_named_and_left_out_by_a_change():
+    config = small_design(sources={"human": "human", "sft": "a-run", "capo": ("b", "c")})
+    with pytest.raises(DesignError, match="no run of SFT imitates annotator 'D'") as error:
+        sources._check_targets(config, ("A", "C", "D"), {"sft": {"A", "C"}, "capo": set("ACD")})
+    assert [dict(each.settings) for each in error.value.changes] == [{"targets": ("A", "C")}]
+    with pytest.raises(DesignError, match="run the missing ones"):
+        sources._check_targets(config, ("A", "D"), {"sft": {"A"}, "capo": {"D"}})
+
+
 def test_too_few_items_say_how_many_trials_there_can_be():
     # 4 judges see every trial: 10 trials a judge are 10 items; 9 are left of 10 beside one check.
     config = small_design(
         sources={"human": "human"}, judges=4, trials_per_judge=10, judgments_per_trial=4,
         practice=0, repeats_share=0.0,
     )  # fmt: skip
-    with pytest.raises(ConfigError, match="trials_per_judge 9 can be done"):
+    with pytest.raises(ConfigError, match="Trials per judge and kind: 9"):
         small_draft(config, 10)
     assert balance_report.count_balance(small_draft(config, 11)).items_twice == 0
 
@@ -253,7 +306,8 @@ def test_a_source_with_too_few_texts_is_named():
             )
     with pytest.raises(ConfigError, match="attribution of sft") as error:
         lay_out(config, AvailableTexts(people.items, people.targets, texts, ()))
-    assert "trials_per_judge 12 can be done" in str(error.value)  # 6 of each
+    assert "Trials per judge and kind: 12" in str(error.value)  # 6 of each
+    assert {"trials_per_judge": 12} in [dict(each.settings) for each in error.value.changes]
 
 
 @given(

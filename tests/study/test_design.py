@@ -263,7 +263,7 @@ def test_the_commands(place, monkeypatch):
     assert again.exit_code == 2 and "there is a study named" in again.output
     odd = call("create", "odd", *named, *numbers, "--judges", "3", "--judgments-per-trial", "3",
                "--trials-per-judge", "7")  # fmt: skip
-    assert odd.exit_code == 2 and "trials_per_judge 6 or 8" in odd.output
+    assert odd.exit_code == 2 and "Trials per judge and kind: 6" in odd.output
     assert call("leaks", "first").exit_code == 0
     found = json.loads(call("leaks", "first", "--json").output)
     frozen = call("freeze", "first", "--json")

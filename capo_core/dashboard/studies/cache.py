@@ -157,6 +157,22 @@ def plans(found: Preview, annotators: int, assumed: dict[str, float]):
     return work().ask(key, make)
 
 
+def consequence(
+    workspace: Workspace, entry, config: StudyConfig, annotators: int, assumed: dict[str, float]
+):
+    """Return minutes and power of a design; None while computing. Raises as `preview`."""
+    data = cache.dataset(workspace, entry)
+
+    def make():
+        from capo_core.dashboard.studies import compute
+
+        return compute.consequence(workspace, data, config, annotators, assumed)
+
+    key = ("consequence", workspace.root, entry.fingerprint,
+           content_hash(config.to_dict(), annotators, assumed))  # fmt: skip
+    return work().ask(key, make, patience_s=0.2)
+
+
 def tried(workspace: Workspace, name: str, trying: Trying) -> StudyReport | None:
     """Return the results of simulated judges; None while computing."""
 

@@ -278,6 +278,26 @@ def planned(found: Preview, annotators: int, assumed: dict[str, float]) -> Plann
     return Planned(tuple(plans), pd.DataFrame(rows, columns=list(CURVE)))
 
 
+@dataclass(frozen=True)
+class Consequence:
+    """What a design would take: minutes of the median judge; the lowest power of its kinds."""
+
+    minutes: float
+    power: float
+
+
+def consequence(
+    workspace: Workspace, dataset: Dataset, config: StudyConfig, annotators: int,
+    assumed: dict[str, float],
+) -> Consequence:  # fmt: skip
+    """Return what a change of a design would lead to. Raises as `preview` and `planner.plans`."""
+    found = preview(workspace, dataset, config)
+    plans = planner.plans(
+        config, annotators, found.draft, simulations=CURVE_SIMULATIONS, seed=config.seed, **assumed
+    )
+    return Consequence(found.minutes[0], min(each.lowest_power for each in plans))
+
+
 def judges_for(config: StudyConfig) -> list[int]:
     """Numbers of judges for which the design comes out even, around its own, at most so many."""
     unit = sizes(config).unit

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from capo_core.dashboard.app import cache
 from capo_core.dashboard.app.page import PageContext, guarded, page_link
@@ -20,20 +22,22 @@ from capo_core.dashboard.studies import cache as studies_cache
 from capo_core.dashboard.studies.background import waiting
 from capo_core.dashboard.studies.compute import Preview
 from capo_core.dashboard.studies.labels import PURPOSES, kind_title
-from capo_core.dashboard.studies.plan import plan
+from capo_core.dashboard.studies.plan import plan, power_badge, power_light
 from capo_core.dashboard.ui import forms, url_state
 from capo_core.dashboard.ui.components import section_heading, show_error, show_note, side_by_side
 from capo_core.dashboard.ui.forms import widget
 from capo_core.dashboard.ui.text import markdown
 from capo_core.data.catalog import Entry
 from capo_core.errors import CapoError, ConfigError
-from capo_core.formatting import count, duration
+from capo_core.formatting import count, duration, percent
 from capo_core.runs import run as runs_run
 from capo_core.runs.experiments import store
 from capo_core.runs.summary import RunSummary, shortened_list, summarise_run
 from capo_core.runs.summary import RunSummary as SeenRun
+from capo_core.settings import setting_field
 from capo_core.study.config import PEOPLE, StudyConfig
 from capo_core.study.design import draft
+from capo_core.study.fixes import DesignError
 from capo_core.study.source_names import inside, source_name
 from capo_core.study.tables import ATTRIBUTION, COMPARISON, HUMAN, OTHER_HUMAN
 from capo_core.study.trial_kinds import TRIAL_KINDS
@@ -161,6 +165,19 @@ def sources_of(runs: Sequence[str], found: Mapping[str, SeenRun]) -> dict[str, l
     return named
 
 
+def covered(
+    runs: Sequence[str], found: Mapping[str, SeenRun], annotators: Sequence[str]
+) -> list[str]:
+    """Return the annotators whom every source among the runs imitates; [] where that is all of
+    them, or nobody."""
+    sets = [
+        {target for run in ids if run in found for target in found[run].targets}
+        for ids in sources_of(runs, found).values()
+    ]
+    chosen = [name for name in annotators if all(name in each for each in sets)]
+    return chosen if len(chosen) < len(annotators) else []
+
+
 def method_of(seen: SeenRun) -> str:
     """Return the method that produced the answers of a run; for a run that was not queued, from its
     settings."""
@@ -181,9 +198,10 @@ def _fields(*names: str) -> tuple[Setting, ...]:
 
 NUMBERS = _fields("judges", "trials_per_judge", "judgments_per_trial", "pool")
 FOLDED = _fields(
-    "practice", "checks_share", "repeats_share", "cap", "card_examples", "items", "split",
-    "claim_minutes", "ask_reason", "equivalence_margin", "seed",
+    "incomplete", "practice", "checks_share", "repeats_share", "cap", "card_examples", "items",
+    "split", "claim_minutes", "ask_reason", "equivalence_margin", "seed",
 )  # fmt: skip
+REFERENCE = setting_field(StudyConfig, "reference")
 ASSUMED = (
     Setting("expected", "Expected share", "Share of correct attributions, of wins, or of ratings "
             "of 4 and 5 of one source. Empty takes 50 %, in comparisons 65 %.", "number", None,
@@ -239,12 +257,12 @@ def what_and_whose(
     section_heading("Sources", "The hidden sources. Two or more are needed for comparisons.")
     _several(form, "people", "Human texts", list(PEOPLE), source_name)
     _several(
-        form, "runs", "Runs", list(runs),
-        lambda run: f"{source_name(method_of(runs[run]))} for "
+        form, "runs", "Runs", list(runs), changed=partial(_runs_chosen, form, runs, annotators),
+        words=lambda run: f"{source_name(method_of(runs[run]))} for "
         f"{shortened_list(runs[run].targets)} · {run}",
         placeholder="runs of prompting, SFT, CAPO …" if runs else "no finished runs yet",
     )  # fmt: skip
-    _experiments(context, form, runs)
+    _experiments(context, form, runs, annotators)
     if not runs:
         show_note(
             "No method has been run on this dataset yet. A study of human texts alone "
@@ -256,7 +274,41 @@ def what_and_whose(
         told = [f"{inside(name)} ({len(ids)})" for name, ids in named.items()]
         show_note(f"Sources by these runs: {', '.join(told)}. Runs of one method are one source.")
     _several(form, "targets", "Target annotators", list(annotators), str,
-             placeholder="all annotators")  # fmt: skip
+             placeholder="all annotators",
+             help="Choosing runs selects the annotators whom all of them imitate.")  # fmt: skip
+    _reference(form, [*(form.values.get("people") or ()), *named])
+
+
+def _reference(form: StudyForm, sources: list[str]) -> None:
+    """Show which pairs a comparison is of; nothing where there is one pair, or none."""
+    if COMPARISON not in (form.values.get("kinds") or ()) or len(sources) < 3:
+        return
+    chosen = form.value("reference", "") or ""
+    options = ["", *sources, *([chosen] if chosen and chosen not in sources else [])]
+    pairs = len(sources) * (len(sources) - 1) // 2
+    st.selectbox(
+        "Comparisons",
+        options,
+        format_func=lambda name: (
+            f"of each other source against {inside(name)} ({count(len(sources) - 1, 'pair')})"
+            if name
+            else f"of every two sources ({count(pairs, 'pair')})"
+        ),
+        help=REFERENCE.description,
+        **form.tie("reference", ""),
+    )
+
+
+def _runs_chosen(
+    form: StudyForm,
+    found: Mapping[str, SeenRun],
+    annotators: Sequence[str],
+    runs: Sequence[str] | None = None,
+) -> None:
+    """Keep the chosen runs, and select the annotators whom all of them imitate."""
+    chosen = list(url_state.now(f"{PAGE}.form.runs")) if runs is None else list(runs)
+    put(form.workspace, form.values, "runs", chosen)
+    put(form.workspace, form.values, "targets", covered(chosen, found, annotators))
 
 
 def numbers(form: StudyForm) -> None:
@@ -297,12 +349,20 @@ def _grid(form: StudyForm, settings: tuple[Setting, ...] | list[Setting]) -> Non
 
 
 def _several(
-    form: StudyForm, path: str, label: str, options: list[str], words, **about: Any
+    form: StudyForm,
+    path: str,
+    label: str,
+    options: list[str],
+    words: Callable[[str], Any],
+    changed: Callable[[], None] | None = None,
+    **about: Any,
 ) -> None:
     """Show a multi-select; values that are no longer available stay visible."""
     chosen = form.values.get(path)
     chosen = [each for each in chosen if isinstance(each, str)] if isinstance(chosen, list) else []
     tied = form.tie(path, [], shown=lambda _: chosen)
+    if changed is not None:
+        tied = {**tied, "on_change": changed, "args": ()}
     gone = [each for each in chosen if each not in options]
     st.multiselect(
         label,
@@ -320,7 +380,9 @@ def _text(
     (st.text_area if area else st.text_input)(label, **about, **tied)
 
 
-def _experiments(context: PageContext, form: StudyForm, runs: Mapping[str, RunSummary]) -> None:
+def _experiments(
+    context: PageContext, form: StudyForm, runs: Mapping[str, RunSummary], annotators: Sequence[str]
+) -> None:
     """The answers of a whole experiment, added by one click."""
     found = []
     for experiment in store.all_experiments(context.workspace)[0]:
@@ -336,9 +398,8 @@ def _experiments(context: PageContext, form: StudyForm, runs: Mapping[str, RunSu
             st.button(
                 f"All of {markdown(title)}",
                 key=f"{PAGE}.form.experiment.{experiment.experiment_id}",
-                on_click=put,
-                args=(form.workspace, form.values, "runs",
-                      list(dict.fromkeys([*chosen, *answers]))),
+                on_click=_runs_chosen,
+                args=(form, runs, annotators, list(dict.fromkeys([*chosen, *answers]))),
                 help=f"{count(len(answers), 'run')} with answers.",
             )  # fmt: skip
 
@@ -367,15 +428,78 @@ def show(context: PageContext) -> None:
                 if found is None:
                     waiting("Drawing texts and sequences …")
                 else:
-                    _will_be(context, found)
-                    plan(found, len(annotators), assumed_of(values))
+                    light = _will_be(context, found)
+                    told = plan(found, len(annotators), assumed_of(values))
+                    if told is not None:
+                        with light:
+                            power_light(told.plans)
+            except DesignError as error:
+                _mend(context, form, error, finished, len(annotators))
             except CapoError as error:
                 show_error(error)
             assumed(form)
 
 
-def _will_be(context: PageContext, found: Preview) -> None:
-    """Show the draft in numbers, and the button that creates it."""
+MOST_CHANGES = 4
+
+
+def _mend(
+    context: PageContext,
+    form: StudyForm,
+    error: DesignError,
+    finished: Mapping[str, SeenRun],
+    annotators: int,
+) -> None:
+    """Show why a design does not fit, and a button for each change that mends it, with what it
+    would take of a judge and its power."""
+    changes = error.changes[:MOST_CHANGES]
+    show_error(DesignError(error.what, where=error.where, expected=error.expected) if changes
+               else error)  # fmt: skip
+    still = False
+    for number, each in enumerate(changes):
+        values = {**form.values, **{k: form_value(v) for k, v in each.settings.items()}}
+        try:
+            config = config_of(values, sources_of(values.get("runs") or (), finished))
+            found = studies_cache.consequence(
+                context.workspace, context.entry, config, annotators, assumed_of(values)
+            )
+        except CapoError as other:  # it meets the next obstacle, which is said once it is made
+            found, told = None, f"then: {other.what}"
+        else:
+            still = still or found is None
+            told = (
+                "" if found is None else f"{_minutes(found.minutes)}; power {percent(found.power)}"
+            )
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.button(
+                each.words,
+                key=f"{PAGE}.mend.{number}",
+                on_click=_apply,
+                args=(form, each.settings),
+            )
+            if found is not None:
+                power_badge(found.power, brief=True)
+            st.caption(markdown(told))
+    if still:
+        waiting("Drawing what these would take …")
+
+
+def _minutes(minutes: float) -> str:
+    return f"about {duration(60 * minutes)} per judge"
+
+
+def form_value(value: Any) -> Any:
+    """Return a setting's value as the form holds it."""
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _apply(form: StudyForm, settings: Mapping[str, Any]) -> None:
+    for name, value in settings.items():
+        put(form.workspace, form.values, name, form_value(value))
+
+
+def _will_be(context: PageContext, found: Preview) -> DeltaGenerator:
+    """Show the draft in numbers, and the button that creates it; return the place of the light."""
     balance = found.balance
     usual, slowest = (duration(60 * minutes) for minutes in found.minutes)
     show_note(
@@ -391,6 +515,7 @@ def _will_be(context: PageContext, found: Preview) -> None:
     )
     for each in found.draft.notes:
         show_note(each)
+    light = st.container()
     name = found.config.name
     there = name in draft.names(context.workspace)
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -402,6 +527,7 @@ def _will_be(context: PageContext, found: Preview) -> None:
             args=(_keep, context.workspace, found, there),
         )
         st.caption("A draft can be inspected and deleted; nothing is frozen yet.")
+    return light
 
 
 def _keep(workspace: Workspace, found: Preview, replace: bool) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
@@ -16,7 +18,7 @@ from capo_core.dashboard.ui.components import section_heading, show_figure, show
 from capo_core.dashboard.ui.text import markdown
 from capo_core.dashboard.ui.theme import NEUTRAL
 from capo_core.formatting import number, percent, percent_interval, points
-from capo_core.study.design.planner import Power, StudyPlan
+from capo_core.study.design.planner import LOW_POWER, Power, StudyPlan
 
 # Colours that no annotator and no method has.
 _LINES = (
@@ -60,8 +62,30 @@ def over_judges(rows: pd.DataFrame, judges: int) -> go.Figure:
     return figure
 
 
-def plan(found: Preview, annotators: int, assumed: dict[str, float]) -> None:
-    """Show the planner's sentences, numbers and curve for one kind of trial.
+USUAL_POWER = 0.8
+
+
+def power_badge(power: float, *, brief: bool = False) -> None:
+    """Show a power as a light: amber below one half, green from the usual 80 % on."""
+    said = f"Power {percent(power)}"
+    if power < LOW_POWER:
+        more = "" if brief else ": a difference would more likely be missed than found"
+        st.badge(f"{said}{more}", icon=":material/warning:", color="orange")
+    elif power < USUAL_POWER:
+        more = "" if brief else f": below the usual {percent(USUAL_POWER)}"
+        st.badge(f"{said}{more}", icon=":material/info:", color="yellow")
+    else:
+        st.badge(said, icon=":material/check:", color="green")
+
+
+def power_light(plans: Sequence[StudyPlan]) -> None:
+    """Show the lowest power of a design's kinds of trials beside the button that creates it."""
+    power_badge(min(each.lowest_power for each in plans))
+
+
+def plan(found: Preview, annotators: int, assumed: dict[str, float]) -> Planned | None:
+    """Show the planner's sentences, numbers and curve for one kind of trial; return all of it, or
+    None while it is computed.
 
     Raises:
         ConfigError: an assumption is out of range.
@@ -70,7 +94,7 @@ def plan(found: Preview, annotators: int, assumed: dict[str, float]) -> None:
     told = cache.plans(found, annotators, assumed)
     if told is None:
         waiting("Simulating studies of this design …")
-        return
+        return None
     kinds = [each.numbers.kind for each in told.plans]
     kind = kinds[0]
     if len(kinds) > 1:
@@ -93,6 +117,7 @@ def plan(found: Preview, annotators: int, assumed: dict[str, float]) -> None:
     with st.expander("Details and assumptions"):
         for sentence in one.sentences:
             show_note(sentence)
+    return told
 
 
 def _headline(one: StudyPlan) -> str:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from capo_core.study.config import StudyConfig
-from capo_core.study.design.balance import balance_sides, deal
+from capo_core.study.design.balance import balance_sides, deal, hands_of
 from capo_core.study.design.trials import DraftRows
 from capo_core.study.tables import as_cell
 from capo_core.study.trial_kinds import TRIAL_KINDS
@@ -26,21 +26,28 @@ def in_blocks(
 ) -> list[tuple[Hashable, str]]:
     """Return main trials in blocks of one trial of each stratum, in random order within each block.
 
-    So no source lies mostly early, when a judge is fresh, or late.
+    So no source lies mostly early, when a judge is fresh, or late. In an incomplete design some
+    strata have one trial less: they are absent from one block, anywhere in the order.
 
     Args:
-        hands: stratum → the judge's trials of it, equally many of each.
+        hands: stratum → the judge's trials of it, equally many of each or up to one more.
 
     Returns:
         (stratum, trial) in order.
     """
     strata = list(hands)
     shuffled = {s: [hands[s][i] for i in rng.permutation(len(hands[s]))] for s in strata}
-    blocks = len(shuffled[strata[0]]) if strata else 0
+    blocks = max((len(hand) for hand in shuffled.values()), default=0)
+    fewer = [s for s in strata if len(shuffled[s]) < blocks]
+    if fewer:
+        gap = int(rng.integers(blocks))
+        for stratum in fewer:
+            shuffled[stratum].insert(gap, "")
     return [
         (strata[i], shuffled[strata[i]][block])
         for block in range(blocks)
         for i in rng.permutation(len(strata))
+        if shuffled[strata[i]][block]
     ]
 
 
@@ -154,9 +161,11 @@ class Assigner:
         seen = np.zeros((judges, len(targets)), dtype=np.int64)
         for stratum, found in own.items():
             each = self._config.judgments_per_trial
-            hand = len(found) * each // judges
+            alike = self._config.strata_of(stratum.kind)
+            hand, extra = divmod(self._config.trials_per_judge, len(alike))
+            own = hands_of(judges, hand, extra, len(alike), alike.index(stratum))
             groups = [targets.index(target) for _, target in found]
-            hands = deal(self._rng, groups, judges, hand, each, seen)
+            hands = deal(self._rng, groups, judges, own, each, seen)
             result[stratum] = [[found[i][0] for i in one] for one in hands]
         return result
 

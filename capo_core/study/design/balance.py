@@ -4,7 +4,9 @@ The numbers of a balanced design: what each judge sees of each source, and who s
 
 With S strata (sources, or pairs of them), m main trials per judge, J judges and r judgments per
 trial, a judge sees h = m/S trials of each stratum, and J·h/r trials of each stratum are drawn. All
-of these are whole numbers, or the design cannot be balanced.
+of these are whole numbers, or the design cannot be balanced. In incomplete blocks h is not whole: a
+judge sees ⌊m/S⌋ trials of each stratum and one more of e = m mod S of them, which take turns over
+the judges; J·m/(S·r) is whole, so that over all judges every stratum is seen equally often.
 
 Judges are divided into *layers*. In a layer an item is used once, so no judge meets one twice; in
 another layer the same item may stand under another source. A trial's r judges are of one layer.
@@ -16,14 +18,17 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import gcd, lcm
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from capo_core.errors import ConfigError
-from capo_core.study.config import StudyConfig
+from capo_core.study.config import StudyConfig, change
 from capo_core.study.design.sources import AvailableTexts
+from capo_core.study.fixes import DesignChange, DesignError
+from capo_core.study.tables import HUMAN
 from capo_core.study.trial_kinds import TRIAL_KINDS
 from capo_core.study.trial_kinds.base import Stratum
 
@@ -36,19 +41,23 @@ class Sizes:
 
     Attributes:
         strata: all strata of all kinds.
-        hand: kind → trials of each of its strata that one judge sees (h).
+        hand: kind → trials of each of its strata that one judge sees (h), rounded down.
+        extra: kind → of how many of its strata a judge sees one trial more (e); 0 where balanced.
         unit: a layer's judges are a multiple of this.
     """
 
     strata: tuple[Stratum, ...]
     hand: dict[str, int]
+    extra: dict[str, int]
     unit: int
     judges: int
     judgments_per_trial: int
 
     def drawn(self, kind: str, judges: int) -> int:
         """Return how many trials of each stratum of this kind a layer of so many judges has."""
-        return judges * self.hand[kind] // self.judgments_per_trial
+        count = sum(stratum.kind == kind for stratum in self.strata)
+        per_judge = self.hand[kind] * count + self.extra[kind]
+        return judges * per_judge // (count * self.judgments_per_trial)
 
     @property
     def trials(self) -> int:
@@ -67,79 +76,118 @@ def sizes(config: StudyConfig) -> Sizes:
     """Return the numbers of the design.
 
     Raises:
-        ConfigError: they do not fit together; it says which numbers near them do.
+        DesignError: they do not fit together; it says which changes would make them.
     """
-    problem = _problem(config.trials_per_judge, config.judges, config.judgments_per_trial, config)
+    problem = _problem(config)
     if problem:
-        raise ConfigError(
+        raise DesignError(
             problem,
             where=config.name,
             expected="every judge to see every source equally often, and every trial to have "
             "equally many judges",
-            todo=_alternatives(config),
+            changes=_alternatives(config),
         )
     strata = tuple(each for kind in config.kinds for each in config.strata_of(kind))
-    hand = {kind: config.trials_per_judge // len(config.strata_of(kind)) for kind in config.kinds}
+    counts = {kind: len(config.strata_of(kind)) for kind in config.kinds}
     return Sizes(
-        strata, hand, _unit(hand, config.judgments_per_trial), config.judges,
+        strata,
+        {kind: config.trials_per_judge // count for kind, count in counts.items()},
+        {kind: config.trials_per_judge % count for kind, count in counts.items()},
+        _unit(config),
+        config.judges,
         config.judgments_per_trial,
-    )  # fmt: skip
+    )
 
 
-def _unit(hand: dict[str, int], r: int) -> int:
-    return lcm(*(r // gcd(r, h) for h in hand.values()))
+def hands_of(judges: int, hand: int, extra: int, strata: int, stratum: int) -> list[int]:
+    """Return how many trials of a stratum each judge of a layer sees; the strata of which a judge
+    sees one more (`extra` of them) take turns."""
+    turn = [(stratum - judge * extra) % strata < extra for judge in range(judges)]
+    return [hand + more for more in turn]
 
 
-def _problem(trials: int, judges: int, r: int, config: StudyConfig) -> str:
-    """Return why these numbers do not fit; "" where they do."""
+def _unit(config: StudyConfig) -> int:
+    """Return what the judges of a layer must be a multiple of."""
+    m, r = config.trials_per_judge, config.judgments_per_trial
+    each = [len(config.strata_of(kind)) * r for kind in config.kinds]
+    return lcm(*(share // gcd(share, m) for share in each))
+
+
+def _problem(config: StudyConfig) -> str:
+    """Return why the numbers of a design do not fit; "" where they do."""
+    trials, judges, r = config.trials_per_judge, config.judges, config.judgments_per_trial
     for kind in config.kinds:
         count = len(config.strata_of(kind))
-        if trials % count:
+        if trials % count and not config.incomplete:
             what = "pairs of sources" if TRIAL_KINDS[kind].paired else "sources"
             return f"{trials} trials per judge cannot be shared equally by {count} {what} ({kind})"
     if r > judges:
         return f"{r} judgments per trial need as many judges; there are {judges}"
-    hand = {kind: trials // len(config.strata_of(kind)) for kind in config.kinds}
-    unit = _unit(hand, r)
+    unit = _unit(config)
     if judges % unit:
-        each = " and ".join(str(h) for h in dict.fromkeys(hand.values()))
         return (
-            f"{judges} judges with {each} trials of each source cannot give every trial exactly "
-            f"{r} judgments: the number of judges must be a multiple of {unit}"
+            f"{judges} judges with {trials} trials each cannot give every trial exactly {r} "
+            f"judgments: the number of judges must be a multiple of {unit}"
         )
     return ""
 
 
-def _alternatives(config: StudyConfig) -> str:
-    """Return the nearest numbers that fit, each with the others left as they are."""
-    asked = {
-        "trials_per_judge": config.trials_per_judge,
-        "judges": config.judges,
-        "judgments_per_trial": config.judgments_per_trial,
-    }
-    fitting = []
-    for name, now in asked.items():
-        fit = [
-            value
-            for value in range(max(1, now - _NEAR), now + _NEAR + 1)
-            if not _problem(*{**asked, name: value}.values(), config)
-        ]
-        below = [value for value in fit if value < now][-1:]
-        above = [value for value in fit if value > now][:1]
-        if below or above:
-            fitting.append(f"{name} {' or '.join(map(str, below + above))}")
-    if not fitting:
+def _fits(config: StudyConfig, **changes: Any) -> bool:
+    try:
+        return not _problem(config.with_changes(**changes))
+    except ConfigError:  # out of range, or over the cap
+        return False
+
+
+_NUMBERS = ("trials_per_judge", "judges", "judgments_per_trial")
+
+
+def _nearest(config: StudyConfig, settings: dict[str, Any]) -> dict[str, Any] | None:
+    """Return `settings` with the one number, changed least, that makes the design fit."""
+    other = config.with_changes(**settings)
+    found = []
+    for name in _NUMBERS:
+        now = getattr(config, name)
+        for value in range(max(1, now - _NEAR), now + _NEAR + 1):
+            if _fits(other, **{name: value}) and not _fits(config, **{name: value}):
+                found.append((abs(value - now) / now, name, value))
+    return {**settings, min(found)[1]: min(found)[2]} if found else None
+
+
+def _alternatives(config: StudyConfig) -> list[DesignChange]:
+    """Return the nearest changes that fit, each with the other settings left as they are."""
+    found: list[DesignChange] = []
+    paired = [kind for kind in config.kinds if TRIAL_KINDS[kind].paired]
+    simpler = []
+    if not config.incomplete:
+        simpler.append({"incomplete": True})
+    if paired and HUMAN in config.sources and not config.reference and len(config.sources) > 2:
+        simpler.append({"reference": HUMAN})
+    for each in simpler:
+        both = each if _fits(config, **each) else _nearest(config, each)
+        found += [change(**both)] if both else []
+    for name in _NUMBERS:
+        now = getattr(config, name)
+        for step in (-1, 1):
+            values = range(now + step, now + step * (_NEAR + 1), step)
+            fit = next((v for v in values if v > 0 and _fits(config, **{name: v})), None)
+            if fit is not None:
+                found.append(change(**{name: fit}))
+    if not found:
         count = lcm(*(len(config.strata_of(kind)) for kind in config.kinds))
         r = config.judgments_per_trial
-        return f"for instance trials_per_judge {count * r} with {max(config.judges, r)} judges"
-    return "what fits, the other numbers left as they are: " + "; ".join(fitting)
+        for more in ({}, *simpler):
+            both = {"trials_per_judge": count * r, "judges": max(config.judges, r), **more}
+            if _fits(config, **both):
+                found.append(change(**both))
+    return found
 
 
 def deal(
     rng: np.random.Generator,
     groups: list[int],
     judges: int,
-    hand: int,
+    hand: int | Sequence[int],
     each: int,
     seen_before: np.ndarray | None = None,
 ) -> list[list[int]]:
@@ -152,6 +200,7 @@ def deal(
 
     Args:
         groups: [n] the group of each trial, 0 to G − 1; n·each = judges·hand, and hand ≤ n.
+        hand: of every judge, or [judges] of each.
         seen_before: [judges, G] trials of each group in earlier hands; this one's are added.
 
     Returns:
@@ -161,7 +210,8 @@ def deal(
         ConfigError: the numbers do not come out even.
     """
     n = len(groups)
-    if n * each != judges * hand or hand > n:
+    own = [hand] * judges if isinstance(hand, int) else list(hand)
+    if n * each != sum(own) or max(own) > n:
         raise ConfigError(
             f"{n} trials with {each} judgments each cannot be dealt to {judges} judges "
             f"with {hand} each"
@@ -174,7 +224,7 @@ def deal(
     for judge in rng.permutation(judges):
         seen = np.zeros_like(seen_before[judge])
         free = np.ones(n, dtype=bool)
-        for _ in range(hand):
+        for _ in range(own[judge]):
             open_ = np.flatnonzero(free & (left == left[free].max()))
             waiting = np.bincount(group[open_], minlength=len(seen))
             for wish in (seen, seen_before[judge], -waiting):
@@ -269,11 +319,16 @@ def lay_out(
     found = _try(config, numbers, material, can)
     if isinstance(found, TrialLayout):
         return found
-    raise ConfigError(
+    changes = _what_fits(config, material, can)
+    raise DesignError(
         f"the items do not suffice: {found}",
         where=config.name,
         expected=f"{_needed(config)} different items for a judge, each with the texts it needs",
-        todo=_what_fits(config, material, can),
+        todo=None
+        if changes
+        else "take more items, fewer sources or targets, or smaller pools; "
+        "nothing fits these items with the other numbers as they are",
+        changes=changes,
     )
 
 
@@ -383,28 +438,27 @@ def _match(
     return result
 
 
-def _what_fits(config: StudyConfig, material: AvailableTexts, can: UsableItems) -> str:
-    """Return, as a sentence, the nearest numbers that the items allow, each with the others as they
-    are."""
+def _what_fits(
+    config: StudyConfig, material: AvailableTexts, can: UsableItems
+) -> list[DesignChange]:
+    """Return the nearest changes that the items allow, each with the other settings as they are."""
     more = min(config.judges, config.judgments_per_trial + _FURTHER)
     tried = {
         "trials_per_judge": range(config.trials_per_judge - 1, 0, -1),
         "judgments_per_trial": range(config.judgments_per_trial + 1, more + 1),
+        "pool": range(config.pool - 1, 0, -1),
     }
+    if HUMAN in config.sources and not config.reference:
+        tried["reference"] = (HUMAN,)
     fit = []
     for name, values in tried.items():
         for value in values:
-            other = config.with_changes(**{name: value})
             try:
+                other = config.with_changes(**{name: value})
                 numbers = sizes(other)
             except ConfigError:  # not a number that can be balanced
                 continue
             if isinstance(_try(other, numbers, material, can), TrialLayout):
-                fit.append(f"{name} {value}")
+                fit.append(change(**{name: value}))
                 break
-    if fit:
-        return f"{' or '.join(fit)} can be done with these items; or take more items"
-    return (
-        "take more items, fewer sources or targets, or smaller pools; nothing fits these items "
-        "with the other numbers as they are"
-    )
+    return fit

@@ -25,7 +25,7 @@ from capo_core.formatting import count, percent, percent_interval, points
 from capo_core.settings import setting, settings
 from capo_core.stats.intervals import wilson
 from capo_core.study.config import StudyConfig
-from capo_core.study.design.balance import deal, sizes
+from capo_core.study.design.balance import deal, hands_of, sizes
 from capo_core.study.design.draft import Draft
 from capo_core.study.tables import from_cell
 from capo_core.study.trial_kinds import TRIAL_KINDS
@@ -40,7 +40,8 @@ class Crossing:
     """The judge and trial of every judgment of one source.
 
     Attributes:
-        judge, trial: [N] of each judgment; every judge has N/J of them, every trial N/T.
+        judge, trial: [N] of each judgment, by judge; every trial has N/T of them, and every judge
+            N/J or, in incomplete blocks, up to one more or less.
         judges, trials: how many of each, J and T.
     """
 
@@ -75,16 +76,23 @@ class SimulatedStudies:
         return int(((self.low > value) | (self.high < value)).sum())
 
 
-def crossing(rng: np.random.Generator, judges: int, hand: int, each: int) -> Crossing:
+def crossing(
+    rng: np.random.Generator, judges: int, hand: int | Sequence[int], each: int
+) -> Crossing:
     """Return the judgments of one source: `hand` by each judge, `each` of each trial.
+
+    Args:
+        hand: of every judge, or [judges] of each; who has none is left out.
 
     Raises:
         ConfigError: the numbers do not come out even (see `balance.deal`).
     """
-    trials = judges * hand // each
-    hands = deal(rng, [0] * trials, judges, hand, each)
-    judge = np.repeat(np.arange(judges), hand)
-    return Crossing(judge, np.concatenate(hands), judges, trials)
+    own = [hand] * judges if isinstance(hand, int) else list(hand)
+    trials = sum(own) // each
+    hands = deal(rng, [0] * trials, judges, own, each)
+    seeing = [number for number in own if number]
+    judge = np.repeat(np.arange(len(seeing)), seeing)
+    return Crossing(judge, np.concatenate(hands).astype(np.int64), len(seeing), trials)
 
 
 def intercept(share: float, judge_sd: float, trial_sd: float) -> float:
@@ -134,11 +142,17 @@ def _estimates(cross: Crossing, answers: list[np.ndarray]) -> tuple[np.ndarray, 
     by_judge = np.zeros((len(estimate), cross.judges))
     by_trial, alone = 0.0, 0.0
     to_trial = np.argsort(cross.trial, kind="stable")
+    starts = np.searchsorted(cross.judge, np.arange(cross.judges))
+    equal = len(set(np.diff([*starts, n]).tolist())) == 1
     for sign, right in zip(signs, answers, strict=False):
         mean = right.mean(axis=1)
         rest = right - mean[:, None]
         estimate += sign * mean
-        by_judge += sign * rest.reshape(len(rest), cross.judges, -1).sum(axis=2)
+        by_judge += sign * (
+            rest.reshape(len(rest), cross.judges, -1).sum(axis=2)
+            if equal
+            else np.add.reduceat(rest, starts, axis=1)
+        )
         sums = rest[:, to_trial].reshape(len(rest), cross.trials, -1).sum(axis=2)
         by_trial = by_trial + (sums**2).sum(axis=1)
         alone = alone + (rest**2).sum(axis=1)
@@ -237,7 +251,7 @@ class PlanInputs:
     judges: int = setting(title="Judges", description="One judge's answers have no interval.", ge=2)
     hand: int = setting(
         title="Trials per judge and source",
-        description="Main trials of one source (of a pair of sources, in comparisons).", ge=1,
+        description="Main trials of one source (of a pair of sources, in comparisons).", ge=0,
     )  # fmt: skip
     judgments_per_trial: int = setting(
         title="Judges per trial", description="At most the number of judges.", ge=1
@@ -264,6 +278,13 @@ class PlanInputs:
     trials_per_judge: int = setting(
         40, "All trials per judge", "Practice, checks and repeats included.", ge=1
     )
+    strata: int = setting(
+        1, "Sources or pairs", "How many sources (pairs, in comparisons) take turns.", ge=1
+    )
+    extra: int = setting(
+        0, "Sources with one trial more", "Of how many of them a judge sees one trial more, in "
+        "incomplete blocks.", ge=0,
+    )  # fmt: skip
     pace: ReadingPace = setting(default_factory=ReadingPace)
 
     def __post_init__(self) -> None:
@@ -276,6 +297,11 @@ class PlanInputs:
             if not fine:
                 found = getattr(self, name)
                 raise ConfigError(f"found {found}", where=f"plan, {name}", expected=expected)
+
+    @property
+    def hands(self) -> list[int]:
+        """Return how many trials of one source each judge sees."""
+        return hands_of(self.judges, self.hand, self.extra, self.strata, 0)
 
     @property
     def chance(self) -> float | None:
@@ -340,6 +366,14 @@ class StudyPlan:
             )
         return tuple(found)
 
+    @property
+    def lowest_power(self) -> float:
+        """Return the smaller of the powers that are given for this kind of trial."""
+        found = [self.between.share]
+        if self.against_chance is not None:
+            found.append(self.against_chance.share)
+        return min(found)
+
     def to_dict(self) -> dict[str, Any]:
         return {**asdict(self), "sentences": self.sentences, "warnings": self.warnings}
 
@@ -348,6 +382,8 @@ def _sentences(plan: StudyPlan) -> tuple[str, ...]:
     """Return the plan in sentences, each number with what it rests on."""
     n, numbers, kind = plan.simulations, plan.numbers, TRIAL_KINDS[plan.numbers.kind]
     per_judge = count(numbers.hand, "trial")
+    if numbers.extra:
+        per_judge = f"{numbers.hand} to {numbers.hand + 1} trials"
     unit = "pair of sources" if kind.paired else "source"
     found = [
         f"With {count(numbers.judges, 'judge')}, {per_judge} per judge and {unit}, and "
@@ -394,7 +430,7 @@ def plan(numbers: PlanInputs, *, simulations: int = SIMULATIONS, seed: int = 0) 
     if simulations < 1:
         raise ConfigError(f"found {simulations} simulations", expected="1 or more")
     rng = np.random.default_rng([seed, 51])
-    cross = crossing(rng, numbers.judges, numbers.hand, numbers.judgments_per_trial)
+    cross = crossing(rng, numbers.judges, numbers.hands, numbers.judgments_per_trial)
     how = {
         "judge_sd": numbers.judge_sd, "trial_sd": numbers.trial_sd, "simulations": simulations
     }  # fmt: skip
@@ -450,6 +486,8 @@ def plans(
             config.judgments_per_trial,
             TRIAL_KINDS[kind].choices(annotators),
             trials_per_judge=config.total_per_judge,
+            strata=len(config.strata_of(kind)),
+            extra=balanced.extra[kind],
             **shares,
             **_words(draft),
         )
@@ -463,7 +501,8 @@ def over_judges(
     """Return the plan for other numbers of judges; numbers that cannot be balanced are left out."""
     found = []
     for number in judges:
-        even = number * numbers.hand % numbers.judgments_per_trial == 0
+        per_judge = numbers.hand * numbers.strata + numbers.extra
+        even = number * per_judge % (numbers.strata * numbers.judgments_per_trial) == 0
         if even and number >= max(2, numbers.judgments_per_trial):
             other = replace(numbers, judges=number)
             found.append(plan(other, simulations=simulations, seed=seed))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
@@ -25,7 +25,9 @@ from capo_core.evaluation.streams import held_out_items
 from capo_core.formatting import Statement, name_list
 from capo_core.imitation.prompting.responses import INVALID, Response, check_annotator, responses
 from capo_core.run_folder import RunFolder
-from capo_core.study.config import StudyConfig
+from capo_core.study.config import StudyConfig, change
+from capo_core.study.fixes import DesignError
+from capo_core.study.source_names import inside
 from capo_core.study.tables import (
     CARDS,
     HUMAN,
@@ -214,13 +216,23 @@ def collect_texts(
         marks: with them, texts that `config.leave_out` names are not collected.
 
     Raises:
+        DesignError: a method has no run for a target.
         ConfigError, DataError, RunError: a target is unknown, or a run is not there, not finished,
             or answered other data.
     """
     collected = _TextCollector(config, marks)
     targets = _people(dataset, config, config.split, collected)
-    for source, runs in config.methods.items():
-        for row in _answers(workspace, dataset, config, runs).itertuples():
+    answers = {
+        source: _answers(workspace, dataset, config, runs)
+        for source, runs in config.methods.items()
+    }
+    _check_targets(
+        config,
+        targets,
+        {source: set(found["target_annotator_id"]) for source, found in answers.items()},
+    )
+    for source, found in answers.items():
+        for row in found.itertuples():
             target = row.target_annotator_id
             if target in targets:
                 text = SourceText(row.label, display_text(row.explanation), target, row.run_id)
@@ -236,6 +248,41 @@ def collect_human_texts(
     collected = _TextCollector(config, marks)
     targets = _people(dataset, config, split, collected)
     return collected.material(held_out_items(dataset, split), targets)
+
+
+def _check_targets(
+    config: StudyConfig, targets: Iterable[str], imitated: Mapping[str, set[str]]
+) -> None:
+    """Raise `DesignError` where a method has no run for an annotator who is asked about.
+
+    Args:
+        imitated: method → the annotators whom its runs imitate.
+    """
+    missing = {
+        source: [target for target in targets if target not in found]
+        for source, found in imitated.items()
+    }
+    if not any(missing.values()):
+        return
+    parts = [
+        f"no run of {inside(source)} imitates {_named(lacking)}"
+        for source, lacking in missing.items()
+        if lacking
+    ]
+    covered = tuple(t for t in targets if all(t in found for found in imitated.values()))
+    raise DesignError(
+        "; ".join(parts),
+        where="Target annotators",
+        expected="for every method a run for every annotator who is asked about",
+        todo=None if covered else "choose runs of the same annotators, or run the missing ones",
+        changes=[change(targets=covered)] if covered else [],
+    )
+
+
+def _named(annotators: Sequence[str]) -> str:
+    """Return "annotator 'D'", or "annotators 'B', 'C' and 'D'"."""
+    found = [repr(name) for name in annotators]
+    return f"annotator {found[0]}" if len(found) == 1 else f"annotators {name_list(found)}"
 
 
 class _TextCollector:
