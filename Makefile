@@ -16,9 +16,11 @@ test: .venv/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-# Long fault and simulation runs: calibration on 100 null datasets, and the like.
+# Long fault and simulation runs: calibration on 100 null datasets, and the like. The readers of
+# all formats meet new random cases in each run.
 soak: .venv/dev.stamp
 	$(BIN)/python -m pytest -m slow -s
+	CAPO_NEW_CASES=1 CAPO_EXAMPLES=300 $(BIN)/python -m pytest tests/data/test_importer_properties.py
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check --fix .

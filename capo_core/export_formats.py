@@ -60,6 +60,17 @@ def csv_text(frame: pd.DataFrame, provenance: Provenance) -> str:
     return out.getvalue()
 
 
+BYTE_ORDER_MARK = "\ufeff"
+
+
+def for_excel(text: str) -> str:
+    """Return CSV that begins with a byte-order mark, by which Excel knows that it is UTF-8.
+
+    Not the default: other readers take the mark for a part of the first column's name.
+    """
+    return text if text.startswith(BYTE_ORDER_MARK) else BYTE_ORDER_MARK + text
+
+
 def _cell(value: Any) -> Any:
     if isinstance(value, str):
         return escape(value)

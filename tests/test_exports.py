@@ -119,7 +119,7 @@ def test_files_are_written_by_the_writers_of_exports_alone():
 
 
 def test_no_writer_of_an_export_does_without_a_provenance():
-    inputs = {"escape", "unescape", "without_provenance", "latex"}
+    inputs = {"escape", "unescape", "without_provenance", "latex", "for_excel"}
     public = {
         name: inspect.signature(one).parameters
         for name, one in vars(export_formats).items()

@@ -27,6 +27,7 @@ from capo_core.data.export import export, provenance_of
 from capo_core.data.formats.registry import AUTO, FORMATS, download_sources, format_names
 from capo_core.data.importing import ImportResult, read_dataset
 from capo_core.data.splits import parse_shares, split_sizes
+from capo_core.data.tool_exports import TOOL_EXPORTS, export_to_tool
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
 from capo_core.export_formats import csv_text
@@ -380,14 +381,26 @@ def export_dataset(
     name: Name,
     out: Annotated[Path, typer.Option(help="File to write.")],
     format: Annotated[
-        str, typer.Option(help="One of csv, jsonl, parquet (default: by the file's suffix).")
+        str,
+        typer.Option(
+            help="One of csv, jsonl, parquet (default: by the file's suffix), or for a tool: "
+            f"{', '.join(TOOL_EXPORTS)}."
+        ),
     ] = "",
+    excel: Annotated[
+        bool, typer.Option("--excel", help="Begin a CSV with a byte-order mark, for Excel.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Export a dataset to a file with one row per annotation."""
+    """Export a dataset to a file with one row per annotation, or to an annotation tool."""
     chosen = format or _SUFFIXES.get(out.suffix.lower(), "csv")
+    if excel and chosen != "csv":
+        raise ConfigError("--excel is for CSV", expected="--format csv")
     dataset = Catalog(Workspace.default()).load(name)
-    export(dataset, out, chosen)
+    if chosen in TOOL_EXPORTS:
+        export_to_tool(dataset, out, chosen)
+    else:
+        export(dataset, out, chosen, excel=excel)
     summary = {
         "name": name,
         "path": str(out),

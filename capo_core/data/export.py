@@ -21,7 +21,7 @@ from capo_core.data.raw_annotations import RawAnnotations
 from capo_core.data.readers.table import RawTable
 from capo_core.dataset import Dataset
 from capo_core.errors import CapoError, ConfigError, DataError
-from capo_core.export_formats import csv_text, frame_lines, unescape
+from capo_core.export_formats import csv_text, for_excel, frame_lines, unescape
 from capo_core.json_text import json_text
 from capo_core.provenance import NAME, Provenance
 from capo_core.schema import CROWD, ITEMS
@@ -137,12 +137,15 @@ def long_table(dataset: Dataset) -> pd.DataFrame:
     return dataset.annotations.merge(dataset.items, on="item_id", how="left")[COLUMNS]
 
 
-def export(dataset: Dataset, path: Path | str, format: str = "csv") -> Path:
+def export(dataset: Dataset, path: Path | str, format: str = "csv", *, excel: bool = False) -> Path:
     """Write `dataset` in long form; CSV and JSONL with a sidecar `….capo.json`.
 
     In CSV, cells that a spreadsheet would take for a formula begin with an apostrophe, which an
     import removes again. JSONL and Parquet hold the texts as they are. The last column, provenance,
     is read and left out by an import.
+
+    Args:
+        excel: begin a CSV with a byte-order mark, without which Excel misreads other letters.
 
     Raises:
         ConfigError: an unknown format. DataError: the file cannot be written, or the dataset has
@@ -167,6 +170,8 @@ def export(dataset: Dataset, path: Path | str, format: str = "csv") -> Path:
                 pq.write_table(table, file)
             return path
         text = (csv_text if format == "csv" else frame_lines)(frame, provenance)
+        if excel and format == "csv":
+            text = for_excel(text)
         for target, content in ((path.with_name(path.name + SUFFIX), beside), (path, text)):
             with atomic_file(target) as file:
                 file.write(content.encode("utf-8"))

@@ -7,10 +7,12 @@ import os
 
 import pandas as pd
 from helpers.data_files import HEADER, explanation, lewidi_item, varierr_item
+from helpers.tool_exports import WRITERS
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from capo_core.data.export import export
+from capo_core.data.formats.registry import FORMATS
 from capo_core.data.importing import read_dataset
 from capo_core.errors import CapoError
 
@@ -205,6 +207,47 @@ def test_lewidi_with_anything_in_its_fields(tmp_path, items):
     path = tmp_path / "Par.json"
     path.write_text(json.dumps(items), encoding="utf-8")
     account(path, format="lewidi")
+
+
+ITEM = {"premise": "A lamp is on.", "hypothesis": "It is dark."}
+RECORDS = {  # formats that have no property of their own here or in test_tool_formats
+    "crowd-counts": {"uid": "1n", "label_counter": {"e": 60, "n": 40}, "example": ITEM},
+    "doccano": {"id": 1, "text": "A lamp is on.", "label": ["joy"], "Comments": ["so it is"]},
+    "esnli": {"pairID": "1n", "gold_label": "neutral", "Explanation_1": "so", **ITEM},
+    "preferences": {"context": [], "response1": "a", "individual_preference": [{"score": 1}]},
+    "potato": {"user_id": "u", "instance_id": "1", "displayed_text": "A lamp is on.",
+               "label_annotations": {"mood": {"good": "1"}}},
+}  # fmt: skip
+
+
+@SETTINGS
+@given(
+    st.sampled_from(sorted(RECORDS)),
+    st.lists(st.dictionaries(st.integers(0, 5), JUNK, max_size=2), min_size=1, max_size=5),
+)
+def test_records_with_anything_in_their_fields(tmp_path, name, spoiled):
+    rows = []
+    for junk in spoiled:
+        fields = list(RECORDS[name])
+        rows.append(RECORDS[name] | {fields[at % len(fields)]: each for at, each in junk.items()})
+    path = tmp_path / "ann.jsonl"
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    try:
+        read = read_dataset(path, name="x", format=name)
+    except CapoError as error:
+        assert str(error)
+        return
+    report, dataset = read.report, read.dataset
+    assert name != "preferences"
+    assert report.rows_read == report.rows_kept + len(report.rejected)
+    kept = dataset.items if name == "crowd-counts" else dataset.annotations
+    assert report.rows_kept == len(kept) > 0
+
+
+def test_every_format_has_a_property():
+    others = {"table", "varierr", "lewidi"}  # above
+    tools = {format_name for format_name, _ in WRITERS.values()}
+    assert tools | others | RECORDS.keys() == FORMATS.keys()
 
 
 @SETTINGS

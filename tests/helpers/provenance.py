@@ -51,7 +51,7 @@ def provenance_in(content: bytes, kind: str) -> Provenance:
         if subject.startswith(b"\xfe\xff"):
             return Provenance.from_line(re.sub(rb"\\(.)", rb"\1", subject).decode("utf-16"))
         return Provenance.from_line(re.sub(rb"\\(.)", rb"\1", subject).decode("ascii"))
-    text = content.decode("utf-8")
+    text = content.decode("utf-8-sig" if kind == "csv" else "utf-8")
     if kind == "svg":
         (line,) = re.findall(r"<dc:description>(.*?)</dc:description>", text, re.S)
         return Provenance.from_line(html.unescape(line))
@@ -67,7 +67,11 @@ def provenance_in(content: bytes, kind: str) -> Provenance:
         (line,) = {json.loads(row)[NAME] for row in text.split("\n") if row}
         return Provenance.from_line(line)
     if kind == "json":
-        return Provenance.from_dict(json.loads(text)[NAME])
+        value = json.loads(text)
+        if isinstance(value, list):  # tasks of Label Studio, whose file has no place of its own
+            (line,) = {task["meta"][NAME] for task in value}
+            return Provenance.from_line(line)
+        return Provenance.from_dict(value[NAME])
     if kind == "html":
         head = re.search(rf'<meta name="{NAME}" content="([^"]*)">', text).group(1)
         found = Provenance.from_dict(json.loads(html.unescape(head)))

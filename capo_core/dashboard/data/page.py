@@ -18,13 +18,14 @@ from capo_core.dashboard.ui.components import (
     side_by_side,
     table,
 )
-from capo_core.dashboard.ui.exports import download
+from capo_core.dashboard.ui.exports import choose_csv_for_excel, download
 from capo_core.dashboard.ui.item_html import annotators_html, answers, item_html
 from capo_core.dashboard.ui.text import markdown
 from capo_core.dashboard.ui.theme import looks
 from capo_core.data.catalog import Catalog, Entry
 from capo_core.data.crowd_counts import NO_ANNOTATORS
 from capo_core.data.splits import split_problems
+from capo_core.data.tool_exports import TOOL_EXPORTS
 from capo_core.dataset import Dataset
 
 _VIEWS = {"dataset": "This dataset", "import": "Import", "all": "All datasets"}
@@ -172,6 +173,15 @@ def _export(context: PageContext) -> None:
                 ),
                 key=format_,
             )  # fmt: skip
+        for tool in TOOL_EXPORTS.values():
+            download(
+                PAGE, tool.title, f"{entry.name}-{tool.name}.{tool.suffix}", tool.mime,
+                lambda source, tool=tool: tool.text(
+                    Catalog(context.workspace).load(entry.name), source
+                ),
+                key=tool.name,
+            )  # fmt: skip
+    choose_csv_for_excel()
     show_note(
         "One row per annotation; an exported file can be imported again. Parquet holds all of a "
         "dataset in one file; crowd counts and items without annotations are not in CSV and JSONL. "

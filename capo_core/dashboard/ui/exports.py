@@ -21,16 +21,39 @@ from plotly.offline import get_plotlyjs
 from capo_core.dashboard.ui import print_figure
 from capo_core.dashboard.ui.figure_data import figure_data
 from capo_core.dashboard.ui.text import escape, plotly
-from capo_core.export_formats import csv_text, html_head, json_document
+from capo_core.export_formats import csv_text, for_excel, html_head, json_document
 from capo_core.formatting import count
 from capo_core.provenance import UNKNOWN, Provenance
 
 _PLACE = "export.provenance"
+_EXCEL = "export.csv_for_excel"
 
 
 def begin(provenance: Provenance) -> None:
     """Set the provenance of all exports of the page."""
     st.session_state[_PLACE] = provenance
+
+
+def csv_for_excel() -> bool:
+    """Return whether CSV files begin with a byte-order mark: as chosen, else on Windows."""
+    agent = st.context.headers.get("User-Agent") or ""
+    return st.session_state.get(_EXCEL, "Windows" in agent)
+
+
+def choose_csv_for_excel() -> None:
+    """Show the choice whether all CSV files of this session are for Excel."""
+
+    def keep() -> None:
+        st.session_state[_EXCEL] = st.session_state[f"{_EXCEL}.widget"]
+
+    st.session_state[f"{_EXCEL}.widget"] = csv_for_excel()
+    st.checkbox(
+        "CSV for Excel",
+        key=f"{_EXCEL}.widget",
+        on_change=keep,
+        help="Begins CSV files of all pages with a byte-order mark, without which Excel misreads "
+        "letters such as é or 你. On by default where the browser runs on Windows.",
+    )
 
 
 def describe(**changes: Any) -> Provenance:
@@ -75,9 +98,12 @@ def _button(
     label: str, file: str, mime: str, make: Callable[[Provenance], str | bytes], *, key: str
 ) -> None:
     provenance = current()  # of now: the content is made later, beside the page
+    marked = mime == "text/csv" and csv_for_excel()
 
     def content() -> bytes:
         made = make(provenance)
+        if marked:
+            made = for_excel(made if isinstance(made, str) else made.decode("utf-8"))
         return made if isinstance(made, bytes) else made.encode("utf-8", "backslashreplace")
 
     st.download_button(

@@ -30,7 +30,7 @@ _ANSWERS = ("accept", "reject", "ignore")
 _OWN = {"label", "answer", "accept", "options", "spans", "tokens", "relations", "meta", "config",
         "html", "image", "audio", "priority", "score", "field_id", "field_label",
         "field_placeholder", "field_rows", "field_autofocus", "style", "head", "child",
-        "arcs", "session"}  # fmt: skip
+        "arcs", "session", "provenance"}  # fmt: skip
 _WORDS = {*SYNONYMS["explanation"], "user_input", "input", "transcript", "notes", "note"}
 
 
