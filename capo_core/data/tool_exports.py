@@ -25,7 +25,7 @@ LABEL, WORDS = "label", "explanation"  # names of the two questions
 
 
 @dataclass(frozen=True)
-class ToolExport:
+class AnnotationTool:
     """A tool that a dataset can be exported to.
 
     Attributes:
@@ -111,8 +111,10 @@ def prodigy(dataset: Dataset, provenance: Provenance) -> str:
 TOOL_EXPORTS = {
     each.name: each
     for each in (
-        ToolExport("label-studio", "Label Studio (JSON)", "json", "application/json", label_studio),
-        ToolExport("prodigy", "Prodigy (JSONL)", "jsonl", "application/jsonl", prodigy),
+        AnnotationTool(
+            "label-studio", "Label Studio (JSON)", "json", "application/json", label_studio
+        ),
+        AnnotationTool("prodigy", "Prodigy (JSONL)", "jsonl", "application/jsonl", prodigy),
     )
 }
 
