@@ -153,6 +153,8 @@ def guess_mapping(frame: pd.DataFrame, given: ColumnMapping | None = None) -> Co
             column = next(fitting, "")
             found[role] = column
             by_name = {key: name for key, name in by_name.items() if name != column}
+    if found.get("text_b") and "text_a" in found and not found["text_a"]:
+        found |= {"text_a": found["text_b"], "text_b": ""}  # the only text, of whatever name
     result = replace(given, **found)
     if not result.annotator_id and not given.annotators:
         shared = {column for role, column in found.items() if role not in PER_ANNOTATOR}

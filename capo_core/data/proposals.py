@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
-from capo_core.data.columns import AnnotatorColumns
+from capo_core.data.column_names import is_aggregate
+from capo_core.data.columns import AnnotatorColumns, ColumnMapping
 from capo_core.dataset import Dataset
 from capo_core.formatting import count, percent
 
 _PREFIX = re.compile(r"\s*(?P<who>[^:|/–—]{1,30}?)\s*(?:[:|/]|\s[-–—])\s*(?P<rest>\S.*)")
 _SAMPLED = 2000  # rows looked at
 _FEW = 12  # different values that a column of labels has at most
+_LONG = 18  # mean number of characters above which cells are sentences
 
 
 def sample_values(cells: pd.Series, most: int = 3, characters: int = 28) -> str:
@@ -26,6 +29,7 @@ def sample_values(cells: pd.Series, most: int = 3, characters: int = 28) -> str:
     values = list(dict.fromkeys(text for text in stripped if text))
     if not values:
         return "empty"
+    most = 1 if len(values[0]) > characters else most  # sentences begin alike
     shown = [
         value if len(value) <= characters else f"{value[: characters - 1].rstrip()}…"
         for value in (" ".join(each.split()) for each in values[:most])
@@ -53,8 +57,12 @@ def prefixed_columns(frame: pd.DataFrame, taken: set[str]) -> tuple[AnnotatorCol
     if len(groups) < 2:
         return ()
     common = set.intersection(*(set(columns) for columns in groups.values()))
-    labels = [rest for rest in common if _is_label(frame, groups, rest)]
-    texts = [rest for rest in common if _is_text(frame, groups, rest)]
+    cells = {
+        rest: [text for columns in groups.values() for text in _filled(frame[columns[rest]])]
+        for rest in common
+    }
+    labels = [rest for rest in common if _are_labels(cells[rest])]
+    texts = [rest for rest in common if _are_sentences(cells[rest])]
     if len(labels) != 1 or len(texts) > 1:
         return ()
     return tuple(
@@ -63,25 +71,40 @@ def prefixed_columns(frame: pd.DataFrame, taken: set[str]) -> tuple[AnnotatorCol
     )
 
 
-def _cells(frame: pd.DataFrame, groups: dict[str, dict[str, str]], rest: str) -> list[str]:
-    return [
-        text.strip()
-        for columns in groups.values()
-        for text in frame[columns[rest]].head(_SAMPLED).tolist()
-        if text.strip()
-    ]
+def with_proposed_columns(guessed: ColumnMapping, frame: pd.DataFrame) -> ColumnMapping:
+    """Return a mapping with columns proposed by their values for roles that no name fits.
+
+    Of a long table the label (few values) and the explanation (sentences that repeat less than
+    items do), of any table the text (sentences); each only if one column alone can be it.
+    """
+
+    def proposed(fits: Callable[[list[str]], bool]) -> str:
+        taken = set(mapping.columns().values())
+        names = [str(name) for name in frame.columns if name not in taken]
+        fitting = [name for name in names if fits(_filled(frame[name])) and not is_aggregate(name)]
+        return fitting[0] if len(fitting) == 1 else ""
+
+    mapping = guessed
+    if not mapping.wide and mapping.annotator_id and not mapping.label:
+        mapping = replace(mapping, label=proposed(_are_labels))
+    if not mapping.wide and mapping.label and mapping.text_a and not mapping.explanation:
+        mapping = replace(mapping, explanation=proposed(_are_sentences))
+    if not mapping.text_a:
+        mapping = replace(mapping, text_a=proposed(_are_sentences))
+    return mapping
 
 
-def _is_label(frame: pd.DataFrame, groups: dict[str, dict[str, str]], rest: str) -> bool:
-    cells = _cells(frame, groups, rest)
-    return bool(cells) and len(set(cells)) <= min(_FEW, max(2, len(cells) // 2))
+def _filled(cells: pd.Series) -> list[str]:
+    return [text.strip() for text in cells.head(_SAMPLED).tolist() if text.strip()]
 
 
-def _is_text(frame: pd.DataFrame, groups: dict[str, dict[str, str]], rest: str) -> bool:
-    cells = _cells(frame, groups, rest)
-    return len(set(cells)) > _FEW or (
-        bool(cells) and sum(len(text) for text in cells) / len(cells) > 20
-    )
+def _are_sentences(cells: list[str]) -> bool:
+    return bool(cells) and sum(map(len, cells)) / len(cells) > _LONG
+
+
+def _are_labels(cells: list[str]) -> bool:
+    few = len(set(cells)) <= min(_FEW, max(2, len(cells) // 2))
+    return bool(cells) and few and not _are_sentences(cells)
 
 
 def consequences(dataset: Dataset) -> list[str]:

@@ -6,14 +6,21 @@ import pytest
 from capo_core.dashboard.data.form_words import in_form_words
 from capo_core.data.columns import guess_mapping
 from capo_core.data.importing import read_dataset
-from capo_core.data.proposals import consequences, prefixed_columns, sample_values
+from capo_core.data.proposals import (
+    consequences,
+    prefixed_columns,
+    sample_values,
+    with_proposed_columns,
+)
 from capo_core.data.splits import split_problems
 from capo_core.errors import DataError
 
 
 def test_values_beside_a_field():
     cells = pd.Series(["a" * 40, "b", "", "a" * 40, "c", "d"])
-    assert sample_values(cells) == f"{'a' * 27}… · b · c … (4 values, 1 empty)"
+    assert sample_values(cells) == f"{'a' * 27}… … (4 values, 1 empty)"
+    assert sample_values(cells[1:3]) == "b (1 value, 1 empty)"
+    assert sample_values(pd.Series(list("abcd"))) == "a · b · c … (4 values)"
     assert sample_values(pd.Series(["", " "])) == "empty"
     assert sample_values(pd.Series(["x\n y"])) == "x y (1 value)"
 
@@ -51,6 +58,23 @@ def test_a_prefix_of_several_columns_is_an_annotator():
 )  # fmt: skip
 def test_other_tables_with_colons_are_left_alone(columns):
     assert prefixed_columns(frame(columns, 20), set()) == ()
+
+
+def test_columns_without_a_usual_name_are_proposed_by_their_values():
+    table = frame({
+        "Nummer": str, "Statement": lambda n: f"The council will raise the tax {n}.",
+        "Coder": lambda n: "ab"[n % 2], "Urteil (am Ende)": lambda n: "ja" if n % 3 else "nein",
+        "Kommentar": why("one"), "Time (s)": str,
+    })  # fmt: skip
+    found = with_proposed_columns(guess_mapping(table), table)
+    assert (found.annotator_id, found.label, found.explanation, found.text_a, found.text_b) == (
+        "Coder", "Urteil (am Ende)", "Kommentar", "Statement", "",
+    )  # fmt: skip
+    two = table.assign(Notiz=table["Kommentar"])  # nothing says which of them it is
+    assert with_proposed_columns(guess_mapping(two), two).explanation == ""
+    given = guess_mapping(frame({"item_id": str, "annotator": str, "label": str, "text": why("t"),
+                                 "reason": why("r"), "other": why("o")}))  # fmt: skip
+    assert with_proposed_columns(given, table.assign(other="")) == given
 
 
 def test_remarks_in_names_and_numbers_of_questions_are_understood():

@@ -36,7 +36,8 @@ def import_report(
         ]
     )
     for text in notes:
-        show_note(f"· {text[:1].upper()}{text[1:]}.".replace("..", "."))
+        end = "" if text.endswith((".", "…")) else "."
+        show_note(f"· {text[:1].upper()}{text[1:]}{end}")
     if len(set_aside):
         reasons = set_aside["reason"].value_counts().rename_axis("reason").reset_index(name="rows")
         with st.expander(f"{count(len(set_aside), 'skipped row')}, with reasons", expanded=True):

@@ -13,7 +13,7 @@ from capo_core.dashboard.ui.components import show_note
 from capo_core.dashboard.ui.text import markdown
 from capo_core.data.column_names import wide_names
 from capo_core.data.columns import AnnotatorColumns, ColumnMapping, guess_mapping, lacking_roles
-from capo_core.data.proposals import prefixed_columns, sample_values
+from capo_core.data.proposals import prefixed_columns, sample_values, with_proposed_columns
 from capo_core.data.readers.table import RawTable
 from capo_core.formatting import listed
 
@@ -36,6 +36,7 @@ def choose_mapping(raw: RawTable, token: str, *, names_annotators: bool) -> Colu
         proposed = prefixed_columns(frame, set(guessed.columns().values()))
         if proposed:
             guessed = guess_mapping(frame, ColumnMapping(annotators=proposed))
+    guessed = with_proposed_columns(guessed, frame)
     columns = [str(name) for name in frame.columns]
     with st.expander("Map columns", expanded=True):
         st.dataframe(
@@ -89,7 +90,7 @@ def _selectors(
 ) -> dict[str, str]:
     columns = [str(name) for name in frame.columns]
     chosen: dict[str, str] = {}
-    show_note("\\* required; of Item and First text at least one.")
+    show_note("* required; of Item and First text at least one.")
     for row in range(0, len(roles), 4):
         for place, role in zip(st.columns(4), roles[row : row + 4], strict=False):
             required = role in _REQUIRED and not (role == "annotator_id" and names_annotators)
