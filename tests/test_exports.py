@@ -276,6 +276,9 @@ WALKS = {
                 "--out", "OUT"), "json"),
     "distributions explain out": (explained, "jsonl"),
     "distributions train out": (trained, "json"),
+    "benchmark lewidi out": (
+        command("benchmark", "lewidi", "--dataset", "varierr", "--data", "mine", "--system",
+                "nothing", "frequent", "--no-runs", "--out", "OUT"), "json csv md tex"),
     "study export path": (command("study", "export", "over", "OUT"), "csv jsonl"),
     "study audit path": (command("study", "audit", "over", "OUT"), "csv jsonl"),
     "study analyse out": (

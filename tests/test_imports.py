@@ -22,6 +22,7 @@ FLOORS = (
     ("imitation",),
     ("evaluation",),
     ("distributions",),
+    ("leaderboards",),
     ("runs",),
     ("study",),
     ("atlas",),
@@ -161,6 +162,7 @@ def test_imports_point_down(path):
         "capo_core.cli",
         "capo_core.data.catalog",
         "capo_core.distributions.estimate",
+        "capo_core.leaderboards.compute",
         "capo_core.imitation.pairs.files",
     ],
 )

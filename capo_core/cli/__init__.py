@@ -96,6 +96,10 @@ COMMANDS: Mapping[str, CommandEntry] = MappingProxyType({
     "distributions": CommandEntry(
         "distributions", "mount", "Label distributions of people and models.",
     ),
+    "benchmark": CommandEntry(
+        "benchmark", "mount", "Boards of the field: published rows, and ours by the same scoring "
+        "rules.",
+    ),
     "study": CommandEntry(
         "study_design", "mount", "Blind studies: judges attribute and compare texts without "
         "knowing their source.",

@@ -1,0 +1,138 @@
+"""Commands of the group `benchmark`: published boards of the field, with our rows beside them.
+
+python -m capo_core benchmark lewidi --dataset paraphrase --track content
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from capo_core.cli.support import (
+    ManyValues,
+    console,
+    plain_errors,
+    print_json,
+    progress_bar,
+)
+from capo_core.errors import ConfigError
+from capo_core.leaderboards.boards import BOARDS, CONTENT, TASKS, TRACKS, check_track, find_board
+from capo_core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from capo_core.leaderboards.board import BoardRow, Leaderboard
+
+ENDINGS = (".json", ".csv", ".md", ".tex")
+
+app = typer.Typer(
+    help="Boards of the field: published rows, and ours by the same scoring rules.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+def mount(parent: typer.Typer) -> None:
+    """Add the group `benchmark` to `parent`."""
+    app.command("lewidi", cls=ManyValues)(lewidi)
+    app.callback()(lambda: None)
+    parent.add_typer(app, name="benchmark")
+
+
+@plain_errors
+def lewidi(
+    dataset: Annotated[str, typer.Option(help=f"Board: {', '.join(BOARDS)}.")],
+    track: Annotated[
+        str, typer.Option(help=f"What may be read: {', '.join(TRACKS)} (of the test items).")
+    ] = CONTENT,
+    data: Annotated[
+        str, typer.Option(help="Dataset with the board's parts. Default: the only one there is.")
+    ] = "",
+    system: Annotated[
+        list[str] | None, typer.Option(help="Only these rows of ours. Default: all of the track.")
+    ] = None,
+    run: Annotated[
+        list[str] | None,
+        typer.Option(help="Generations to score as rows. Default: all finished ones (content)."),
+    ] = None,
+    no_runs: Annotated[bool, typer.Option("--no-runs", help="Score no generations.")] = False,
+    seed: Annotated[
+        list[int] | None, typer.Option(help="Random seeds of the encoder. Default: 0 1 2.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help=f"Output file: {', '.join(ENDINGS)}.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+) -> None:
+    """Score our rows on a board of LeWiDi-2025 and print them under the published ones."""
+    from capo_core.leaderboards import store
+    from capo_core.leaderboards.compute import compute
+
+    board = find_board(dataset)
+    check_track(board, track)
+    if out is not None and out.suffix.lower() not in ENDINGS:
+        raise ConfigError(
+            f"a board cannot be written as {out.suffix or 'a file without an ending'!r}",
+            expected=f"a file name ending in {', '.join(ENDINGS)}",
+            option="--out",
+        )
+    workspace = Workspace.default()
+    with progress_bar(quiet=as_json) as progress:
+        result = compute(
+            workspace, board, track, data=data, systems=system or (), runs=run,
+            with_runs=not no_runs, seeds=tuple(seed or (0, 1, 2)), progress=progress,
+        )  # fmt: skip
+    if not system:
+        store.save(result, workspace)
+    if out is not None:
+        _write(result, out)
+    if as_json:
+        print_json(result.to_dict())
+        return
+    show(result)
+    if out is not None:
+        console.print(f"written: {out}", markup=False, soft_wrap=True)
+
+
+def _write(result: Leaderboard, out: Path) -> None:
+    import pandas as pd
+
+    from capo_core.export_formats import csv_text, with_provenance
+    from capo_core.leaderboards import report
+    from capo_core.run_folder import disk_errors
+    from capo_core.workspace import atomic_file, write_json
+
+    kind, source = out.suffix.lower(), result.provenance.dated()
+    if kind == ".json":
+        write_json(out, with_provenance(result.to_dict(), source))
+        return
+    if kind == ".csv":
+        text = csv_text(pd.concat([result.table(task) for task in TASKS]), source)
+    else:
+        text = (report.to_markdown if kind == ".md" else report.to_latex)(result, source)
+    with disk_errors(out), atomic_file(out, "w") as file:
+        file.write(text)
+
+
+def show(result: Leaderboard) -> None:
+    """Print a board: the published rows, ours in a table of their own, and what limits both."""
+    from capo_core.leaderboards import report
+
+    console.print(result.headline(), markup=False)
+    names = report.HEADER
+    for title, rows in (("Published", result.published), (f"Ours: {result.title}", result.ours)):
+        table = Table(names[0], box=None, title=f"\n{title}", title_justify="left")
+        for name in names[1:]:
+            table.add_column(name, justify="right")
+        for row in rows:
+            table.add_row(*(Text(cell) for cell in report.cells(row)))
+        console.print(table, markup=False)
+    console.print(f"\n{report.measures(result)}", markup=False)
+    for text in (*report.reproduction(result), *result.notes, *map(_note, result.ours)):
+        if text:
+            console.print(text, markup=False)
+
+
+def _note(row: BoardRow) -> str:
+    return f"{row.title}: {row.note}" if row.note else ""

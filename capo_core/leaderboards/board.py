@@ -1,0 +1,417 @@
+"""Results of a board: our rows with intervals, their differences, and the published ones.
+
+A row's score is a mean over test items; its interval is Student's over items, and that of a
+difference of two rows is over the items' differences. A published row has neither labels nor
+items' scores, so that it has no interval and no paired test: whether it lies within the interval of
+ours is all that can be said.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import t as student
+
+from capo_core.errors import ConfigError
+from capo_core.formatting import count, listed, number, with_interval
+from capo_core.leaderboards import scores
+from capo_core.leaderboards.boards import (
+    BOARDS,
+    CONTENT,
+    EXPLANATION,
+    PERSPECTIVE,
+    SOFT,
+    TASKS,
+    TRACKS,
+    Board,
+    PublishedRow,
+    check_track,
+)
+from capo_core.leaderboards.cells import BoardTask
+from capo_core.leaderboards.systems import (
+    SYSTEMS,
+    Prediction,
+    Resources,
+    label_targets,
+    systems_of,
+)
+from capo_core.progress import Progress, silent
+from capo_core.provenance import Provenance
+from capo_core.stats.intervals import json_value
+
+DIGITS = 3
+PAPER, OURS = "published", "ours"
+
+
+@dataclass(frozen=True)
+class BoardRow:
+    """A row of a board.
+
+    Attributes:
+        kind: PAPER or OURS. name: of the system; of a published row its own.
+        scores: by task: value, low, high (NaN where there is no interval), and printed digits ("").
+        n: test items; cells: (annotator, item) pairs; answered: those the system answered.
+        tied: by task: whether no significant difference from the best row of ours on this board.
+        within: by task: published rows whose score lies within this row's interval.
+        note: what the system chose or left out.
+    """
+
+    kind: str
+    name: str
+    title: str
+    scores: Mapping[str, Mapping[str, Any]]
+    n: int = 0
+    cells: int = 0
+    answered: int = 0
+    tied: Mapping[str, bool] = field(default_factory=dict)
+    within: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    source: str = ""
+    rank: str = ""
+    note: str = ""
+    seconds: float = math.nan
+
+    @property
+    def whole(self) -> bool:
+        """Return whether it answers every cell, so that it is ranked; published rows do."""
+        return self.answered == self.cells
+
+    def shown(self, task: str) -> str:
+        """Return the score as text: as printed, or with its interval."""
+        one = self.scores.get(task)
+        if one is None:
+            return "–"
+        return one["printed"] or with_interval(one["value"], one["low"], one["high"], DIGITS)
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """A board on one track, scored.
+
+    Attributes:
+        rows: published ones, then ours.
+        differences: ours in pairs: first, second, task, value, low, high, n.
+        reproduced: published baselines that our scorer computes again: name, printed, value.
+        notes: deviations from the published setting, as sentences.
+    """
+
+    board: str
+    track: str
+    dataset: str
+    parts: Mapping[str, int]
+    rows: tuple[BoardRow, ...]
+    differences: pd.DataFrame = field(repr=False)
+    reproduced: tuple[Mapping[str, Any], ...]
+    notes: tuple[str, ...]
+    provenance: Provenance = field(repr=False)
+
+    @property
+    def spec(self) -> Board:
+        return BOARDS[self.board]
+
+    @property
+    def title(self) -> str:
+        return f"LeWiDi-2025 {self.spec.title}, track {self.track} ({TRACKS[self.track]})"
+
+    @property
+    def ours(self) -> tuple[BoardRow, ...]:
+        return tuple(row for row in self.rows if row.kind == OURS)
+
+    @property
+    def published(self) -> tuple[BoardRow, ...]:
+        return tuple(row for row in self.rows if row.kind == PAPER)
+
+    def headline(self) -> str:
+        """Return which of our rows is best by task B, what it is not told apart from, and where
+        the published ones lie, as sentences."""
+        ranked = [row for row in self.ours if row.whole]
+        best = min(ranked, key=lambda row: row.scores[PERSPECTIVE]["value"])
+        text = f"Best row of ours by task B: {best.title}, {best.shown(PERSPECTIVE)} (" + (
+            f"{count(best.n, 'item')}; lower is better). "
+        )
+        ties = [row.title for row in ranked if row.tied[PERSPECTIVE] and row is not best]
+        if ties:
+            text += f"No significant difference from {listed(ties)}. "
+        if within := best.within[PERSPECTIVE]:
+            text += f"Published rows within its interval: {listed(within)}. "
+        elif self.published:
+            text += "No published row lies within its interval. "
+        return text.strip()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as JSON-able values."""
+        return {
+            "board": self.board,
+            "track": self.track,
+            "dataset": self.dataset,
+            "parts": dict(self.parts),
+            "scored_by": dict(self.spec.scored_by),
+            "interval": "95 %, Student's, over items",
+            "rows": [_plain(asdict(row)) for row in self.rows],
+            "differences": self.differences.to_dict("records"),
+            "reproduced": [dict(one) for one in self.reproduced],
+            "notes": list(self.notes),
+            "provenance": self.provenance.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Leaderboard:
+        """Return the result that `to_dict` wrote."""
+        rows = tuple(
+            BoardRow(
+                **{
+                    **row,
+                    "scores": {
+                        task: {
+                            key: math.nan if value is None else value for key, value in one.items()
+                        }
+                        for task, one in row["scores"].items()
+                    },
+                    "within": {task: tuple(names) for task, names in row["within"].items()},
+                    "seconds": math.nan if row["seconds"] is None else row["seconds"],
+                }
+            )
+            for row in raw["rows"]
+        )
+        return cls(
+            raw["board"],
+            raw["track"],
+            raw["dataset"],
+            raw["parts"],
+            rows,
+            pd.DataFrame(raw["differences"], columns=list(DIFFERENCES)),
+            tuple(raw["reproduced"]),
+            tuple(raw["notes"]),
+            Provenance.from_dict(raw["provenance"]),
+        )
+
+    def table(self, task: str) -> pd.DataFrame:
+        """Return one task's rows for an export: rows without a score of this task are left out."""
+        return pd.DataFrame(
+            [
+                {
+                    "board": self.board,
+                    "track": self.track if row.kind == OURS else "published",
+                    "task": task,
+                    "row": row.title,
+                    "kind": row.kind,
+                    "score": row.scores[task]["value"],
+                    "low": row.scores[task]["low"],
+                    "high": row.scores[task]["high"],
+                    "printed": row.scores[task]["printed"],
+                    "rank": row.rank if row.kind == PAPER else "",
+                    "items": row.n if row.kind == OURS else "",
+                    "cells": row.answered if row.kind == OURS else "",
+                    "tied_with_best": row.tied.get(task, ""),
+                    "source": row.source,
+                    "note": row.note,
+                }
+                for row in self.rows
+                if task in row.scores
+            ]
+        )
+
+
+DIFFERENCES = ("first", "second", "task", "value", "low", "high", "n")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    return json_value(value)
+
+
+def mean_interval(values: np.ndarray, least: float = 0.0) -> tuple[float, float, float]:
+    """Return the mean and Student's 95 % interval of its items' scores, from `least` on; no
+    interval (NaN) of fewer than two items or of items that are all alike."""
+    value, n = float(np.mean(values)), len(values)
+    if n < 2 or np.ptp(values) == 0:
+        return value, math.nan, math.nan
+    half = float(student.ppf(0.975, n - 1) * np.std(values, ddof=1) / math.sqrt(n))
+    return value, max(least, value - half), value + half
+
+
+def item_scores(task: BoardTask, prediction: Prediction) -> dict[str, np.ndarray]:
+    """Return each task's distance of the test items [items], NaN for items without an answer.
+
+    An item counts with the cells that the system answered.
+    """
+    board, truth = task.board, task.truth
+    answered = np.isfinite(prediction.chances).all(axis=1)
+    items = np.unique(truth.item)
+    found = {name: np.full(len(items), np.nan) for name in TASKS}
+    if not answered.any():
+        return found
+    mine, chances = truth.rows(answered), prediction.chances[answered]
+    at = np.searchsorted(items, np.unique(mine.item))
+    found[PERSPECTIVE][at] = scores.perspective(
+        board, mine.given, scores.decided(board, chances), mine.item
+    )
+    people = scores.shares(label_targets(mine, board.kind), mine.item)
+    found[SOFT][at] = scores.soft(board, people, scores.shares(chances, mine.item))
+    return found
+
+
+def compute_board(
+    task: BoardTask,
+    track: str,
+    resources: Resources,
+    *,
+    names: Sequence[str] = (),
+    more: Sequence[tuple[str, str, Prediction]] = (),
+    progress: Progress = silent,
+) -> Leaderboard:
+    """Train every system of a track, predict the test part, and score it.
+
+    Args:
+        names: of the systems; all of the track by default.
+        more: further rows, (name, title, prediction): imitations of the workspace.
+
+    Raises:
+        ConfigError: the board does not have the track, or no system is left.
+    """
+    board = task.board
+    check_track(board, track)
+    chosen = systems_of(board, track, names)
+    if unknown := set(names) - {each.name for each in chosen}:
+        raise ConfigError(
+            f"there is no system {', '.join(sorted(unknown))} on this track",
+            expected=f"of {', '.join(each.name for each in systems_of(board, track))}",
+            option="--system",
+        )
+    found: dict[str, tuple[str, dict[str, np.ndarray], int, Prediction, float]] = {}
+    for number_, each in enumerate(chosen):
+        progress(each.title, number_ / max(1, len(chosen)))
+        start = time.monotonic()
+        prediction = each.predict(task, track, resources)
+        found[each.name] = _measured(task, each.title, prediction, time.monotonic() - start)
+    for name, title, prediction in more:
+        found[name] = _measured(task, title, prediction, math.nan)
+    ours, differences = _rows(task, found)
+    rows = (*map(_published_row, board.published), *ours)
+    return Leaderboard(
+        board.name,
+        track,
+        task.dataset.name,
+        dict(task.parts),
+        _with_published(rows, task.comparable),
+        differences,
+        tuple(_reproduced(task, board, resources)),
+        (*_notes(board, track), *task.notes),
+        Provenance.of(
+            task.dataset,
+            seeds=resources.seeds,
+            n=(("test item", task.parts["test"]), ("annotator", len(set(task.truth.annotator)))),
+            details=(("board", f"LeWiDi-2025 {board.title}"), ("track", track)),
+        ),
+    )
+
+
+def _measured(task: BoardTask, title: str, prediction: Prediction, seconds: float):
+    answered = int(np.isfinite(prediction.chances).all(axis=1).sum())
+    return title, item_scores(task, prediction), answered, prediction, seconds
+
+
+def _rows(task: BoardTask, found: Mapping[str, Any]) -> tuple[list[BoardRow], pd.DataFrame]:
+    """Return our rows, and the differences of each from the best one."""
+    cells, differences, tied = len(task.truth), [], {name: {} for name in found}
+    for what in TASKS:
+        whole = [name for name, one in found.items() if one[2] == cells]
+        if not whole:
+            continue
+        best = min(whole, key=lambda name: float(found[name][1][what].mean()))
+        for name in whole:
+            apart = found[name][1][what] - found[best][1][what]
+            value, low, high = mean_interval(apart, -math.inf)
+            # All items alike have no interval; from six on, a sign test finds a difference.
+            alike = math.isnan(low) and value > 0 and len(apart) >= 6
+            tied[name][what] = bool(name == best or not (low > 0 or alike))
+            if name != best:
+                differences.append((name, best, what, value, low, high, len(apart)))
+    rows = []
+    for name, (title, each, answered, prediction, seconds) in found.items():
+        by_task = {}
+        for what, values in each.items():
+            there = values[np.isfinite(values)]
+            if len(there):
+                value, low, high = mean_interval(there)
+                by_task[what] = {"value": value, "low": low, "high": high, "printed": ""}
+        n = int(np.isfinite(each[PERSPECTIVE]).sum())
+        rows.append(
+            BoardRow(
+                OURS, name, title, by_task, n, cells, answered, tied[name],
+                note=prediction.note, seconds=seconds,
+            )
+        )  # fmt: skip
+    frame = pd.DataFrame(differences, columns=list(DIFFERENCES))
+    return rows, frame.astype(dict.fromkeys(("value", "low", "high"), float))
+
+
+def _published_row(one: PublishedRow) -> BoardRow:
+    values = {
+        task: {"value": float(text), "low": math.nan, "high": math.nan, "printed": text}
+        for task, text in one.scores.items()
+    }
+    rank = next((rank for rank in one.ranks.values() if rank), "")
+    return BoardRow(PAPER, one.name, one.name, values, source=one.source, rank=rank)
+
+
+def _with_published(rows: Sequence[BoardRow], comparable: bool) -> tuple[BoardRow, ...]:
+    """Return the rows, ours with the published rows that lie within their intervals."""
+    published = [row for row in rows if row.kind == PAPER] if comparable else []
+    found = []
+    for row in rows:
+        if row.kind == OURS:
+            within = {
+                task: tuple(
+                    one.title
+                    for one in published
+                    if task in one.scores
+                    and mine["low"] <= one.scores[task]["value"] <= mine["high"]
+                )
+                for task, mine in row.scores.items()
+            }
+            row = replace(row, within=within)
+        found.append(row)
+    return tuple(found)
+
+
+def _reproduced(task: BoardTask, board: Board, resources: Resources):
+    """Yield each published baseline that a system of ours computes again, with both numbers."""
+    for one in board.published:
+        if not one.recomputed or not task.comparable or not task.parts["train"]:
+            continue
+        prediction = SYSTEMS[one.recomputed].predict(task, CONTENT, resources)
+        for what, printed in one.scores.items():
+            value = float(item_scores(task, prediction)[what].mean())
+            digits = len(printed.split(".")[1])
+            yield {
+                "row": one.name,
+                "system": one.recomputed,
+                "task": what,
+                "printed": printed,
+                "value": value,
+                "agrees": number(value, digits) == number(float(printed), digits),
+            }
+
+
+def _notes(board: Board, track: str):
+    """Yield the caveats of a board and track, as sentences."""
+    if board.explained:
+        yield (
+            "The test items come with the annotators' own explanations, and the published systems "
+            "were free to read them; the table does not say which do. Rows of ours that read them "
+            f"stand on the track {EXPLANATION!r}, those that do not on {CONTENT!r}: two tasks, "
+            "never one column."
+        )
+    yield (
+        "Published rows have no interval and no scores of items: a published row within the "
+        "interval of ours is not told apart from it by these items; one outside may still be."
+    )

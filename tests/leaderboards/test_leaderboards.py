@@ -1,0 +1,224 @@
+"""Boards of LeWiDi-2025: scoring rules, cells without labels, systems, and rows of runs."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers.data_files import shared
+
+from capo_core.data.importing import read_dataset
+from capo_core.dataset import Dataset
+from capo_core.errors import ConfigError, DataError
+from capo_core.evaluation.streams import MethodOutputs
+from capo_core.leaderboards import linear, report, scores, store
+from capo_core.leaderboards.board import (
+    OURS,
+    compute_board,
+    item_scores,
+    mean_interval,
+)
+from capo_core.leaderboards.boards import (
+    BOARDS,
+    CONTENT,
+    EXPLANATION,
+    PERSPECTIVE,
+    SOFT,
+    check_track,
+    find_board,
+)
+from capo_core.leaderboards.cells import board_task
+from capo_core.leaderboards.find import board_of, find_dataset
+from capo_core.leaderboards.imitations import imitation_rows
+from capo_core.leaderboards.systems import SYSTEMS, Resources
+from capo_core.task import NLI
+from capo_core.text.embeddings import Embedder
+from capo_core.workspace import Workspace
+
+
+def resources():
+    return Resources(Embedder(None))  # loads nothing until it is asked for vectors
+
+
+def made(items=60, several=True) -> Dataset:
+    """A board-like dataset: the label follows from a word of the item, and the explanation from the
+    label; B turns neutral into contradiction."""
+    words = {"entailment": "surely", "neutral": "perhaps", "contradiction": "never"}
+    rows, said = [], []
+    for n in range(items):
+        label = NLI.scale.labels[n % 3]
+        split = "train" if n < items // 2 else "validation" if n < 2 * items // 3 else "test"
+        rows.append((f"i{n}", f"thing {words[label]} seen", f"it {words[label]} is", split))
+        for who in "AB":
+            own = "contradiction" if (who, label) == ("B", "neutral") else label
+            said.append((f"{n}{who}", f"i{n}", who, own, f"because {words[own]} so"))
+        if several and n % 10 == 0:
+            said.append((f"{n}A2", f"i{n}", "A", NLI.scale.labels[(n + 1) % 3], "or this as well"))
+    names = ["annotation_id", "item_id", "annotator_id", "label", "explanation"]
+    return Dataset(
+        "lewidi-made",
+        NLI,
+        pd.DataFrame(rows, columns=["item_id", "text_a", "text_b", "split"]),
+        pd.DataFrame(said, columns=names).assign(valid="unknown"),
+        origin="LeWiDi, made for a test",
+    )
+
+
+# Scoring rules
+
+
+def test_scores_are_those_of_the_rules_worked_out_by_hand():
+    one = np.eye(11, dtype=bool)
+    item = np.array([0, 0, 1])
+    given, said = one[[0, 10, 5]], one[[10, 10, 4]]
+    # item 0: (10 + 0) / 2 / 11; item 1: 1 / 11
+    found = scores.perspective(BOARDS["paraphrase"], given, said, item)
+    assert found == pytest.approx([5 / 11, 1 / 11])
+    people, mine = scores.shares(given, item), scores.shares(said, item)
+    assert scores.soft(BOARDS["paraphrase"], people, mine) == pytest.approx([5.0, 1.0])
+
+    given = np.array([[1, 1, 0], [0, 1, 0], [0, 0, 1]], dtype=bool)
+    said = np.array([[0, 1, 0], [0, 1, 0], [1, 0, 0]], dtype=bool)
+    varierr = BOARDS["varierr"]
+    assert scores.perspective(varierr, given, said, item) == pytest.approx([1 / 6, 2 / 3])
+    soft = scores.soft(varierr, scores.shares(given, item), scores.shares(said, item))
+    assert soft == pytest.approx([2 * 0.5 / 3, 2 * 2 / 3])
+
+    binary = np.eye(2, dtype=bool)
+    found = scores.perspective(BOARDS["mp"], binary[[0, 1, 1]], binary[[0, 0, 1]], item)
+    assert found == pytest.approx([0.5, 0.0])
+
+
+@pytest.mark.parametrize("name", ["csc", "mp"])
+def test_a_decision_has_the_least_expected_distance(name):
+    board = BOARDS[name]
+    labels = np.eye(len(board.labels), dtype=bool)
+    chances = np.random.default_rng(0).dirichlet(np.ones(len(labels)), 40)
+    cost = np.array(  # [decided, true]
+        [
+            scores.perspective(
+                board, labels, np.tile(one, (len(labels), 1)), np.arange(len(labels))
+            )
+            for one in labels
+        ]
+    )
+    expected = chances @ cost.T
+    chosen = scores.decided(board, chances).argmax(axis=1)
+    assert expected[np.arange(40), chosen] == pytest.approx(expected.min(axis=1))
+    several = scores.decided(BOARDS["varierr"], np.array([[0.6, 0.5, 0.7], [0.1, 0.2, 0.3]]))
+    assert several.tolist() == [[True, False, True], [False, False, False]]
+
+
+@pytest.mark.parametrize(
+    ("name", "system", "value", "printed"),
+    [("paraphrase", "frequent", 0.3618, ".362"), ("varierr", "nothing", 0.3450, ".345")],
+)
+def test_published_baselines_come_out_to_the_printed_digits(name, system, value, printed):
+    board = BOARDS[name]
+    files = [shared(f"lewidi/{board.file}_{part}.json") for part in ("train", "dev", "test")]
+    task = board_task(read_dataset(files, name=f"lewidi-{name}").dataset, board)
+    assert (task.parts, task.notes, task.comparable) == (dict(board.items), (), True)
+    result = compute_board(task, CONTENT, resources(), names=(system,))
+    (row,) = result.ours
+    assert row.scores[PERSPECTIVE]["value"] == pytest.approx(value, abs=5e-5)
+    (again,) = result.reproduced
+    assert (again["printed"], again["agrees"]) == (printed, True)
+    assert board_of(task.dataset) == board
+
+
+# What systems see and do
+
+
+def test_test_cells_hold_no_labels():
+    task = board_task(made(), BOARDS["varierr"])
+    names = {field.name for field in dataclasses.fields(task.test)}
+    assert names == {"item", "annotator", "explanations"} and not hasattr(task.test, "given")
+    assert not set(task.learn.item) & set(task.test.item)
+
+
+@pytest.mark.parametrize("track", [CONTENT, EXPLANATION])
+def test_the_linear_model_learns_words_and_annotators(track):
+    task = board_task(made(items=90, several=False), BOARDS["varierr"])
+    found = item_scores(task, SYSTEMS["words"].predict(task, track, resources()))
+    guess = item_scores(task, SYSTEMS["frequent"].predict(task, track, resources()))
+    assert found[PERSPECTIVE].mean() < 0.02 < guess[PERSPECTIVE].mean()
+    assert found[SOFT].mean() < guess[SOFT].mean() / 2
+
+
+def test_shared_weights_by_texts_are_those_by_cells():
+    """Rows of one text enter as their mean, weighted: the same as one equation for each cell."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(6, 4))
+    text = np.array([0, 0, 0, 1, 2, 2, 3, 4, 5])
+    who, target = rng.integers(0, 2, 9), rng.normal(size=(9, 3))
+    rows, means = linear.Rows(text, text, who, target), rng.normal(size=(2, 3))
+    every, asked = np.ones(9, dtype=bool), np.array([0, 5])
+    args = (x @ x.T, rows, every, asked, np.array([0, 1]), means)
+    (short,) = linear._regress(*args, 0.0, (1.0,))
+    (long,) = linear._regress(*args, 1e-12, (1.0,))
+    assert short == pytest.approx(long, abs=1e-9)
+
+
+def test_ties_are_paired_and_a_worse_row_is_not_one():
+    task = board_task(made(items=90, several=False), BOARDS["varierr"])
+    result = compute_board(task, CONTENT, resources(), names=("words", "mean", "annotator-mean"))
+    by = {row.name: row for row in result.ours}
+    assert by["words"].tied[PERSPECTIVE] and not by["mean"].tied[PERSPECTIVE]
+    apart = result.differences.query("task == @PERSPECTIVE and first == 'mean'").iloc[0]
+    assert apart["second"] == "words" and apart["value"] > 0.3 and apart["n"] == 30
+    assert "30 items" in result.headline() and "Linear model" in result.headline()
+    assert all(row.kind == OURS or row.n == 0 for row in result.rows)
+
+
+def test_an_interval_needs_items_that_differ():
+    value, low, high = mean_interval(np.array([0.0, 0.2, 0.4]))
+    assert (low, value) == (0.0, pytest.approx(0.2)) and 0.69 < high < 0.7  # t(2) = 4.303
+    assert np.isnan(mean_interval(np.array([0.5, 0.5]))[1])
+
+
+# Rows of runs
+
+
+def test_imitations_are_scored_and_ranked_only_where_they_answer_everybody():
+    dataset = made(several=False)
+    task = board_task(dataset, BOARDS["varierr"])
+    test = dataset.items[dataset.items["split"] == "test"]["item_id"]
+    own = dataset.annotations[dataset.annotations["item_id"].isin(test)]
+    frame = own.rename(columns={"annotator_id": "target_annotator_id"})
+    only_a = frame[frame["target_annotator_id"] == "A"].copy()
+    only_a.iloc[0, only_a.columns.get_loc("label")] = ""
+    outputs = [MethodOutputs("sft", "0", frame, "r1"), MethodOutputs("icl", "0", only_a, "r2")]
+    more = imitation_rows(task, outputs)
+    result = compute_board(task, CONTENT, resources(), names=("frequent",), more=more)
+    by = {row.name: row for row in result.ours}
+    assert by["runs:sft"].scores[PERSPECTIVE]["value"] == 0 and by["runs:sft"].whole
+    icl = by["runs:icl"]
+    assert not icl.whole and not icl.tied and icl.answered * 2 == icl.cells
+    assert "1 answer without a readable label" in icl.note and "of B: not ranked" in icl.note
+    assert "not ranked" in report.cells(icl)[0]
+
+
+def test_a_result_is_the_same_after_it_was_saved(tmp_path):
+    task = board_task(made(), BOARDS["varierr"])
+    result = compute_board(task, EXPLANATION, resources(), names=("nothing", "frequent"))
+    workspace = Workspace(tmp_path)
+    store.save(result, workspace)
+    back = store.load(workspace, "varierr", EXPLANATION)
+    assert json.dumps(back.to_dict(), default=str) == json.dumps(result.to_dict(), default=str)
+    assert store.saved(workspace) == [("varierr", EXPLANATION)]
+    assert "not comparable" in report.to_markdown(back, back.provenance)
+
+
+def test_what_does_not_exist_is_said_with_what_does(tmp_path):
+    with pytest.raises(ConfigError, match="no board 'snli'"):
+        find_board("snli")
+    with pytest.raises(ConfigError, match="CSC has no explanations"):
+        check_track(BOARDS["csc"], EXPLANATION)
+    with pytest.raises(DataError, match=r"data import Paraphrase_train.json"):
+        find_dataset(Workspace(tmp_path), BOARDS["paraphrase"])
+    with pytest.raises(DataError, match="Expected: those of MP"):
+        board_task(made(), BOARDS["mp"])
+    task = board_task(made(), BOARDS["varierr"])
+    with pytest.raises(ConfigError, match="no system bert"):
+        compute_board(task, CONTENT, resources(), names=("bert",))
