@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from capo_core.dashboard.ui.charts import blank, clickable_cells, percent_axis, whiskers
 from capo_core.dashboard.ui.text import plotly
-from capo_core.dashboard.ui.theme import FAINT, NEUTRAL, Look, cell_colors
+from capo_core.dashboard.ui.theme import FAINT, NEUTRAL, OKABE_ITO, Look, cell_colors
 from capo_core.formatting import percent, percent_interval, rate
 
 
@@ -134,6 +134,58 @@ def phrase_rates(
     figure.update_yaxes(tickvals=places, ticktext=labels, showgrid=False)
     highest = float(frame[["rate", "rate_others"]].max().max())
     figure.update_xaxes(**percent_axis("Share of explanations with the phrase", 0.0, highest))
+    return figure
+
+
+def ranked(rows: pd.DataFrame, title: str, middle: float, *, share: bool) -> go.Figure:
+    """Return annotators in descending order of a value, with a gap where some are left out.
+
+    Args:
+        rows: annotator_id, value, low, high, n, rank, skipped; see `overview.top_and_bottom`.
+        title: of the axis. middle: the median of all. share: whether values are shares.
+    """
+    figure = blank(90 + 24 * (len(rows) + int((rows["skipped"] > 0).sum())))
+    places, gaps, place = [], [], 0
+    for row in rows.itertuples():
+        if row.skipped:
+            gaps.append((place, f"… {row.skipped:,} more …"))
+            place += 1
+        places.append(place)
+        place += 1
+    color = OKABE_ITO[0]
+    said = percent if share else lambda value: f"{value:,.0f}"
+    figure.add_scatter(
+        x=rows["value"],
+        y=places,
+        error_x=whiskers(rows["value"], rows["low"], rows["high"], color),
+        mode="markers",
+        marker={"color": color, "size": 9},
+        selected={"marker": {"opacity": 1}},
+        unselected={"marker": {"opacity": 1}},
+        cliponaxis=False,
+        customdata=[
+            (row.annotator_id, plotly(row.annotator_id, 40), said(row.value), said(row.low),
+             said(row.high), row.n, row.rank)
+            for row in rows.itertuples()
+        ],
+        hovertemplate="%{customdata[1]} (rank %{customdata[6]:,}): %{customdata[2]} "
+        "[%{customdata[3]}–%{customdata[4]}], n = %{customdata[5]:,}"
+        "<br>click to read this annotator<extra></extra>",
+    )  # fmt: skip
+    figure.add_vline(x=middle, line={"dash": "dash", "width": 1.2, "color": NEUTRAL})
+    figure.update_yaxes(
+        tickvals=[*places, *(at for at, _ in gaps)],
+        ticktext=[
+            *(plotly(name, 24) for name in rows["annotator_id"]),
+            *(text for _, text in gaps),
+        ],
+        range=[place - 0.4, -0.6],
+        showgrid=False,
+    )
+    if share:
+        figure.update_xaxes(**percent_axis(title, 0.0, float(rows["high"].max())))
+    else:
+        figure.update_xaxes(title=title, rangemode="tozero")
     return figure
 
 

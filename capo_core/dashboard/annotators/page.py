@@ -11,6 +11,7 @@ import streamlit as st
 from capo_core.dashboard.annotators import PAGE, charts
 from capo_core.dashboard.annotators import cache as annotators_cache
 from capo_core.dashboard.annotators import items as annotators_items
+from capo_core.dashboard.annotators import overview as annotators_overview
 from capo_core.dashboard.annotators import phrases as annotators_phrases
 from capo_core.dashboard.app import cache
 from capo_core.dashboard.app.page import PageContext
@@ -138,10 +139,15 @@ def _phrases(context: PageContext, dataset: Dataset, first: str, second: str) ->
 
 # Keys of the address that belong to one view only.
 _OF_ONE_VIEW = (
-    "phrase", "p", "po", "q", "annotator", "label", "differ", "manner", "list", "item",
+    "phrase", "p", "po", "q", "annotator", "measure", "label", "differ", "manner", "list", "item",
     "first", "second", "first_label", "second_label",
 )  # fmt: skip
-_VIEWS = {"one": "One annotator", "two": "Compare two annotators", "items": "Items"}
+_VIEWS = {
+    "one": "One annotator",
+    "two": "Compare two annotators",
+    "all": "All annotators",
+    "items": "Items",
+}
 
 
 def show(context: PageContext) -> None:
@@ -152,6 +158,8 @@ def show(context: PageContext) -> None:
         annotators_items.show(PAGE, dataset)
     elif view == "two":
         show_pair(context, dataset)
+    elif view == "all":
+        annotators_overview.show(context, dataset)
     else:
         _one(context, dataset)
 
