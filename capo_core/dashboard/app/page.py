@@ -73,8 +73,9 @@ def open_page(page: Page) -> PageContext:
     with links:  # filled last, since they carry the selected dataset
         for name, other in pages().items():
             link_to(name, other.title, url_state.remembered(name), width="stretch")
-    # The import is about other data than the chosen dataset.
-    if entry is not None and entry.simulated and url_state.get("view") not in ("import", "all"):
+    # An import is about other data than the chosen dataset.
+    elsewhere = page.name == "data" and url_state.get("view") in ("import", "all")
+    if entry is not None and entry.simulated and not elsewhere:
         st.html(
             f'<p class="capo-simulated"><strong>{escape(entry.name)} is simulated data.</strong> '
             "These explanations were not written by people; they show how the tool works, not how "
