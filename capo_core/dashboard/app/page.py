@@ -74,7 +74,7 @@ def open_page(page: Page) -> PageContext:
         for name, other in pages().items():
             link_to(name, other.title, url_state.remembered(name), width="stretch")
     # An import is about other data than the chosen dataset.
-    elsewhere = page.name == "data" and url_state.get("view") in ("import", "all")
+    elsewhere = page == "data" and url_state.get("view") in ("import", "all")
     if entry is not None and entry.simulated and not elsewhere:
         st.html(
             f'<p class="capo-simulated"><strong>{escape(entry.name)} is simulated data.</strong> '
