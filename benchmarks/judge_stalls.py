@@ -52,7 +52,7 @@ SEEN = """() => {
   const desk = document.querySelector('.judge-desk');
   const text = desk ? desk.innerText : document.body.innerText;
   return {
-    trial: (text.match(/premise of i(\\\\w+)/) || [])[1] || '',
+    trial: (text.match(/premise of i(\\w+)/) || [])[1] || '',
     waiting: Boolean(desk && desk.classList.contains('judge-waiting')),
     told: Boolean(desk && desk.querySelector('.judge-told')),
     pair: Boolean(desk && desk.querySelectorAll('.judge-texts .judge-answer').length === 2),

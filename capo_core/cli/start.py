@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Annotated
 import typer
 
 import capo_core
+from capo_core.study.owner.access import JUDGES_ONLY
 
 SCRIPT = Path(capo_core.__file__).parent / "dashboard" / "start" / "app.py"
 
@@ -24,12 +26,22 @@ def start(
     headless: Annotated[
         bool, typer.Option("--headless", help="Do not open a browser window.")
     ] = False,
+    judges_only: Annotated[
+        bool,
+        typer.Option(
+            "--judges-only",
+            help="Serve judges' links alone; nobody is the owner. For a computer that judges "
+            "share: stop the owner's dashboard first.",
+        ),
+    ] = False,
 ) -> None:
     """Start the dashboard on this computer (http://localhost:8501); Ctrl+C stops it.
 
     It listens on this computer only; STREAMLIT_SERVER_ADDRESS and CAPO_OWNER_PASSWORD open it to
     others.
     """
+    if judges_only:
+        os.environ[JUDGES_ONLY] = "1"
     checked = subprocess.run([sys.executable, "-m", "capo_core.dashboard.app.binding"], check=False)
     if checked.returncode:
         raise typer.Exit(checked.returncode)

@@ -1,5 +1,5 @@
-"""`study invite | link | revoke | release | status | close | unblind | export | audit`: sessions of
-judges."""
+"""`study invite | open-link | participants | link | revoke | release | status | close | unblind |
+export | audit`: sessions of judges."""
 
 from __future__ import annotations
 
@@ -38,6 +38,8 @@ def add(study_app: typer.Typer) -> None:
     """Add the commands that concern a study's sessions to the group `study`."""
     for name, command in (
         ("invite", invite),
+        ("open-link", open_link),
+        ("participants", participants),
         ("link", link),
         ("revoke", revoke),
         ("release", release),
@@ -63,6 +65,45 @@ def invite(
     service = _service()
     service.take_in(Workspace.default(), study)
     _print_links(service.invite(study, judges, days=days, note=note), base, as_json)
+
+
+@plain_errors
+def open_link(
+    study: Study,
+    places: Annotated[
+        int, typer.Option(help="Participants at most; 0: as many as there are sequences.")
+    ] = 0,
+    parameter: Annotated[
+        str,
+        typer.Option(help="What the platform adds to the address: PROLIFIC_PID={{%PROLIFIC_PID%}}"),
+    ] = "",
+    days: Days = 30,
+    base: Base = HOME,
+    as_json: AsJson = False,
+) -> None:
+    """Make one link for all participants of a platform; a former one ends."""
+    from capo_core.study.design import draft as design_draft
+
+    service, workspace = _service(), Workspace.default()
+    service.take_in(workspace, study)
+    many = places or design_draft.load(workspace, study).config.judges
+    made = service.open_link(study, many, days=days)
+    url = made.url(base, parameter)
+    if as_json:
+        print_json({"url": url, "places": made.places, "expires": made.expires.isoformat()})
+        return
+    print(url)
+    console.print(f"For {count(made.places, 'participant')}. It is shown once.", markup=False)
+
+
+@plain_errors
+def participants(
+    study: Study,
+    path: Annotated[Path, typer.Argument(help="A file ending in .csv or .jsonl.")],
+) -> None:
+    """Write who took part, with minutes and completion codes, and no answers: for paying."""
+    kind = _kind(path)
+    _write(study, _service().participants(study), path, kind)
 
 
 @plain_errors
@@ -189,7 +230,8 @@ def _print_links(invitations: list[Invitation], base: str, as_json: bool) -> Non
     if open_to_local_judges(base, SignInSettings.from_environment("127.0.0.1")):
         console.print(
             "Judges at this computer can open the owner's pages unless the dashboard is started "
-            f"with {PASSWORD} ({SHORTEST_PASSWORD} characters or more).",
+            f"with {PASSWORD} ({SHORTEST_PASSWORD} characters or more) or, for judges alone, by "
+            "app --judges-only.",
             markup=False,
             soft_wrap=True,
         )

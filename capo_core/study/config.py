@@ -153,6 +153,25 @@ class StudyConfig:
     instructions: str = setting(
         "", "Instructions", "Added to the page's own instructions; may be empty."
     )
+    purpose: str = setting(
+        "", "Purpose", "For the consent page: what the study is for, without naming a method."
+    )
+    researcher: str = setting(
+        "", "Researcher", "For the consent page: who is responsible, with the institution."
+    )
+    contact: str = setting(
+        "", "Contact", "For the consent page: an address for questions and withdrawal."
+    )
+    data_kept: str = setting(
+        "", "What is kept", "For the consent page: where answers are kept, for how long, and who "
+        "may see them.",
+    )  # fmt: skip
+    return_address: str = setting(
+        "", "Return address",
+        "Where a participant of a platform returns to after the last trial, beginning with "
+        "https://. {code} stands for the judge's own completion code, {participant} for the "
+        "participant id of the link.",
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         safe_name(self.name)
@@ -162,6 +181,7 @@ class StudyConfig:
                 raise _wrong(name, getattr(self, name), "a list of names, each once")
         if not self.kinds:
             raise _wrong("kinds", self.kinds, f"some of {', '.join(TRIAL_KINDS)}")
+        check_return_address(self.return_address)
         if not self.planned_analysis.strip():
             raise _wrong(
                 "planned_analysis", "", "what will be computed, stated before anyone judges"
@@ -276,7 +296,10 @@ class StudyConfig:
         return replace(self, **changes)
 
 
-_LATER = ("equivalence_margin", "reference", "incomplete")
+_LATER = (
+    "equivalence_margin", "reference", "incomplete", "purpose", "researcher", "contact",
+    "data_kept", "return_address",
+)  # fmt: skip
 
 
 def change(**settings: Any) -> DesignChange:
@@ -293,6 +316,17 @@ def _said(value: Any) -> str:
     if isinstance(value, tuple):
         return ", ".join(value) or "all"
     return f"{value:,}" if isinstance(value, int) else inside(str(value)) if value else "none"
+
+
+def check_return_address(address: str) -> None:
+    """Raise `ConfigError` unless the address is empty or one of the web, without other fields than
+    {code} and {participant}."""
+    plain = address.replace("{code}", "").replace("{participant}", "")
+    if address and (not address.startswith(("https://", "http://")) or set(plain) & set("{} \n")):
+        raise _wrong(
+            "return_address", address, "an address that begins with https://, with {code} and "
+            "{participant} where they are to stand",
+        )  # fmt: skip
 
 
 def _wrong(name: str, value: Any, expected: str) -> ConfigError:

@@ -320,6 +320,28 @@ def test_a_forged_link_and_one_whose_time_is_over(judging):
     assert "link has expired" in shown(open_page("judge", t=short.token))
 
 
+def test_a_participant_comes_by_the_open_link_and_returns_to_the_platform(judging):
+    study = judging(judges=2, practice=0, purpose="To see <b>who</b> is told apart",
+                    return_address="https://platform.example/done?cc={code}")  # fmt: skip
+    study.service.revoke(study.invited[1].judge_id)
+    link = study.service.open_link(judging_study.STUDY, 1)
+    assert "participant id is missing" in shown(open_page("judge", t=link.token))
+    app = open_page("judge", t=link.token, PROLIFIC_PID="p-17")
+    assert "(p\\-17)" in shown(app) or "(p-17)" in shown(app)
+    assert "**Purpose.** To see" in shown(app) and "<b>" not in shown(app)
+    press(app, "judge-agree")
+    answer(app)
+    again = open_page("judge", t=link.token, PROLIFIC_PID="p-17")
+    assert "1 of 3 answered" in shown(again), "the same participant goes on"
+    assert "places of this study are taken" in shown(
+        open_page("judge", t=link.token, workerId="somebody else")
+    )
+    while desk(again):
+        answer(again)
+    (button,) = again.get("link_button")
+    assert button.proto.url == f"https://platform.example/done?cc={again.code[0].value}"
+
+
 def test_a_closed_study_thanks(judging):
     study = judging()
     app = answer(answer(begin(study)))

@@ -11,6 +11,7 @@ from capo_core.study.owner.access import (
     Visitor,
     check_binding,
     is_loopback,
+    open_to_local_judges,
     password_is_right,
     role_of,
 )
@@ -112,3 +113,18 @@ def test_doors_from_the_environment():
         "x", LONG, True, ("a@b.c", "d@e.f")
     )
     assert SignInSettings.from_environment("x", environment={}) == SignInSettings("x")
+
+
+def test_a_server_for_judges_alone_has_no_owner():
+    doors = SignInSettings.from_environment(
+        "127.0.0.1", environment={"CAPO_JUDGES_ONLY": "1", "CAPO_OWNER_PASSWORD": LONG}
+    )
+    here = {"Host": "localhost:8501"}
+    assert role_of(Visitor(signed_in=True, headers=here), doors) == STRANGER
+    assert role_of(Visitor(has_link=True, headers=here), doors) == JUDGE
+    alone = SignInSettings("0.0.0.0", judges_only=True)
+    check_binding(alone)
+    assert not open_to_local_judges("http://localhost:8501", alone)
+    assert open_to_local_judges("http://localhost:8501", LOCAL)
+    off = SignInSettings.from_environment("127.0.0.1", environment={"CAPO_JUDGES_ONLY": "0"})
+    assert role_of(Visitor(headers=here), off) == OWNER

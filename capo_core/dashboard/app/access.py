@@ -167,7 +167,7 @@ def signed_in_by_oidc() -> bool:
 def needs_no_sign_in() -> bool:
     """Return whether the local user is the owner without signing in."""
     found = sign_in_ways()
-    return not found.password and not found.oidc
+    return not found.password and not found.oidc and not found.judges_only
 
 
 def is_owner() -> bool:

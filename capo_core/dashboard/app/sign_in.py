@@ -50,8 +50,12 @@ def show() -> None:
         st.title("This page is not part of judging", anchor=False)
         st.markdown("Open the link you were sent; it leads to your next text.")
         return
-    st.title("This page is for the study team", anchor=False)
     found = access.sign_in_ways()
+    if found.judges_only:
+        st.title("Open the link you were sent", anchor=False)
+        st.markdown("This computer is set up for judges. Each judge has a personal link.")
+        return
+    st.title("This page is for the study team", anchor=False)
     if found.password:
         _password()
     if found.oidc:

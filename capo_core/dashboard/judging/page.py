@@ -61,6 +61,7 @@ def show() -> None:
     except CapoError as error:
         st.title("Not now", anchor=False)
         st.markdown(judging_text.error_text(error))
+    session.keep_link()
 
 
 def _step(terms: Terms) -> None:
@@ -133,7 +134,10 @@ def _welcome(terms: Terms) -> None:
     st.title(markdown(terms.title), anchor=False)
     with st.container(width=704):
         st.markdown(markdown_lines(terms.consent) or judging_text.CONSENT)
-        st.markdown(judging_text.RECORDED)
+        for name, words in judging_text.about_the_study(terms):
+            st.markdown(f"**{name}.** {markdown(words)}")
+        participant = session.desk().participant()
+        st.markdown(judging_text.recorded(participant))
         _owners_words(terms)
         st.markdown(judging_text.work_ahead(session.desk().progress()))
         st.markdown(
@@ -247,9 +251,13 @@ def _end(found: End) -> None:
 
 def _code() -> None:
     code = session.desk().completion_code()
-    if code:
-        st.markdown("Your completion code, if you are asked for one:")
-        st.code(code, language=None, width=240)
+    if not code:
+        return
+    back = session.desk().way_back()
+    if back:
+        st.link_button("Return and complete", back, type="primary")
+    st.markdown("Your completion code, if you are asked for one:")
+    st.code(code, language=None, width=240)
 
 
 def _say(problem: CapoError | None) -> None:

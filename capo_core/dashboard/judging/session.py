@@ -21,16 +21,17 @@ from capo_core.dashboard.judging import desk_component
 from capo_core.dashboard.judging.desk_component import DeskMessage
 from capo_core.dashboard.ui import url_state
 from capo_core.errors import BackendUnavailable, CapoError, DataError, StudyError
+from capo_core.study.judging import open_links
 from capo_core.study.judging.answers import PracticeFeedback
-from capo_core.study.judging.desk import JudgeDesk
+from capo_core.study.judging.desk import JudgeDesk, own_link
 from capo_core.study.judging.judge import Terms
 from capo_core.study.judging.trial_views import End, Pause, TrialView
 from capo_core.study.store import Busy
 from capo_core.study.trial_kinds import trial_kind
 
 START = "judging."  # of all that a session keeps for its judge
-_TOKEN, _TERMS, _REFUSED, _CONSENTED = (
-    START + name for name in ("token", "terms", "refused", "consented")
+_TOKEN, _GIVEN, _PARTICIPANT, _TERMS, _REFUSED, _CONSENTED = (
+    START + name for name in ("token", "given", "participant", "terms", "refused", "consented")
 )
 
 
@@ -43,7 +44,6 @@ def token() -> str:
     if given:
         _adopt(given)
     if _TOKEN in st.session_state:
-        tab_storage.store(tab_storage.LINK)
         return st.session_state[_TOKEN]
     found = tab_storage.request(tab_storage.LINK)
     if found not in (tab_storage.PENDING, tab_storage.NONE):
@@ -53,16 +53,32 @@ def token() -> str:
 
 def _adopt(given: str) -> None:
     """Start a session for this link, unless it is this session's link already."""
-    if st.session_state.get(_TOKEN) == given:
+    if given in (st.session_state.get(_TOKEN), st.session_state.get(_GIVEN)):
         return
     for key in [key for key in st.session_state if str(key).startswith(START)]:
         del st.session_state[key]
-    st.session_state[_TOKEN] = given
+    st.session_state[_TOKEN] = st.session_state[_GIVEN] = given
+    st.session_state[_PARTICIPANT] = open_links.participant_of(st.query_params)
 
 
 def desk() -> JudgeDesk:
     """Return the desk of this session's link. Raises: as `sign_in.confined_engine`."""
     return JudgeDesk(sign_in.confined_engine(), url_state.now(_TOKEN), caller=access.caller())
+
+
+def _own_token() -> None:
+    """Replace the token of an open link by the participant's own."""
+    token = url_state.now(_TOKEN)
+    participant = st.session_state.get(_PARTICIPANT, "")
+    own = own_link(sign_in.confined_engine(), token, participant, access.caller())
+    if own != token:
+        st.session_state[_TOKEN] = own
+
+
+def keep_link() -> None:
+    """Store the link in the tab, for reloads: the one in the address, or a participant's own."""
+    own, given = st.session_state[_TOKEN], st.session_state[_GIVEN]
+    tab_storage.store(tab_storage.LINK, own if own != given else "")
 
 
 def terms() -> Terms:
@@ -75,6 +91,7 @@ def terms() -> Terms:
         raise st.session_state[_REFUSED]
     if _TERMS not in st.session_state:
         try:
+            _own_token()
             st.session_state[_TERMS] = desk().open()
         except StudyError as error:
             if not isinstance(error, Busy):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from capo_core.dashboard.judging.trial_html import display_of
+from capo_core.dashboard.ui.text import markdown
 from capo_core.errors import CapoError, StudyError
 from capo_core.formatting import count
 from capo_core.study.judging.judge import JudgeProgress, Terms
@@ -22,10 +23,8 @@ CONFIDENCE = {
     "4": ("Certain", "J"),
 }
 
-RECORDED = (
-    "Your answers and how long each took are recorded, and nothing that identifies you. You may "
-    "stop at any time; what you have answered until then is kept."
-)
+RECORDED = "Your answers and how long each took are recorded, {more}. You may stop at any time; "
+KEPT = "what you have answered until then is kept."
 CONSENT = (
     "You will read short explanations and say what you think of them. No known risks. Some trials "
     "check attention. Some texts may be written by people and some by programs; you are not told "
@@ -35,6 +34,28 @@ UNAVAILABLE = (
     "Something does not work here at the moment. What you have answered is saved. Reload the page "
     "in a minute; if the problem stays, tell the person who invited you."
 )
+
+
+def recorded(participant: str) -> str:
+    """Return what is recorded of a judge; of a platform's participant also the id."""
+    more = (
+        f"with your participant id ({markdown(participant)}), which serves to pay you"
+        if participant
+        else "and nothing that identifies you"
+    )
+    return RECORDED.format(more=more) + KEPT
+
+
+def about_the_study(terms: Terms) -> list[tuple[str, str]]:
+    """Return what the owner says of the study, for consent: heading and text, empty ones left
+    out."""
+    found = (
+        ("Purpose", terms.purpose),
+        ("Researcher", terms.researcher),
+        ("Contact", terms.contact),
+        ("What is kept", terms.data_kept),
+    )
+    return [(name, words.strip()) for name, words in found if words.strip()]
 
 
 def question(view: TrialView) -> str:

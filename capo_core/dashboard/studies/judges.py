@@ -26,6 +26,7 @@ from capo_core.dashboard.ui.components import (
 from capo_core.dashboard.ui.exports import download_table
 from capo_core.dashboard.ui.text import escape
 from capo_core.formatting import count, percent
+from capo_core.study.judging.open_links import PARAMETERS
 from capo_core.study.owner.access import (
     PASSWORD,
     SHORTEST_PASSWORD,
@@ -153,15 +154,18 @@ HOME = "http://localhost:8501"
 OPEN_HERE = (
     "No owner password is set, so everybody at this computer can open these pages and see the "
     f"sources. To have judges sit here, stop the dashboard, set {PASSWORD} ({SHORTEST_PASSWORD} "
-    "characters or more) and start it again. Until then, links are made for an address elsewhere "
+    "characters or more) and start it again; or let it run for judges alone while they judge "
+    "(python -m capo_core app --judges-only). Until then, links are made for an address elsewhere "
     "only."
 )
+ALONE = "Judges sit at this computer while the dashboard runs for judges alone"
 
 
 def show(context: PageContext, seen: Seen) -> None:
     status = seen.status
     if seen.stage in (FROZEN, RUNNING):
         _invite(context, seen)
+        _open_link(context, seen)
         show_links(seen.name)
     if status is None or not status.judges:
         show_note("No judges invited yet. Each judge gets a personal link, shown once.")
@@ -174,6 +178,7 @@ def show(context: PageContext, seen: Seen) -> None:
         )
     st.button("Refresh", key=f"{PAGE}.look", type="tertiary", icon=":material/refresh:")
     _table(status)
+    _participants(context, seen)
     if seen.stage in (FROZEN, RUNNING):
         one_judge(context, seen)
     _end(context, seen)
@@ -205,6 +210,12 @@ def _invite(context: PageContext, seen: Seen) -> None:
     )
     if access.needs_no_sign_in():
         st.warning(OPEN_HERE)
+        st.checkbox(
+            ALONE,
+            key=f"{PAGE}.invite.alone",
+            help="Copy the links, stop this dashboard, and start it by: python -m capo_core app "
+            "--judges-only. Nobody can open the owner's pages then.",
+        )
     st.text_input(
         "Dashboard address for judges", value=_home(),
         key=f"{PAGE}.invite.base",
@@ -220,6 +231,64 @@ def _invite(context: PageContext, seen: Seen) -> None:
                               args=(_make_links, context.workspace, seen.name))  # fmt: skip
 
 
+def _open_link(context: PageContext, seen: Seen) -> None:
+    """Show the form of the one link for all participants of a platform."""
+    with st.expander("One link for the participants of a platform"):
+        show_note(
+            "Platforms send everybody to one address and add a participant id. Who comes by it "
+            "gets a sequence of their own; who comes again, with the same id, goes on where they "
+            f"were. Ids are read from: {', '.join(PARAMETERS)}. A new link ends the former one."
+        )
+        with st.form(f"{PAGE}.open.{seen.name}", border=False):
+            left, middle, right = st.columns([1, 1, 2], vertical_alignment="bottom")
+            left.number_input(
+                "Participants at most",
+                1,
+                1000,
+                seen.config.judges,
+                key=f"{PAGE}.open.places",
+                help="Those beyond the sequences take over what others leave.",
+            )
+            middle.number_input("Valid for (days)", 1, 365, int(DAYS), key=f"{PAGE}.open.days")
+            right.text_input(
+                "Parameter the platform adds",
+                "PROLIFIC_PID={{%PROLIFIC_PID%}}",
+                key=f"{PAGE}.open.parameter",
+                help="As the platform writes it; leave it out where it adds the id by itself.",
+            )
+            st.form_submit_button("Make the link", key=f"{PAGE}.open", on_click=guarded,
+                                  args=(_make_open_link, context.workspace, seen.name))  # fmt: skip
+
+
+def _make_open_link(workspace: Workspace, name: str) -> None:
+    asked = {key: url_state.now(f"{PAGE}.open.{key}")
+             for key in ("places", "days", "parameter")}  # fmt: skip
+    base = url_state.now(f"{PAGE}.invite.base")
+    _check_address(base)
+    service = cache.begun_service(workspace)
+    service.take_in(workspace, name)
+    made = service.open_link(name, int(asked["places"]), days=asked["days"])
+    rows = st.session_state.get(_LINKS, {}).get(name, [])
+    link = ("open link", "all participants", made.url(base.strip(), asked["parameter"].strip()))
+    st.session_state[_LINKS] = {name: [*rows, link]}
+
+
+def _participants(context: PageContext, seen: Seen) -> None:
+    """Show the download of who took part, with minutes and completion codes, for paying."""
+    frame = cache.begun_service(context.workspace).participants
+    show_note(
+        "The list of participants has id, state, minutes at work and completion code of everybody, "
+        "and none of their answers."
+    )
+    key = f"{PAGE}.participants"
+    if st.session_state.get(key) != seen.name:
+        st.button("Prepare the list of participants", key=f"{key}.make",
+                  on_click=st.session_state.__setitem__, args=(key, seen.name))  # fmt: skip
+        return
+    download_table(frame(seen.name), key=f"{key}.csv", file_name=f"{seen.name}-participants",
+                   label="Participants (CSV)")  # fmt: skip
+
+
 def _make_links(workspace: Workspace, name: str) -> None:
     asked = {key: url_state.now(f"{PAGE}.invite.{key}")
              for key in ("many", "days", "note", "base")}  # fmt: skip
@@ -233,6 +302,8 @@ def _make_links(workspace: Workspace, name: str) -> None:
 
 def _check_address(base: str) -> None:
     """Raise `StudyError` where judges at this address could open the owner's pages."""
+    if st.session_state.get(f"{PAGE}.invite.alone"):
+        return
     if open_to_local_judges(base, access.sign_in_ways()):
         raise local_judges_error()
 
@@ -261,6 +332,7 @@ def _table(status: StudyStatus) -> None:
             "seen": st.column_config.DatetimeColumn("Last seen", format="D MMM, HH:mm"),
             "expires": st.column_config.DatetimeColumn("Link valid until", format="D MMM YYYY"),
             "note": st.column_config.TextColumn("Note"),
+            "participant": st.column_config.TextColumn("Participant id"),
             "judge": st.column_config.TextColumn("Name in exports"),
         },
     )  # fmt: skip
@@ -277,6 +349,7 @@ def judge_row(judge: JudgeStatus) -> dict:
         "seen": judge.last_seen,
         "expires": judge.expires,
         "note": judge.note,
+        "participant": judge.participant,
         "judge": judge.judge_id,
     }
 

@@ -48,6 +48,15 @@ def show_freeze(context: PageContext, seen: Seen) -> None:
         else "No equivalence margin is set (New study → Practice, attention checks, repeats and "
         "more): the study will not be able to show that a method is as the target's own texts."
     )
+    absent = [title for title, value in (
+        ("purpose", seen.config.purpose), ("researcher", seen.config.researcher),
+        ("contact", seen.config.contact), ("what is kept", seen.config.data_kept),
+    ) if not value.strip()]  # fmt: skip
+    if absent and not seen.config.consent.strip():
+        show_note(
+            f"The consent page says nothing of: {', '.join(absent)} (New study → Consent page). "
+            "Most ethics boards ask for all four."
+        )
     if found is None:
         waiting("Checking all texts …")
         return

@@ -213,7 +213,9 @@ ASSUMED = (
     Setting("trial_sd", "Variation between trials", "Standard deviation on the logit scale.",
             "number", 0.8, 0, 5, 0.1),
 )  # fmt: skip
-TEXTS = _fields("planned_analysis", "consent", "instructions")
+TEXTS = _fields("planned_analysis", "instructions")
+CONSENT = _fields("purpose", "researcher", "contact", "data_kept", "consent", "return_address")
+LONG = ("planned_analysis", "instructions", "purpose", "data_kept", "consent")
 
 
 @dataclass(frozen=True)
@@ -320,10 +322,17 @@ def numbers(form: StudyForm) -> None:
         _grid(form, FOLDED)
         _several(form, "leave_out", "Exclude texts with", list(_SCREENED),
                  _SCREENED.__getitem__, placeholder="nothing")  # fmt: skip
-    with st.expander("Texts: planned analysis, consent, instructions"):
-        for setting in TEXTS:
-            _text(form, setting.path, setting.label, area=True, help=setting.help,
-                  default=setting.default)  # fmt: skip
+    with st.expander("Texts: planned analysis, instructions"):
+        _texts(form, TEXTS)
+    with st.expander("Consent page, and the way back to a platform"):
+        show_note("Judges read this first, with what is recorded and how much there is to judge.")
+        _texts(form, CONSENT)
+
+
+def _texts(form: StudyForm, settings: tuple[Setting, ...]) -> None:
+    for setting in settings:
+        _text(form, setting.path, setting.label, area=setting.path in LONG, help=setting.help,
+              default=setting.default)  # fmt: skip
 
 
 def assumed(form: StudyForm) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, update
 from sqlalchemy.exc import IntegrityError
 
 from capo_core.errors import StudyError
-from capo_core.study.judging import answers, assignments, links
+from capo_core.study.judging import answers, assignments, links, open_links
 from capo_core.study.judging.answers import PracticeFeedback, SavedAnswer, pending_feedback
 from capo_core.study.judging.assignments import progress_of
 from capo_core.study.judging.judge import Judge, JudgeProgress, Terms
@@ -34,6 +34,37 @@ from capo_core.study.store.judge_guard import OffLimits, is_confined
 from capo_core.study.store.models import judges
 
 Result = TypeVar("Result")
+
+
+def own_link(
+    engine: Engine,
+    token: str,
+    participant: str,
+    caller: str = "",
+    now: Callable[[], datetime] = audit.now,
+) -> str:
+    """Return the token of a participant's own link, where `token` is of an open link; else `token`.
+
+    Raises:
+        StudyError: as `open_links.enter`, or too many wrong links came from `caller`.
+    """
+    if not read(engine, lambda c: open_links.is_open(c, token)):
+        return token
+    own = links.new_token()
+
+    def work(connection: Connection) -> str:
+        rate_limits.check(connection, caller, now())
+        return open_links.enter(connection, token, participant, own, now())
+
+    for _ in range(TRIES - 1):
+        try:
+            return write(engine, work)
+        except IntegrityError:  # another participant took the same place at the same moment
+            continue
+    return write(engine, work)
+
+
+TRIES = 20  # at one place, of as many participants as come in the same moment
 
 
 @dataclass(frozen=True)
@@ -209,6 +240,19 @@ class JudgeDesk:
     def progress(self) -> JudgeProgress:
         """Return the judge's progress: "12 of 60", and the minutes left."""
         return self._guarded(lambda c: progress_of(c, self._judge(c), self.now()), writes=False)
+
+    def participant(self) -> str:
+        """Return the participant id that the judge came with; "" without one."""
+        return self._guarded(lambda c: self._judge(c).participant, writes=False)
+
+    def way_back(self) -> str:
+        """Return the address to return to, with the completion code; empty until everything is
+        answered, and where the study has none."""
+        code = self.completion_code()
+        if not code:
+            return ""
+        judge = self._guarded(self._judge, writes=False)
+        return judge.terms.way_back(code, judge.participant)
 
     def completion_code(self) -> str:
         """Return the code that proves completion; empty until everything is answered."""

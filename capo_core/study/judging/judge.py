@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from sqlalchemy import Row
 
@@ -36,6 +37,11 @@ class Terms:
         30.0, "Reassign after (min)",
         "How long a judge may be away before open trials may go to another.", gt=0, le=43_200,
     )  # fmt: skip
+    purpose: str = setting("", "Purpose")
+    researcher: str = setting("", "Researcher")
+    contact: str = setting("", "Contact")
+    data_kept: str = setting("", "What is kept")
+    return_address: str = setting("", "Return address")
     cap: int = setting(
         0, "Max trials", "Most trials one judge may answer, practice included; 0: no limit.", ge=0
     )
@@ -65,7 +71,20 @@ class Terms:
             ask_reason=config.ask_reason,
             claim_minutes=float(config.claim_minutes),
             cap=config.cap,
+            purpose=config.purpose,
+            researcher=config.researcher,
+            contact=config.contact,
+            data_kept=config.data_kept,
+            return_address=config.return_address,
         )
+
+    def way_back(self, code: str, participant: str) -> str:
+        """Return the address that a participant returns to; "" where there is none."""
+        parts = {"{code}": code, "{participant}": participant}
+        address = self.return_address
+        for mark, value in parts.items():
+            address = address.replace(mark, quote(value, safe=""))
+        return address
 
 
 @dataclass(frozen=True)
@@ -77,6 +96,7 @@ class Judge:
             over places that others left open.
         goes_on: done with the own places, and willing to take over open ones.
         closed: has the study been closed?
+        participant: the participant id of a platform, from the address of an open link; else "".
     """
 
     judge_id: str
@@ -87,6 +107,7 @@ class Judge:
     goes_on: bool
     closed: bool
     completion_code: str
+    participant: str
     terms: Terms
 
     @property
@@ -105,6 +126,7 @@ def judge_of(row: Row) -> Judge:
         goes_on=row.goes_on is not None,
         closed=row.closed is not None,
         completion_code=row.completion_code,
+        participant=row.participant,
         terms=Terms.from_json(row.terms),
     )
 

@@ -3,7 +3,8 @@
 Pure functions over what a page knows of its visitor. On a server that only this machine can reach
 the owner needs no password; anywhere else there is `CAPO_OWNER_PASSWORD`, or sign-in by OIDC
 (Streamlit's `st.login`, `[auth]` in `.streamlit/secrets.toml`) with the owners' addresses in
-`CAPO_OWNER_EMAILS`. Who comes by a judge's link is a judge, also the owner: so the owner sees what
+`CAPO_OWNER_EMAILS`. With `CAPO_JUDGES_ONLY` nobody is the owner: for a computer that judges share.
+Who comes by a judge's link is a judge, also the owner: so the owner sees what
 judges see.
 
 The owner's password, asked for with a limit on wrong ones that outlives the server.
@@ -30,6 +31,7 @@ JUDGE = "judge"
 STRANGER = "stranger"  # sees the sign-in page and nothing else
 
 PASSWORD = "CAPO_OWNER_PASSWORD"
+JUDGES_ONLY = "CAPO_JUDGES_ONLY"  # set to anything but 0: nobody is the owner at this server
 EMAILS = "CAPO_OWNER_EMAILS"
 SHORTEST_PASSWORD = 12
 # A reverse proxy on this machine adds one of these: its visitors come from anywhere.
@@ -45,12 +47,14 @@ class SignInSettings:
         password: the owner's; empty for none.
         oidc: is sign-in by OIDC set up?
         emails: whose OIDC sign-in makes an owner, in lower case.
+        judges_only: is the server for judges alone, so that nobody is the owner there?
     """
 
     address: str
     password: str = field(default="", repr=False)
     oidc: bool = False
     emails: tuple[str, ...] = ()
+    judges_only: bool = False
 
     @classmethod
     def from_environment(
@@ -59,7 +63,8 @@ class SignInSettings:
         """Read the settings from the environment, `os.environ` unless given."""
         values = os.environ if environment is None else environment
         emails = (each.strip().lower() for each in values.get(EMAILS, "").split(","))
-        return cls(address, values.get(PASSWORD, ""), oidc, tuple(filter(None, emails)))
+        alone = values.get(JUDGES_ONLY, "").strip() not in ("", "0")
+        return cls(address, values.get(PASSWORD, ""), oidc, tuple(filter(None, emails)), alone)
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,8 @@ def role_of(visitor: Visitor, doors: SignInSettings) -> str:
     """Return `OWNER`, `JUDGE` or `STRANGER`."""
     if visitor.has_link:
         return JUDGE
+    if doors.judges_only:
+        return STRANGER
     if doors.password and visitor.signed_in:
         return OWNER
     if doors.oidc and visitor.email and visitor.email.strip().lower() in doors.emails:
@@ -117,6 +124,8 @@ def check_binding(doors: SignInSettings) -> None:
             f"the password in {PASSWORD} has {len(doors.password)} characters",
             expected=f"{SHORTEST_PASSWORD} or more",
         )
+    if doors.judges_only:
+        return
     if doors.oidc and not doors.emails and not doors.password:
         raise ConfigError(
             "sign-in by OIDC is set up, and it is not said who is an owner",
@@ -139,6 +148,8 @@ def open_to_local_judges(base: str, doors: SignInSettings) -> bool:
     Without a password and OIDC everybody at this computer is the owner: who judges here only has to
     go to the first page, and sees the sources. Judges elsewhere are strangers there.
     """
+    if doors.judges_only:
+        return False
     host = urlsplit(base if "//" in base else f"//{base}").hostname or ""
     return not doors.password and not doors.oidc and (not host or is_loopback(host))
 
@@ -150,7 +161,8 @@ def local_judges_error() -> StudyError:
         "the sources",
         where="links for judges at this computer",
         todo=f"stop the dashboard, set {PASSWORD} ({SHORTEST_PASSWORD} characters or more) and "
-        "start it again; or give an address at which judges elsewhere reach it",
+        "start it again; or say that judges will sit here while it runs for judges alone "
+        "(app --judges-only); or give an address at which judges elsewhere reach it",
     )
 
 

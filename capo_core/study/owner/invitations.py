@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from capo_core.errors import ConfigError, StudyError
 from capo_core.study.judging import links
 from capo_core.study.judging.judge import Terms
+from capo_core.study.judging.places import NewJudge, free_slots, new_judge
 from capo_core.study.store import audit
-from capo_core.study.store.models import assignments, claims, judges, studies
+from capo_core.study.store.models import claims, judges, open_links, studies
 
 LONGEST_DAYS = 365
 MOST_INVITED = 1000
-CODE_LETTERS = "ABCDEFGHJKMNPQRSTVWXYZ23456789"  # none that is taken for another
 
 
 @dataclass(frozen=True)
@@ -33,30 +32,11 @@ class Invitation:
         return f"{base.rstrip('/')}/judge?t={self.token}"
 
 
-@dataclass(frozen=True)
-class NewJudge:
-    """The random parts of a judge, drawn before the transaction, so that it can be repeated."""
-
-    judge_id: str
-    token: str = field(repr=False)
-    completion_code: str = field(repr=False)
-
-
 def new_judges(count: int) -> list[NewJudge]:
-    """Return judges to invite; `ConfigError` where `count` is out of range.
-
-    Identifiers are random, and tell neither the order of invitations nor how many there are.
-    """
+    """Return judges to invite; `ConfigError` where `count` is out of range."""
     if not 1 <= count <= MOST_INVITED:
         raise ConfigError(f"{count} judges", expected=f"1 to {MOST_INVITED:,}")
-    return [
-        NewJudge(
-            f"judge-{secrets.token_hex(4)}",
-            links.new_token(),
-            "".join(secrets.choice(CODE_LETTERS) for _ in range(8)),
-        )
-        for _ in range(count)
-    ]
+    return [new_judge(links.new_token()) for _ in range(count)]
 
 
 def check_days(days: float) -> None:
@@ -77,7 +57,7 @@ def invite(
     at: datetime,
 ) -> list[Invitation]:
     """Give free sequences to `people`; those beyond the free ones are reserves."""
-    free = _free_slots(connection, study_id)
+    free = free_slots(connection, study_id)
     slots = free[: len(people)] + [""] * (len(people) - len(free))
     expires = at + timedelta(days=days)
     for person, slot in zip(people, slots, strict=True):
@@ -98,6 +78,47 @@ def invite(
         Invitation(person.judge_id, slot, expires, person.token)
         for person, slot in zip(people, slots, strict=True)
     ]
+
+
+@dataclass(frozen=True)
+class OpenLink:
+    """An open link that was just made; its token is stored nowhere else."""
+
+    study_id: str
+    places: int
+    expires: datetime
+    token: str = field(repr=False)
+
+    def url(self, base: str, parameter: str = "") -> str:
+        """Return the address to give to a platform; `parameter` is what it adds:
+        "PROLIFIC_PID={{%PROLIFIC_PID%}}"."""
+        more = f"&{parameter}" if parameter else ""
+        return f"{base.rstrip('/')}/judge?t={self.token}{more}"
+
+
+def open_link(
+    connection: Connection, study_id: str, token: str, *, places: int, days: float, at: datetime
+) -> OpenLink:
+    """Make the open link of a study; former ones end, links of participants stay."""
+    if not 1 <= places <= MOST_INVITED:
+        raise ConfigError(f"{places} places", expected=f"1 to {MOST_INVITED:,}")
+    connection.execute(
+        update(open_links)
+        .where(open_links.c.study_id == study_id, open_links.c.revoked.is_(None))
+        .values(revoked=at)
+    )
+    expires = at + timedelta(days=days)
+    connection.execute(
+        insert(open_links).values(
+            token_hash=links.hash_of(token),
+            study_id=study_id,
+            created=at,
+            expires=expires,
+            places=places,
+        )
+    )
+    audit.note(connection, at, study_id, audit.OWNER, "invite", places=places, open_link=True)
+    return OpenLink(study_id, places, expires, token)
 
 
 def another_link(
@@ -144,17 +165,3 @@ def judge_row(connection: Connection, judge_id: str) -> Row:
     if row is None:
         raise StudyError(f"there is no judge {judge_id!r}", todo="see: study status")
     return row
-
-
-def _free_slots(connection: Connection, study_id: str) -> list[str]:
-    """Return the sequences that no judge holds, in order."""
-    held = select(judges.c.judge_slot).where(
-        judges.c.study_id == study_id, judges.c.revoked.is_(None)
-    )
-    query = (
-        select(assignments.c.judge_slot)
-        .where(assignments.c.study_id == study_id, assignments.c.judge_slot.not_in(held))
-        .group_by(assignments.c.judge_slot)
-        .order_by(func.length(assignments.c.judge_slot), assignments.c.judge_slot)
-    )
-    return list(connection.execute(query).scalars())

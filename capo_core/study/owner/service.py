@@ -21,7 +21,7 @@ from capo_core.study.judging import links
 from capo_core.study.judging.judge import Terms
 from capo_core.study.owner import export, invitations
 from capo_core.study.owner import status as owner_status
-from capo_core.study.owner.invitations import Invitation
+from capo_core.study.owner.invitations import Invitation, OpenLink
 from capo_core.study.owner.status import StudyStatus
 from capo_core.study.store import audit, read, write
 from capo_core.study.store import load as store_load
@@ -90,6 +90,42 @@ class StudyService:
             return invitations.invite(
                 connection, study_id, people, days=days, note=note, at=self.now()
             )
+
+        return write(self.engine, work)
+
+    def open_link(self, study_id: str, places: int, *, days: float = DAYS) -> OpenLink:
+        """Make one link for the participants of a platform; a former one ends.
+
+        Args:
+            places: how many participants may come by it; those beyond the free sequences are
+                reserves.
+
+        Raises:
+            ConfigError: `places` or `days` out of range. StudyError: no such study, or closed.
+        """
+        invitations.check_days(days)
+        token = links.new_token()
+
+        def work(connection: Connection) -> OpenLink:
+            _only_open(connection, study_id)
+            return invitations.open_link(
+                connection, study_id, token, places=places, days=days, at=self.now()
+            )
+
+        return write(self.engine, work)
+
+    def participants(self, study_id: str) -> pd.DataFrame:
+        """Return who took part, for how long, with the completion code: a row a judge, no answers.
+
+        Columns as in `owner.status.PARTICIPANTS`; noted in the audit log.
+        """
+
+        def work(connection: Connection) -> pd.DataFrame:
+            study = _study_row(connection, study_id)
+            frame = owner_status.participants(connection, study, self.now())
+            about = {"participants": len(frame)}
+            audit.note(connection, self.now(), study_id, audit.OWNER, "export", **about)
+            return frame
 
         return write(self.engine, work)
 

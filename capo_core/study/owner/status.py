@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import pandas as pd
 from sqlalchemy import Connection, Row, and_, func, select
 
 from capo_core.study.judging.judge import Terms
@@ -23,6 +24,7 @@ class JudgeStatus:
         done: main trials answered. places: main trials of the own sequence; 0 for a reserve.
         extra: of `done`, those at places of others, or too late for their place.
         expires: of the link in use; None where none is.
+        participant: the id of a platform's participant; else "".
     """
 
     judge_id: str
@@ -34,6 +36,7 @@ class JudgeStatus:
     extra: int
     last_seen: datetime | None
     expires: datetime | None
+    participant: str = ""
 
 
 @dataclass(frozen=True)
@@ -140,9 +143,57 @@ def _judges(
             extra=extra[row.judge_id],
             last_seen=row.last_seen,
             expires=row.expires,
+            participant=row.participant,
         )
         for row in rows
     )
+
+
+PARTICIPANTS = (
+    "participant",  # a platform's id; empty for judges invited by name
+    "judge_id",
+    "judge_slot",
+    "state",  # see `JudgeStatus`
+    "answered",  # main trials
+    "planned",
+    "complete",  # yes, where all own trials are answered
+    "completion_code",
+    "began",  # ISO times, UTC: consent, and the last answer
+    "last_answer",
+    "minutes",  # at trials, practice included, pauses left out; what to pay by
+)
+
+
+def participants(connection: Connection, study: Row, at: datetime) -> pd.DataFrame:
+    """Return the frame PARTICIPANTS of a study, a row a judge; nothing of what was answered."""
+    found = status(connection, study, at)
+    of_study = judgments.c.study_id == study.study_id
+    times: dict[str, list[tuple[datetime, datetime]]] = {}
+    query = select(judgments.c.judge_id, judgments.c.shown, judgments.c.answered).where(of_study)
+    for judge, shown, answered in connection.execute(query):
+        times.setdefault(judge, []).append((shown, answered))
+    more = {
+        row.judge_id: row
+        for row in connection.execute(
+            select(judges.c.judge_id, judges.c.completion_code, judges.c.consented).where(
+                judges.c.study_id == study.study_id
+            )
+        )
+    }
+    rows = []
+    for judge in found.judges:
+        own, about = times.get(judge.judge_id, []), more[judge.judge_id]
+        seconds = sum((answered - shown).total_seconds() for shown, answered in own)
+        last = max((answered for _, answered in own), default=None)
+        rows.append(
+            (
+                judge.participant, judge.judge_id, judge.judge_slot, judge.state, judge.done,
+                judge.places, "yes" if judge.state == "done" else "no", about.completion_code,
+                about.consented.isoformat() if about.consented else "",
+                last.isoformat() if last else "", round(seconds / 60, 1),
+            )
+        )  # fmt: skip
+    return pd.DataFrame(rows, columns=list(PARTICIPANTS))
 
 
 def _state(row: Row, gone: datetime, all_filled: bool) -> str:

@@ -25,6 +25,7 @@ READ = frozenset(
         models.feedback,
         models.judges,
         models.links,
+        models.open_links,
         models.claims,
         models.judgments,
         models.attempts,

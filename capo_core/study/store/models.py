@@ -27,7 +27,7 @@ from sqlalchemy import (
 from capo_core import schema
 from capo_core.study import tables
 
-HEAD = "0002"  # the version of the schema that this code speaks; see migrations/versions
+HEAD = "0003"  # the version of the schema that this code speaks; see migrations/versions
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -101,6 +101,7 @@ judges = Table(
     Column("last_seen", UtcTime),
     Column("revoked", UtcTime),
     Column("completion_code", Text, nullable=False),
+    Column("participant", Text, nullable=False, server_default=""),  # a platform's id; often none
 )
 Index(
     "one_judge_a_slot",
@@ -109,6 +110,24 @@ Index(
     unique=True,
     sqlite_where=text("revoked IS NULL AND judge_slot <> ''"),
     postgresql_where=text("revoked IS NULL AND judge_slot <> ''"),
+)
+Index(
+    "one_judge_a_participant",
+    judges.c.study_id,
+    judges.c.participant,
+    unique=True,
+    sqlite_where=text("participant <> ''"),
+    postgresql_where=text("participant <> ''"),
+)
+open_links = Table(  # of a study, for the participants of a platform: each gets a judge's link
+    "open_links",
+    metadata,
+    Column("token_hash", Text, primary_key=True),
+    _study(index=True),
+    Column("created", UtcTime, nullable=False),
+    Column("expires", UtcTime, nullable=False),
+    Column("revoked", UtcTime),
+    Column("places", Integer, nullable=False),  # participants at most
 )
 links = Table(
     "links",
