@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import shlex
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -489,3 +490,24 @@ def test_a_link_to_what_is_not_in_the_study_says_so(key, workspace, dataset):
         steps.put_closed(workspace, dataset, unblinded=True)
     named = {} if key == "study" else {"study": steps.NAME}
     says_it_is_not_here("studies", key, "mine", **named)
+
+
+def test_what_does_not_fit_is_mended_by_a_button(workspace, add, dataset):
+    from capo_core.dashboard.studies import new_study
+    from capo_core.data.catalog import Catalog
+
+    add(dataset)
+    form = new_study.begin(Catalog(workspace).entry("mine"), "mended")
+    new_study.keep(workspace, {**form, "trials_per_judge": 4, "judges": 4})
+    app = open_page("studies", dataset="mine", view="new")
+    (judges,) = [b for b in app.button if b.label == "Judges: 6"]
+    assert "multiple of" in refused(app)
+    for _ in range(40):  # drawn and simulated in the background
+        if "about" in shown(app) and "Power" in shown(app):
+            break
+        time.sleep(0.5)
+        app.run()
+    assert "per judge" in shown(app) and "Power" in shown(app)
+    judges.click().run()
+    assert "Create draft" in labels(app) and "Power " in fine(app)
+    assert app.number_input(key="studies.form.judges").value == 6

@@ -20,7 +20,7 @@ from capo_core.dashboard.finetune.fields import Setting, from_class
 from capo_core.dashboard.studies import PAGE
 from capo_core.dashboard.studies import cache as studies_cache
 from capo_core.dashboard.studies.background import waiting
-from capo_core.dashboard.studies.compute import Preview
+from capo_core.dashboard.studies.compute import Consequence, Preview
 from capo_core.dashboard.studies.labels import PURPOSES, kind_title
 from capo_core.dashboard.studies.plan import plan, power_badge, power_light
 from capo_core.dashboard.ui import forms, url_state
@@ -29,7 +29,7 @@ from capo_core.dashboard.ui.forms import widget
 from capo_core.dashboard.ui.text import markdown
 from capo_core.data.catalog import Entry
 from capo_core.errors import CapoError, ConfigError
-from capo_core.formatting import count, duration, percent
+from capo_core.formatting import count, duration
 from capo_core.runs import run as runs_run
 from capo_core.runs.experiments import store
 from capo_core.runs.summary import RunSummary, shortened_list, summarise_run
@@ -37,7 +37,7 @@ from capo_core.runs.summary import RunSummary as SeenRun
 from capo_core.settings import setting_field
 from capo_core.study.config import PEOPLE, StudyConfig
 from capo_core.study.design import draft
-from capo_core.study.fixes import DesignError
+from capo_core.study.fixes import DesignChange, DesignError
 from capo_core.study.source_names import inside, source_name
 from capo_core.study.tables import ATTRIBUTION, COMPARISON, HUMAN, OTHER_HUMAN
 from capo_core.study.trial_kinds import TRIAL_KINDS
@@ -465,32 +465,42 @@ def _mend(
     show_error(DesignError(error.what, where=error.where, expected=error.expected) if changes
                else error)  # fmt: skip
     still = False
-    for number, each in enumerate(changes):
-        values = {**form.values, **{k: form_value(v) for k, v in each.settings.items()}}
-        try:
-            config = config_of(values, sources_of(values.get("runs") or (), finished))
-            found = studies_cache.consequence(
-                context.workspace, context.entry, config, annotators, assumed_of(values)
-            )
-        except CapoError as other:  # it meets the next obstacle, which is said once it is made
-            found, told = None, f"then: {other.what}"
-        else:
-            still = still or found is None
-            told = (
-                "" if found is None else f"{_minutes(found.minutes)}; power {percent(found.power)}"
-            )
-        with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(key="studies-mend"):
+        for number, each in enumerate(changes):
+            found, told = _consequence(context, form, each, finished, annotators)
+            still = still or (found is None and not told)
             st.button(
                 each.words,
                 key=f"{PAGE}.mend.{number}",
                 on_click=_apply,
                 args=(form, each.settings),
+                width="stretch",
             )
-            if found is not None:
-                power_badge(found.power, brief=True)
-            st.caption(markdown(told))
+            with st.container(horizontal=True, vertical_alignment="center"):
+                if found is not None:
+                    power_badge(found.power, brief=True)
+                st.caption(markdown(told) or "…")
     if still:
         waiting("Drawing what these would take …")
+
+
+def _consequence(
+    context: PageContext,
+    form: StudyForm,
+    change: DesignChange,
+    finished: Mapping[str, SeenRun],
+    annotators: int,
+) -> tuple[Consequence | None, str]:
+    """Return what a change leads to, and that in words; None and "" while it is computed."""
+    values = {**form.values, **{k: form_value(v) for k, v in change.settings.items()}}
+    try:
+        config = config_of(values, sources_of(values.get("runs") or (), finished))
+        found = studies_cache.consequence(
+            context.workspace, context.entry, config, annotators, assumed_of(values)
+        )
+    except CapoError as other:  # the next obstacle, which is shown once this one is out of the way
+        return None, f"Then: {other.what}."
+    return found, _minutes(found.minutes) if found is not None else ""
 
 
 def _minutes(minutes: float) -> str:

@@ -69,10 +69,10 @@ def power_badge(power: float, *, brief: bool = False) -> None:
     """Show a power as a light: amber below one half, green from the usual 80 % on."""
     said = f"Power {percent(power)}"
     if power < LOW_POWER:
-        more = "" if brief else ": a difference would more likely be missed than found"
+        more = "" if brief else f": too low ({percent(USUAL_POWER)} is usual)"
         st.badge(f"{said}{more}", icon=":material/warning:", color="orange")
     elif power < USUAL_POWER:
-        more = "" if brief else f": below the usual {percent(USUAL_POWER)}"
+        more = "" if brief else f" ({percent(USUAL_POWER)} is usual)"
         st.badge(f"{said}{more}", icon=":material/info:", color="yellow")
     else:
         st.badge(said, icon=":material/check:", color="green")
