@@ -33,6 +33,8 @@ def wished_settings(
     wished = (_read(config) if config else {}) | given
     if source or experiment:
         wished["sources"] = {**_of_experiment(workspace, experiment), **_sources(source or [])}
+    if experiment and wished.get("dataset") and not wished.get("targets"):
+        wished["targets"] = _imitated(workspace, wished["sources"], wished["dataset"])
     return wished | (changes_of(set_) if set_ else {})
 
 
@@ -57,6 +59,24 @@ def _of_experiment(workspace: Workspace, experiment: str | None) -> dict[str, An
         if member.kind == "generate":
             found.setdefault(member.method, []).append(member.run_id)
     return found
+
+
+def _imitated(workspace: Workspace, sources: dict[str, Any], dataset: str) -> list[str]:
+    """Return the annotators whom every method of `sources` imitates; [] where that is all of the
+    dataset's, or nobody."""
+    from capo_core.data.catalog import Catalog
+    from capo_core.runs import run as runs_run
+    from capo_core.runs.summary import summarise_run
+
+    seen = {run.run_id: summarise_run(run) for run in runs_run.all_runs(workspace)}
+    sets = [
+        {name for run in runs if run in seen for name in seen[run].targets}
+        for runs in sources.values()
+        if isinstance(runs, list)
+    ]
+    everybody = Catalog(workspace).load(dataset).annotators
+    common = [name for name in everybody if all(name in found for found in sets)]
+    return common if len(common) < len(everybody) else []
 
 
 def study_config(raw: dict[str, Any]) -> StudyConfig:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
@@ -186,6 +187,18 @@ def test_nothing_but_the_door_opens_for_strangers_and_judges(page, guarded, stud
     stranger.close()
 
 
+def test_fast_answers_survive_a_server_that_stalls_and_a_cut_connection(server):
+    told = subprocess.run(
+        [sys.executable, str(ROOT / "benchmarks" / "judge_stalls.py"), "--answers", "6",
+         "--drops", "1"],
+        capture_output=True, text=True, check=True, timeout=600,
+    )  # fmt: skip
+    found = json.loads(told.stdout)
+    assert found["answers given"] == found["stored"] == 6 + 1  # with one of practice
+    assert found["lost"] == found["doubled"] == found["wrong"] == 0
+    assert found["connections cut"] == 1 and found["stalled_s"] > 0.3
+
+
 def test_a_session_on_two_devices_leaks_nothing_and_loses_nothing(page, chromium, guarded, study):
     from playwright.sync_api import expect
 
@@ -246,6 +259,8 @@ def test_a_session_on_two_devices_leaks_nothing_and_loses_nothing(page, chromium
     others = {each.token for each in study[1].invited[1:]}
     assert recorder.found(study[1].secrets() | others) == [] and recorder.frames > 200
     assert recorder.found({"answered", code}) != [], "the record holds what was seen"
+    owners = {page.title for name, page in pages().items() if name not in ("data", "compare")}
+    assert recorder.found({"finetune", *owners} - {"Studies"}) == [], "no page of the owner's"
     kept = study[1].answers()
     assert len(kept) == 6 + 2 and kept["trial_id"].is_unique
     assert kept["changes"].sum() == 1 and (kept["reason"] == "1 0 u p j").sum() == 1

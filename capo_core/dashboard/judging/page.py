@@ -61,7 +61,6 @@ def show() -> None:
     except CapoError as error:
         st.title("Not now", anchor=False)
         st.markdown(judging_text.error_text(error))
-    session.keep_link()
 
 
 def _step(terms: Terms) -> None:

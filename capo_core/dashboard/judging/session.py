@@ -44,6 +44,8 @@ def token() -> str:
     if given:
         _adopt(given)
     if _TOKEN in st.session_state:
+        if not st.session_state[_PARTICIPANT]:
+            tab_storage.store(tab_storage.LINK)
         return st.session_state[_TOKEN]
     found = tab_storage.request(tab_storage.LINK)
     if found not in (tab_storage.PENDING, tab_storage.NONE):
@@ -75,18 +77,23 @@ def _own_token() -> None:
         st.session_state[_TOKEN] = own
 
 
-def keep_link() -> None:
-    """Store the link in the tab, for reloads: the one in the address, or a participant's own."""
-    own, given = st.session_state[_TOKEN], st.session_state[_GIVEN]
-    tab_storage.store(tab_storage.LINK, own if own != given else "")
-
-
 def terms() -> Terms:
     """Return the study's terms; the link is opened once per session, also where it is refused.
+
+    A participant's own link is kept in the tab, in place of the open link in the address.
 
     Raises:
         StudyError: the link is unknown, withdrawn or over.
     """
+    try:
+        return _opened()
+    finally:
+        if st.session_state[_PARTICIPANT]:
+            own, given = st.session_state[_TOKEN], st.session_state[_GIVEN]
+            tab_storage.store(tab_storage.LINK, own if own != given else "")
+
+
+def _opened() -> Terms:
     if _REFUSED in st.session_state:
         raise st.session_state[_REFUSED]
     if _TERMS not in st.session_state:
