@@ -100,6 +100,37 @@ def with_provenance(value: Mapping[str, Any], provenance: Provenance) -> dict[st
     return {NAME: provenance.to_dict(), **{k: v for k, v in value.items() if k != NAME}}
 
 
+_METADATA = b"capo"  # in the schema of Parquet, where `data.export` has its sidecar
+
+
+def parquet_bytes(
+    frame: pd.DataFrame, provenance: Provenance, about: Mapping[str, Any] | None = None
+) -> bytes:
+    """Return a table as Parquet: the provenance in each row and, with `about`, in its metadata."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_pandas(frame.assign(**{NAME: provenance.line}), preserve_index=False)
+    said = json_line(with_provenance(about or {}, provenance))
+    table = table.replace_schema_metadata({_METADATA: said.encode("utf-8", "backslashreplace")})
+    out = io.BytesIO()
+    pq.write_table(table, out)
+    return out.getvalue()
+
+
+def read_parquet(content: bytes) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return table and `about` of what `parquet_bytes` wrote, the latter with its provenance.
+
+    Raises:
+        ValueError, KeyError: it is no Parquet, or has no such metadata.
+    """
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(io.BytesIO(content))
+    about = json.loads((table.schema.metadata or {})[_METADATA])
+    return table.to_pandas().drop(columns=NAME), about
+
+
 def html_head(provenance: Provenance) -> Markup:
     """Return the elements of an HTML page's head that a program reads the provenance from."""
     return Markup('<meta name="generator" content="{}">\n<meta name="{}" content="{}">').format(

@@ -119,7 +119,9 @@ def test_files_are_written_by_the_writers_of_exports_alone():
 
 
 def test_no_writer_of_an_export_does_without_a_provenance():
-    inputs = {"escape", "unescape", "without_provenance", "latex", "for_excel"}
+    inputs = {
+        "escape", "unescape", "without_provenance", "latex", "for_excel", "read_parquet",
+    }  # fmt: skip
     public = {
         name: inspect.signature(one).parameters
         for name, one in vars(export_formats).items()
@@ -268,6 +270,9 @@ WALKS = {
     "evaluate out": (evaluated, "html csv jsonl json tex"),
     "export atlas out": (
         command("export", "atlas", "--dataset", "mine", "--out", "OUT"), "html"),
+    "export map out": (
+        command("export", "map", "--dataset", "mine", "--representation", "words", "--reduction",
+                "none", "--out", "OUT"), "parquet"),
     "distributions compare out": (
         command("distributions", "compare", "--dataset", "mine", "--against", "annotators",
                 "--out", "OUT"), "json html md"),

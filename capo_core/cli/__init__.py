@@ -105,7 +105,8 @@ COMMANDS: Mapping[str, CommandEntry] = MappingProxyType({
         "knowing their source.",
     ),
     "export": CommandEntry(
-        "export", "mount", "Export a dataset with its results: the annotator atlas."
+        "export", "mount", "Export a dataset with its results: the annotator atlas, and the map of "
+        "explanations.",
     ),
     "models": CommandEntry(
         "models", "mount", "Base models: list, get from the package index or the hub, import, "

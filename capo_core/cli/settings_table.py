@@ -14,6 +14,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from capo_core.atlas.explanation_map import MapConfig
 from capo_core.cli import COMMANDS, load_command
 from capo_core.cli.options import default_of
 from capo_core.distributions.compare import CompareConfig
@@ -51,7 +52,7 @@ STAGES = (
     CapoConfig, GenerateConfig, Decoding, ServerSettings, EmbeddedBaseConfig, TableConfig,
     LlmJudgeConfig, RetentionConfig, ExperimentConfig, CompareConfig, VariationConfig,
     EstimateConfig, ExplainConfig, SoftLabelConfig, StudyConfig, PlanInputs, Terms,
-    SimulatedJudgesConfig, AnalysisSettings, Prior, PairFilter,
+    SimulatedJudgesConfig, AnalysisSettings, Prior, PairFilter, MapConfig,
 )  # fmt: skip
 HEAD = (
     "# Settings\n\nEach stage has one class of settings. `make docs` writes this page from the "

@@ -140,13 +140,14 @@ def _phrases(context: PageContext, dataset: Dataset, first: str, second: str) ->
 # Keys of the address that belong to one view only.
 _OF_ONE_VIEW = (
     "phrase", "p", "po", "q", "annotator", "measure", "label", "differ", "manner", "list", "item",
-    "first", "second", "first_label", "second_label",
+    "first", "second", "first_label", "second_label", "kind", "rep", "red", "set", "seen",
 )  # fmt: skip
 _VIEWS = {
     "one": "One annotator",
     "two": "Compare two annotators",
     "all": "All annotators",
     "items": "Items",
+    "map": "Map",
 }
 
 
@@ -160,6 +161,10 @@ def show(context: PageContext) -> None:
         show_pair(context, dataset)
     elif view == "all":
         annotators_overview.show(context, dataset)
+    elif view == "map":
+        from capo_core.dashboard.annotators import explanation_map  # loads the measures
+
+        explanation_map.show(context, dataset)
     else:
         _one(context, dataset)
 
