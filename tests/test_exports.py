@@ -137,7 +137,8 @@ def test_no_writer_of_an_export_does_without_a_provenance():
 
 INPUTS = {
     "data import paths", "profile edit file", "train capo preferences", "evaluate outputs",
-    "retention text", "experiment start config", "distributions compare file",
+    "retention text", "experiment start config", "experiment check config",
+    "distributions compare file",
     "distributions variation file", "distributions estimate file", "distributions estimate votes",
     "distributions explain file", "distributions train file", "study plan config",
     "study create config", "study analyse answers", "study export-pairs answers",

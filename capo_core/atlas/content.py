@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from capo_core.data.catalog import Catalog, Entry, entry_of
+from capo_core.data.export import provenance_of as data_provenance
 from capo_core.dataset import Dataset
 from capo_core.errors import CapoError
 from capo_core.evaluation.export import provenance_of
@@ -78,10 +79,7 @@ class AtlasContent:
     @property
     def provenance(self) -> Provenance:
         """The provenance of the data themselves; figures of results have their own."""
-        frames = {"item": self.dataset.items, "annotation": self.dataset.annotations}
-        n = [(noun, len(frame)) for noun, frame in frames.items()]
-        n.insert(1, ("annotator", len(self.dataset.annotators)))
-        return Provenance.of(self.dataset, n=tuple(n))
+        return data_provenance(self.dataset)
 
 
 def gather(workspace: Workspace, name: str, progress: Progress = silent) -> AtlasContent:

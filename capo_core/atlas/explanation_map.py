@@ -46,6 +46,7 @@ from capo_core.workspace import Workspace, atomic_file, content_hash
 DISCRIMINANT, TSNE = "discriminant", "t-SNE"
 NEIGHBOURS = 10
 _DIMENSIONS = {DISCRIMINANT: 100, TSNE: 50}  # of n-grams, before directions or neighbours
+_NOTHING = 1e-4  # of the largest singular value
 COLUMNS = ("id", "x", "y", "text", "source", "annotator_id", "label", "item_id", "text_a", "text_b",
            "split")  # fmt: skip
 
@@ -355,7 +356,9 @@ def _few(left, right, method: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
         return np.asarray(left, dtype=float), np.asarray(right, dtype=float)
     most = max(2, min(dimensions, min(left.shape) - 1))
     model = TruncatedSVD(most, random_state=seed).fit(left)
-    return model.transform(left), model.transform(right)
+    # Directions that hold nothing but rounding would be scaled up to the size of the others.
+    kept = model.singular_values_ > _NOTHING * model.singular_values_[0]
+    return model.transform(left)[:, kept], model.transform(right)[:, kept]
 
 
 def _tsne(features: Features, n: int, config: MapConfig) -> np.ndarray:

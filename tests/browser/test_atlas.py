@@ -19,6 +19,9 @@ def test_an_atlas_opens_from_a_file_asks_for_nothing_and_finds(page, tmp_path, m
     page.get_by_label("Search in texts").fill("number 7 is")
     page.get_by_text("1 of 24 item").wait_for()
     assert page.locator("article").count() == 1 and page.locator("mark").count() == 1
+    page.get_by_label("Search in texts").fill("clearly")
+    page.locator("article").nth(1).wait_for()
+    assert page.locator("article").count() == page.locator("article:has(mark)").count() > 1
     page.get_by_label("Dim words").check()
     assert page.locator(".answer .input").count() > 0
     page.get_by_role("link", name="Annotators").click()

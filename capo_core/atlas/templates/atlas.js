@@ -52,6 +52,7 @@
         at += dimmed[n] + dimmed[n + 1];
       }
     }
+    if (wanted) wanted.lastIndex = 0;  /* where matchAll would begin */
     if (wanted) for (const one of text.matchAll(wanted)) {
       if (one[0]) found.push([one.index, one.index + one[0].length]);
     }

@@ -82,7 +82,7 @@ def show(context: PageContext, dataset: Dataset) -> None:
         key=f"{PAGE}.map.figure",
         file_name=f"{context.entry.name}-map",
         alt=f"{map_title(config)}, coloured by {_COLORS[color].lower()}",
-        title=map_title(config),
+        title=found.statement.text,
         on_select=_clicked,
     )
     show_note(_method_note(config))
