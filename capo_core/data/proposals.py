@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from capo_core.data.column_names import is_aggregate
+from capo_core.data.column_names import is_aggregate, normalised_name
 from capo_core.data.columns import AnnotatorColumns, ColumnMapping
 from capo_core.dataset import Dataset
 from capo_core.formatting import count, percent
@@ -16,6 +16,7 @@ from capo_core.formatting import count, percent
 _PREFIX = re.compile(r"\s*(?P<who>[^:|/–—]{1,30}?)\s*(?:[:|/]|\s[-–—])\s*(?P<rest>\S.*)")
 _SAMPLED = 2000  # rows looked at
 _FEW = 12  # different values that a column of labels has at most
+_NUMBERS = ("nr", "no", "number", "nummer", "num", "row", "zeile")  # of a table's items
 _LONG = 18  # mean number of characters above which cells are sentences
 
 
@@ -39,7 +40,7 @@ def sample_values(cells: pd.Series, most: int = 3, characters: int = 28) -> str:
         about.append(f"{empty:,} empty")
     if len(cells) > _SAMPLED:
         about.append(f"of the first {_SAMPLED:,} rows")
-    more = " …" if len(values) > most else ""
+    more = " …" if len(values) > most and not shown[-1].endswith("…") else ""
     return f"{' · '.join(shown)}{more} ({', '.join(about)})"
 
 
@@ -75,7 +76,8 @@ def with_proposed_columns(guessed: ColumnMapping, frame: pd.DataFrame) -> Column
     """Return a mapping with columns proposed by their values for roles that no name fits.
 
     Of a long table the label (few values) and the explanation (sentences that repeat less than
-    items do), of any table the text (sentences); each only if one column alone can be it.
+    items do), of any table the text (sentences), of a wide one the number of the item; each only if
+    one column alone can be it.
     """
 
     def proposed(fits: Callable[[list[str]], bool]) -> str:
@@ -91,6 +93,13 @@ def with_proposed_columns(guessed: ColumnMapping, frame: pd.DataFrame) -> Column
         mapping = replace(mapping, explanation=proposed(_are_sentences))
     if not mapping.text_a:
         mapping = replace(mapping, text_a=proposed(_are_sentences))
+    if mapping.wide and not mapping.item_id:
+        numbers = [
+            str(name)
+            for name in frame.columns
+            if normalised_name(str(name)) in _NUMBERS and frame[name].is_unique
+        ]
+        mapping = replace(mapping, item_id=numbers[0] if len(numbers) == 1 else "")
     return mapping
 
 

@@ -18,7 +18,7 @@ from capo_core.errors import DataError
 
 def test_values_beside_a_field():
     cells = pd.Series(["a" * 40, "b", "", "a" * 40, "c", "d"])
-    assert sample_values(cells) == f"{'a' * 27}… … (4 values, 1 empty)"
+    assert sample_values(cells) == f"{'a' * 27}… (4 values, 1 empty)"
     assert sample_values(cells[1:3]) == "b (1 value, 1 empty)"
     assert sample_values(pd.Series(list("abcd"))) == "a · b · c … (4 values)"
     assert sample_values(pd.Series(["", " "])) == "empty"
@@ -70,6 +70,9 @@ def test_columns_without_a_usual_name_are_proposed_by_their_values():
     assert (found.annotator_id, found.label, found.explanation, found.text_a, found.text_b) == (
         "Coder", "Urteil (am Ende)", "Kommentar", "Statement", "",
     )  # fmt: skip
+    wide = guess_mapping(frame({"Nr": str, "text": why("t"), "label_a": lambda n: "x",
+                                "label_b": lambda n: "y"}))  # fmt: skip
+    assert with_proposed_columns(wide, frame({"Nr": str, "text": why("t")})).item_id == "Nr"
     two = table.assign(Notiz=table["Kommentar"])  # nothing says which of them it is
     assert with_proposed_columns(guess_mapping(two), two).explanation == ""
     given = guess_mapping(frame({"item_id": str, "annotator": str, "label": str, "text": why("t"),

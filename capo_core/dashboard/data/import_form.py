@@ -299,6 +299,7 @@ def _labels(labels: tuple[str, ...]) -> str:
 def _download(context: PageContext) -> None:
     section_heading("Or start with published data")
     published = [each for each in download_sources().values() if each.is_dataset]
+    published.sort(key=lambda each: "no explanations" in each.description)
     for row in range(0, len(published), 3):
         for place, each in zip(st.columns(3, gap="large"), published[row : row + 3], strict=False):
             with place, st.container(border=True, height="stretch"):
