@@ -79,7 +79,7 @@ COMMANDS: Mapping[str, CommandEntry] = MappingProxyType({
         "run it again to resume.",
     ),
     "retention": CommandEntry(
-        "evaluate", "mount_retention", "Measure retention along the adapter strength; run it again "
+        "retention", "mount", "Measure retention along the adapter strength; run it again "
         "to resume.",
     ),
     "experiment": CommandEntry(

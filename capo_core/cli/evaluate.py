@@ -2,7 +2,6 @@
 
 python -m capo_core evaluate     scores of methods, with floor, ceiling and chance
 python -m capo_core judge        attribution by an LLM judge
-python -m capo_core retention    capabilities that a base model keeps after fine-tuning
 """
 
 from __future__ import annotations
@@ -31,7 +30,6 @@ from capo_core.data.catalog import Catalog
 from capo_core.errors import ConfigError
 from capo_core.evaluation.compute import EVERYTHING
 from capo_core.evaluation.llm_judge.trials import LlmJudgeConfig
-from capo_core.evaluation.retention import RetentionConfig
 from capo_core.evaluation.table import TableConfig
 from capo_core.formatting import number, with_interval
 from capo_core.imitation.backends.base import BATCH_TOKENS
@@ -127,93 +125,6 @@ def _show_llm_judge(found: Any) -> None:
     console.print(table, markup=False)
     console.print(
         "Means over the annotators whom every method imitates, 95 % intervals.", markup=False
-    )
-
-
-def mount_retention(app: typer.Typer) -> None:
-    """Add the command `retention` to `app`."""
-    app.command("retention", cls=ManyValues)(retention)
-
-
-@plain_errors
-@with_options(RetentionConfig)
-def retention(
-    dataset: Name,
-    given: dict[str, Any],
-    run: Annotated[str, typer.Option(help="Name of a finished training run (sft or capo).")],
-    annotator: Annotated[
-        str | None, typer.Option(help="Target annotator; required if the run was trained on all.")
-    ] = None,
-    text: Annotated[
-        Path | None,
-        typer.Option(
-            help="General text: a .txt file or a table. Not needed for the embedded base model."
-        ),
-    ] = None,
-    precision: Precision = "auto",
-    batch_tokens: BatchTokens = BATCH_TOKENS,
-    as_json: AsJson = False,
-) -> None:
-    """Measure retention along the adapter strength; run it again to resume."""
-    from capo_core.evaluation.retention import load
-    from capo_core.run_folder import RunFolder, find_run
-    from capo_core.runs import submit
-    from capo_core.runs.foreground import foreground
-    from capo_core.runs.kinds import retention as kinds_retention
-    from capo_core.runs.request import RunRequest
-
-    config = changed(RetentionConfig(), given)
-    workspace = Workspace.default()
-    data = Catalog(workspace).load(dataset)
-    settings: dict[str, Any] = {
-        "dataset": data.name,
-        "fingerprint": data.fingerprint,
-        "target": annotator or str(find_run(workspace, run).config.get("target", "")),
-        "run": run,
-        **({"text": str(text.resolve())} if text else {}),
-        **({} if precision == "auto" else {"precision": precision}),
-        **({} if batch_tokens == BATCH_TOKENS else {"batch_tokens": batch_tokens}),
-        "config": config.to_dict(),
-    }
-    folder = RunFolder(workspace.runs / submit.run_name(RunRequest("retention", settings)))
-    if not folder.done:
-        with (
-            progress_bar(quiet=as_json) as shown,
-            foreground(
-                workspace, folder, kind="retention", settings=settings, progress=shown
-            ) as progress,
-        ):
-            kinds_retention.measure_retention(data, settings, workspace, folder, progress)
-    found = load(folder.path)
-    if as_json:
-        print_json({"run": folder.run_id, "folder": str(folder.path), **found.to_dict()})
-        return
-    _show_retention(found)
-    console.print(f"run {folder.run_id}", markup=False, soft_wrap=True)
-
-
-def _show_retention(found: Any) -> None:
-    from rich.table import Table
-
-    console.print(found.sentence, markup=False)
-    measures = list(dict.fromkeys(found.points["measure"]))
-    table = Table("", "strength", *measures, box=None)
-    for at, rows in found.points.groupby("at", sort=True):
-        cells = rows.set_index("measure")
-        shown = [
-            f"{cells.at[name, 'value']:.2f}\n{cells.at[name, 'low']:.2f}–"
-            f"{cells.at[name, 'high']:.2f}"
-            for name in measures
-        ]
-        best = " *" if found.best and found.best.at == at else ""
-        table.add_row(rows["stage"].iloc[0], f"{rows['strength'].iloc[0]:g}{best}", *shown)
-    console.print(table, markup=False)
-    counts = found.points.groupby("measure", sort=False)["n"].first()
-    named = ", ".join(f"{name} n = {count}" for name, count in counts.items())
-    console.print(
-        f"{found.n_items} {found.config.split} items, 95 % intervals, {named}"
-        + ("; * best point." if found.best else "."),
-        markup=False,
     )
 
 

@@ -90,3 +90,20 @@ def test_the_curve_goes_from_the_base_to_the_end_with_its_best_point(workspace, 
     assert list(general.y) == [1.0, 1.1, 1.2, 1.4, 2.0]  # relative to the base model
     best = [shape for shape in gained.layout.shapes if shape.x0 == shape.x1]
     assert [shape.x0 for shape in best] == [1.0]
+
+
+def test_all_measured_trainings_of_a_target_stand_in_one_plane(workspace, entry):
+    from capo_core.evaluation.retention import load
+    from capo_core.evaluation.retention_plane import retention_plane
+
+    runs = [retention(workspace, entry, name, "ann") for name in ("with-lora", "with-oft")]
+    retention(workspace, entry, "of-another", "bob")
+    there = compare_retention.measured(workspace, entry, "ann")
+    assert {name: run.run_id for name, run in there.items()} == dict(
+        zip(("with-lora", "with-oft"), (run.run_id for run in runs), strict=True)
+    )
+    plane = retention_plane({name: load(run.folder) for name, run in there.items()})
+    figure = compare_retention.plane_figure(plane)
+    assert [line.name for line in figure.data] == ["with-lora", "with-oft"]
+    assert list(figure.data[0].marker.size) == [8, 8, 15, 8, 8]
+    assert figure.data[0].line.color != figure.data[1].line.color

@@ -4,6 +4,7 @@ for one, and the charts.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import plotly.graph_objects as go
@@ -18,12 +19,13 @@ from capo_core.dashboard.ui.components import (
     Field,
     is_dark,
     section_heading,
+    show_errors,
     show_figure,
     show_note,
     side_by_side,
     table,
 )
-from capo_core.dashboard.ui.theme import NEUTRAL, Look, human_look, method_name
+from capo_core.dashboard.ui.theme import NEUTRAL, Look, human_look, looks, method_name
 from capo_core.data.catalog import Entry
 from capo_core.errors import CapoError
 from capo_core.evaluation.retention import (
@@ -36,7 +38,8 @@ from capo_core.evaluation.retention import (
     Retention,
     RetentionConfig,
 )
-from capo_core.formatting import with_interval
+from capo_core.evaluation.retention_plane import RetentionPlane, retention_plane
+from capo_core.formatting import percent, percent_interval, with_interval
 from capo_core.imitation.prompting.prompts import TRAINED
 from capo_core.run_folder import RunFolder
 from capo_core.runs import queue, submit
@@ -93,6 +96,27 @@ def measurement(workspace: Workspace, training: Training) -> Run | None:
         if request.kind == "retention" and asked == (training.run_id, training.target):
             found.append((run.files.done, request.queued, run))
     return max(found, key=lambda one: one[:2])[2] if found else None
+
+
+def measured(workspace: Workspace, entry: Entry, target: str) -> dict[str, Run]:
+    """Return the finished retention runs of a target's trainings by the name of the training.
+
+    The latest of each training; of all trainings in the workspace, whatever they are compared with.
+    """
+    found: dict[str, tuple[float, Run]] = {}
+    for run in runs_run.all_runs(workspace):
+        try:
+            request = run.request
+        except CapoError:
+            continue
+        asked = request.settings
+        same = (asked.get("dataset"), asked.get("target")) == (entry.name, target)
+        if request.kind != "retention" or not same or not run.files.done:
+            continue
+        name = str(asked.get("run"))
+        if name not in found or found[name][0] < request.queued:
+            found[name] = (request.queued, run)
+    return {name: found[name][1] for name in sorted(found)}
 
 
 def measure(workspace: Workspace, entry: Entry, training: Training) -> Run:
@@ -211,6 +235,82 @@ def _line(figure, rows, called, look, value, low, high, texts: list[str]) -> Non
     )
 
 
+def plane_figure(found: RetentionPlane) -> go.Figure:
+    """Chart of attribution by what is kept of the base, one path a training, its best point
+    ringed."""
+    figure = blank(420, legend=True)
+    paths = looks(list(dict.fromkeys(found.points["training"])))
+    for name, rows in found.points.groupby("training", sort=False):
+        look = paths[name]
+        texts = [
+            f"{percent(row.attribution)} "
+            f"{percent_interval(row.attribution_low, row.attribution_high)} attributed, "
+            f"{with_interval(row.kept, row.kept_low, row.kept_high)} of the base kept, strength "
+            f"{row.strength:g} of {row.stage.upper()}"
+            for row in rows.itertuples()
+        ]
+        figure.add_scatter(
+            x=rows["kept"],
+            y=rows["attribution"],
+            error_x=whiskers(rows["kept"], rows["kept_low"], rows["kept_high"], look.color),
+            error_y=whiskers(
+                rows["attribution"], rows["attribution_low"], rows["attribution_high"], look.color
+            ),
+            mode="lines+markers",
+            name=name,
+            line={"color": look.color, "dash": look.dash, "width": 2.0},
+            marker={
+                "symbol": look.symbol,
+                "color": look.color,
+                "size": [15 if best else 8 for best in rows["best"]],
+            },
+            customdata=texts,
+            hovertemplate="%{customdata}<extra>%{fullData.name}</extra>",
+        )
+    if math.isfinite(found.ceiling):
+        figure.add_hline(
+            found.ceiling,
+            line={"color": NEUTRAL, "width": 1.2},
+            annotation_text="the target's own texts",
+            annotation_position="top left",
+            annotation_font={"color": NEUTRAL, "size": 12},
+        )
+    figure.update_xaxes(title=f"kept: {found.measure}, base / point", tickformat=".2~f")
+    figure.update_yaxes(**percent_axis("attributed to the target") | {"range": [0, 1.08]})
+    return figure
+
+
+def _beside(context: PageContext, target: str) -> None:
+    """Show all measured trainings of the target in one plane, where there are several."""
+    runs = measured(context.workspace, context.entry, target)
+    if len(runs) < 2:
+        return
+    section_heading(
+        "Learning against forgetting",
+        "Each path is a training, from the base model along its adapter's strength; up is more "
+        "like the target, right is more of the base kept. Large points: each one's best balance.",
+    )
+    chosen = st.multiselect(
+        "Trainings",
+        list(runs),
+        default=list(runs)[-_MOST_PATHS:],
+        max_selections=_MOST_PATHS,
+        key=f"{PAGE}.plane.{target}",
+    )
+    if not chosen:
+        return
+    with show_errors():
+        plane = retention_plane({name: cache.retention(runs[name].folder) for name in chosen})
+        show_figure(
+            plane_figure(plane),
+            key=f"{PAGE}.plane",
+            file_name=f"{context.entry.name}-{target}-learning-and-forgetting",
+            alt="Attribution to the target by what is kept of the base model, for each training",
+        )
+        show_note(plane.statement.text)
+
+
+_MOST_PATHS = 6
 _HELP = (
     "The adapter scaled from 0 (base model) to 1, and interpolated from the SFT "
     "to the CAPO adapter. Learning: attribution to the target rises. Forgetting: "
@@ -238,6 +338,7 @@ def show(context: PageContext, chosen: CompareSelection) -> None:
     run = measurement(context.workspace, training)
     if run is not None and run.files.done:
         _curve(cache.retention(run.folder), training)
+        _beside(context, training.target)
     elif run is not None and run.status().live:
         queue.advance(context.workspace)
         job_progress.watch(run)
