@@ -57,6 +57,7 @@ def retention(
     from capo_core.evaluation.retention import load
     from capo_core.evaluation.retention_plane import retention_plane
     from capo_core.run_folder import find_run
+    from capo_core.runs.kinds.retention import training_title
 
     config = changed(RetentionConfig(), given)
     workspace = Workspace.default()
@@ -87,7 +88,8 @@ def retention(
         _show_retention(found[name])
         console.print(f"run {folders[name].run_id}", markup=False, soft_wrap=True)
         return
-    plane = retention_plane(found)
+    titles = {name: training_title(find_run(workspace, name)) for name in found}
+    plane = retention_plane({titles[name]: one for name, one in found.items()})
     if as_json:
         print_json({"measurements": shown, "plane": plane.to_dict()})
         return

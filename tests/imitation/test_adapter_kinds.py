@@ -11,8 +11,14 @@ from capo_core.imitation.models.adapter_strength import Blend
 from capo_core.imitation.models.adapters import adapter_weights, new_adapter
 from capo_core.imitation.models.base_model import load_base_model
 from capo_core.imitation.training.calibration import between
-from capo_core.imitation.training.config import ADAPTER_KINDS, NO_STRENGTH, AdapterSettings
+from capo_core.imitation.training.config import (
+    ADAPTER_KINDS,
+    ADAPTER_TITLES,
+    NO_STRENGTH,
+    AdapterSettings,
+)
 from capo_core.runs.experiments.config import ExperimentConfig
+from capo_core.runs.kinds.retention import training_title
 from capo_core.workspace import Workspace
 
 IDS = torch.tensor([[5, 9, 33, 70, 12, 101, 44, 8]])
@@ -30,6 +36,7 @@ def logits(model) -> torch.Tensor:
 
 def test_the_settings_name_the_kinds_that_there_are():
     assert tuple(ADAPTERS) == ADAPTER_KINDS
+    assert tuple(kind.title for kind in ADAPTERS.values()) == ADAPTER_TITLES
     assert [kind.name for kind in ADAPTERS.values() if not kind.has_strength] == list(NO_STRENGTH)
 
 
@@ -74,6 +81,7 @@ def test_sft_and_capo_with_other_kinds(base_folder, tmp_path, kind):
     merged = logits(alone.merge_and_unload())
     assert (merged - trained).abs().max() < 1e-4
     again = load_base_model(base_folder).model
+    assert training_title(sft) == f"SFT, {ADAPTERS[kind].title} ({sft.run_id})"
     assert torch.equal(logits(PeftModel.from_pretrained(again, str(capo.adapter))), trained)
 
 

@@ -133,7 +133,14 @@ def test_what_has_no_strength_is_refused(folders, tmp_path):
     with pytest.raises(ConfigError, match=r"adapter_config\.json is missing"):
         Blend(load_base_model(str(folders / "base")), {"sft": tmp_path})
     other = tiny_base(tmp_path / "other", seed=9)
+    biases = LoraConfig(r=2, bias="all", target_modules="all-linear", task_type="CAUSAL_LM")
+    get_peft_model(other.model, biases).save_pretrained(tmp_path / "biases")
+    with pytest.raises(ConfigError, match="it has no strength"):
+        Blend(load_base_model(str(folders / "base")), {"sft": tmp_path / "biases"})
     dora = LoraConfig(r=2, use_dora=True, target_modules="all-linear", task_type="CAUSAL_LM")
     get_peft_model(other.model, dora).save_pretrained(tmp_path / "dora")
-    with pytest.raises(ConfigError, match="it has no strength"):
-        Blend(load_base_model(str(folders / "base")), {"sft": tmp_path / "dora"})
+    found = Blend(load_base_model(str(folders / "base")), {"sft": tmp_path / "dora"})
+    found.set({"sft": 1.0})
+    found.set({})
+    with pytest.raises(ConfigError, match="no strength between 0 and 1"):
+        found.set({"sft": 0.5})

@@ -45,8 +45,9 @@ from capo_core.run_folder import RunFolder
 from capo_core.runs import queue, submit
 from capo_core.runs import run as runs_run
 from capo_core.runs.comparisons import RunComparison
+from capo_core.runs.kinds.retention import training_title
 from capo_core.runs.run import Run
-from capo_core.workspace import Workspace
+from capo_core.workspace import Workspace, safe_name
 
 
 @dataclass(frozen=True)
@@ -290,17 +291,23 @@ def _beside(context: PageContext, target: str) -> None:
         "Each path is a training, from the base model along its adapter's strength; up is more "
         "like the target, right is more of the base kept. Large points: each one's best balance.",
     )
+    titles = {
+        name: training_title(RunFolder(context.workspace.runs / safe_name(name))) for name in runs
+    }
     chosen = st.multiselect(
         "Trainings",
         list(runs),
         default=list(runs)[-_MOST_PATHS:],
         max_selections=_MOST_PATHS,
         key=f"{PAGE}.plane.{target}",
+        format_func=titles.__getitem__,
     )
     if not chosen:
         return
     with show_errors():
-        plane = retention_plane({name: cache.retention(runs[name].folder) for name in chosen})
+        plane = retention_plane(
+            {titles[name]: cache.retention(runs[name].folder) for name in chosen}
+        )
         show_figure(
             plane_figure(plane),
             key=f"{PAGE}.plane",

@@ -45,8 +45,8 @@ class Blend:
 
     Raises:
         ConfigError: a folder holds no adapter, one of another base or of another kind than the
-            others, or one that does more than add ΔW to layers or rotate them (DoRA, biases, whole
-            layers), so that no strength is defined.
+            others, or one that does more than change layers' weights (biases, whole layers), so
+            that no strength is defined.
     """
 
     def __init__(self, base: LoadedBaseModel, adapters: Mapping[str, Path]) -> None:
@@ -56,6 +56,8 @@ class Blend:
             check_adapter(base, folder)
             model = _load(base, model, name, folder)
         self._model = model
+        kinds = set() if model is None else {kind_of(each) for each in model.peft_config.values()}
+        self._ends_only = next((kind for kind in kinds if not ADAPTERS[kind].has_strength), "")
         modules = list(base.model.modules())
         # As they are trained: what strengths multiply.
         self._own = [
@@ -69,11 +71,20 @@ class Blend:
         self.set({})
 
     def set(self, strengths: Mapping[str, float]) -> None:
-        """Set the adapters' strengths; adapters that are missing or at 0 are inactive."""
+        """Set the adapters' strengths; adapters that are missing or at 0 are inactive.
+
+        Raises:
+            ConfigError: there is no such adapter, or it has no strength but 0 and 1 (DoRA).
+        """
         strange = sorted(set(strengths) - set(self._model.peft_config if self._model else ()))
         if strange:
             raise ConfigError(f"there is no adapter {strange[0]!r} here")
         acting = [name for name, strength in strengths.items() if strength != 0]
+        if self._ends_only and (len(acting) > 1 or any(strengths[name] != 1 for name in acting)):
+            raise ConfigError(
+                f"an adapter of the kind {self._ends_only} has no strength between 0 and 1",
+                expected="one adapter at 1, or none",
+            )
         for layer, own in self._own:
             layer.set_adapter(acting, inference_mode=True)
             for name in acting:
@@ -159,17 +170,11 @@ def _load(base: LoadedBaseModel, model: PeftModel | None, name: str, folder: Pat
         if set(file.keys()) != set(loaded):
             raise _misfit(base, folder)
     settings: Any = model.peft_config[name]
-    known = ADAPTERS.get(kind_of(settings))
-    if (
-        known is None
-        or not known.has_strength
-        or settings.bias != "none"
-        or settings.modules_to_save
-    ):
+    if kind_of(settings) not in ADAPTERS or settings.bias != "none" or settings.modules_to_save:
         raise ConfigError(
             "the adapter does more than add to the base's weights: it has no strength",
             where=str(folder),
-            expected="LoRA or OFT, without DoRA, biases or layers that are saved whole",
+            expected="LoRA, DoRA or OFT, without biases or layers that are saved whole",
         )
     return model
 

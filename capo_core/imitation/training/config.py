@@ -24,6 +24,7 @@ SMALL_BASE = 50_000_000  # parameters below which a base model is small
 ENGINES = ("auto", "tree", "group", "pairs")
 # Names of the kinds in `models.adapter_kinds`, for the same reason.
 ADAPTER_KINDS = ("lora", "dora", "oft")
+ADAPTER_TITLES = ("LoRA", "DoRA", "OFT")
 NO_STRENGTH = ("dora",)  # those that cannot be taken part of the way
 
 

@@ -5,6 +5,7 @@ Models between a base model and an adapter are measured by their outputs and lik
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from capo_core.dataset import Dataset
-from capo_core.errors import ConfigError, DataError, RunError
+from capo_core.errors import CapoError, ConfigError, DataError, RunError
 from capo_core.evaluation.retention import (
     GENERAL,
     OTHERS,
@@ -30,6 +31,7 @@ from capo_core.evaluation.retention import (
     sentence,
 )
 from capo_core.imitation.prompting.prompts import zero_shot
+from capo_core.imitation.training.config import ADAPTER_KINDS, ADAPTER_TITLES, NO_STRENGTH
 from capo_core.progress import Progress, part_of
 from capo_core.run_folder import RunFolder, disk_errors, find_run, stopping
 from capo_core.runs.checks import Settings, retention_config
@@ -294,9 +296,33 @@ class TrainingChain:
         return found | ({"capo": self.capo.adapter} if self.capo else {})
 
     @property
+    def kind(self) -> str:
+        """The kind of the adapters, one of `adapter_kinds.ADAPTERS`."""
+        from peft import PeftConfig
+
+        from capo_core.imitation.models.adapter_kinds import kind_of
+
+        return kind_of(PeftConfig.from_pretrained(str(self.sft.adapter)))
+
+    @property
     def runs(self) -> dict[str, str]:
         found = {"sft": self.sft.run_id}
         return found | ({"capo": self.capo.run_id} if self.capo else {})
+
+
+def training_title(run: RunFolder) -> str:
+    """Return a training's stage, kind of adapter and name, "SFT, OFT (demo_nli-sft-A-cb0bcff4)".
+
+    The name alone where the adapter is not there any more.
+    """
+    try:
+        stage = str(run.config["stage"]).upper()
+        settings = json.loads((run.adapter / "adapter_config.json").read_text(encoding="utf-8"))
+        kind = "dora" if settings.get("use_dora") else str(settings["peft_type"]).lower()
+    except (CapoError, OSError, ValueError, KeyError, AttributeError):
+        return run.run_id
+    titles = dict(zip(ADAPTER_KINDS, ADAPTER_TITLES, strict=True))
+    return f"{stage}, {titles.get(kind, kind)} ({run.run_id})"
 
 
 def training_chain(
@@ -362,7 +388,8 @@ def measure_retention(
     folder: RunFolder,
     progress: Progress,
 ) -> str:
-    """Measure the training `settings["run"]` for `settings["target"]` at each strength.
+    """Measure the training `settings["run"]` for `settings["target"]` at each strength; at 0 and 1
+    alone where its adapter has none in between (DoRA).
 
     The outputs and log-probabilities of each model are on disk (outputs.jsonl, one line per point)
     before the next is measured; an interrupted run resumes with the missing ones. Then it writes
@@ -379,6 +406,9 @@ def measure_retention(
 
     config, target = retention_config(settings), settings["target"]
     found = training_chain(dataset, target, find_run(workspace, settings["run"]), workspace)
+    ends_only = found.kind in NO_STRENGTH
+    if ends_only:
+        config = replace(config, strengths=(0.0, 1.0))
     items = measured_items(dataset, target, config)
     corpus = read_corpus(Path(settings["text"])) if settings.get("text") else None
     folder.claim(
@@ -414,6 +444,12 @@ def measure_retention(
         made = retention_result(
             dataset, target, items, found, way, config, ordered, workspace.cache
         )
+        if ends_only:
+            made = replace(
+                made,
+                sentence=f"{made.sentence} An adapter of the kind {found.kind} has no strength in "
+                "between: it was measured at its ends.",
+            )
         with disk_errors(folder.path):
             save(made, folder.path)
         folder.finish({"runs": found.runs, "items": len(items), "sentence": made.sentence})
