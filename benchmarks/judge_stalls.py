@@ -29,6 +29,7 @@ from collections import Counter
 from pathlib import Path
 
 from measuring import ROOT, report
+from playwright.sync_api import Error as PageError
 from playwright.sync_api import Page, sync_playwright
 
 from capo_core.cli.start import SCRIPT
@@ -164,7 +165,12 @@ def judge(
         time.sleep(rng.uniform(*PACE_S))
 
     while True:
-        seen = page.evaluate(SEEN)
+        try:
+            seen = page.evaluate(SEEN)
+        except PageError:  # it is being loaded anew
+            counts["looks while loading"] += 1
+            time.sleep(0.2)
+            continue
         if seen["done"]:
             return given, counts
         if seen["waiting"]:

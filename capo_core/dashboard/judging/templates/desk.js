@@ -5,12 +5,29 @@
 const KEPT = "judge-answer"; // in the tab's sessionStorage, for a reload before it is saved
 const REPEAT_MS = [4000, 8000, 16000];
 const SLOW_MS = 2500;
+const BLANK_MS = 5000;
 
 function make(tag, className, text) {
   const made = document.createElement(tag);
   if (className) made.className = className;
   if (text !== undefined) made.textContent = text;
   return made;
+}
+
+// Where the connection is cut in the middle of an answer, Streamlit can leave the page blank, though
+// connected. The page is then loaded anew once the server answers; what was sent is in the tab.
+async function comeBack() {
+  if (document.querySelector(".judge-desk, .stApp h1")) return;
+  try {
+    const there = await fetch(new URL("_stcore/health", document.baseURI), { cache: "no-store" });
+    if (there.ok && !document.querySelector(".judge-desk, .stApp h1")) {
+      window.location.reload();
+      return;
+    }
+  } catch (unreachable) {
+    // Asked again below.
+  }
+  window.setTimeout(comeBack, BLANK_MS);
 }
 
 function typing(target) {
@@ -37,6 +54,7 @@ class Desk {
     window.removeEventListener("online", this.onOnline);
     window.clearTimeout(this.timer);
     window.clearTimeout(this.slow);
+    window.setTimeout(comeBack, BLANK_MS);
   }
 
   // New data from the server.
