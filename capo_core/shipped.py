@@ -1,4 +1,4 @@
-"""The data that ships with the project: where it lies, in a checkout and when installed."""
+"""Data and documentation that ship with the project: in a checkout, and when installed."""
 
 from __future__ import annotations
 
@@ -8,4 +8,5 @@ _PACKAGE = Path(__file__).resolve().parent
 _INSTALLED = _PACKAGE / "_shipped"  # a wheel carries the folder `data/` here
 
 FOLDER = _INSTALLED if _INSTALLED.is_dir() else _PACKAGE.parent / "data"
+DOCS = _INSTALLED / "docs" if _INSTALLED.is_dir() else _PACKAGE.parent / "docs"
 EMBEDDED_BASE = FOLDER / "base"

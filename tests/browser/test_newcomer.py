@@ -49,7 +49,7 @@ def test_from_a_table_to_the_texts_behind_a_number(go, page, table, server):
     assert "dataset=my-votes" in page.url
 
     page.get_by_role("link", name="Stability").click()
-    # A small dataset gets a quick report automatically.
+    page.get_by_role("button", name="Quick look").click()
     page.locator(".js-plotly-plot").first.wait_for(timeout=240_000)
 
     # A click on the point of two pooled explanations opens the groups behind it. Those of the
@@ -95,9 +95,10 @@ def test_a_computation_is_stopped_and_says_so(go, page, server):
     # A dataset that no other test opens: its analysis begins here, and is not finished before.
     Catalog(Workspace(server[1])).add(make("stopped", items=500))
     go("stability?dataset=stopped")
+    page.get_by_role("button", name="Quick look").click()
     page.get_by_role("button", name="Stop").click()
     page.get_by_text("The computation was stopped").wait_for(timeout=90_000)
-    # Opened again it does not begin again by itself.
+    # Opened again it says so again.
     go("stability?dataset=stopped")
     page.get_by_text("The computation was stopped").wait_for()
     page.get_by_role("button", name="Quick look").wait_for()

@@ -1,17 +1,21 @@
-"""The cards of the overview: sentences on runs, distributions and studies."""
+"""The steps of the overview: their states, and sentences on runs, distributions and studies."""
 
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
-from capo_core.dashboard.overview.page import (
+from capo_core.dashboard.overview.page import captions
+from capo_core.dashboard.overview.steps import (
+    Step,
     comparison_results,
     distribution_results,
     imitation_results,
     run_states,
     study_results,
     study_stages,
+    with_states,
 )
 from capo_core.data.catalog import Catalog, load_shipped
 from capo_core.runs import queue, submit
@@ -24,6 +28,21 @@ def test_nothing_is_said_in_words():
     assert imitation_results(Counter()).startswith("No runs yet.")
     assert comparison_results(Counter()).startswith("No model outputs yet")
     assert study_results(Counter()).startswith("No study yet.")
+
+
+def test_the_first_step_without_a_result_is_next():
+    steps = [Step("", "", "", "", "", done=done) for done in (True, False, True, False)]
+    assert [step.state for step in with_states(steps)] == ["done", "next", "done", "later"]
+    assert [step.state for step in with_states(steps[:1])] == ["done"]
+
+
+def test_the_picture_has_the_numbers_of_this_dataset_and_none_without_a_report():
+    assert not any(letter.isdigit() for letter in captions(None)[0])
+    single, pooled = (
+        SimpleNamespace(k=k, accuracy=accuracy, chance=0.25) for k, accuracy in ((1, 0.38), (8, 1))
+    )
+    said = captions((single, pooled))[0].replace("\u00a0", " ")
+    assert "from 1 explanation in 38 %, from 8 in 100 % (chance 25 %)" in said
 
 
 def test_runs_are_counted_by_their_state():

@@ -1,4 +1,4 @@
-"""The stability page: begins by itself where it is small, shows a report, opens its texts."""
+"""The stability page: begins when it is asked to, shows a report, opens its texts."""
 
 from __future__ import annotations
 
@@ -11,23 +11,34 @@ from helpers.pages import TINY, make, open_page, shown
 from capo_core.dashboard.stability import jobs
 from capo_core.runs import submit
 from capo_core.runs.status import Status
-from capo_core.stability.config import QUICK
+from capo_core.stability.config import QUICK, StabilityConfig
 from capo_core.workspace import write_json
 
 
-def test_a_small_dataset_is_measured_without_being_asked(add, begun):
+def test_nothing_is_computed_before_a_button_says_so(add, begun):
     add(make("mine"))
-    open_page("stability", dataset="mine")
-    assert begun == [("mine", QUICK)]
-
-
-def test_a_large_one_waits_for_the_word(add, begun, monkeypatch):
-    monkeypatch.setattr(jobs, "SMALL", 10)
-    add(make("mine"))
-    app = open_page("stability", dataset="mine")
-    assert begun == []
+    for page in ("overview", "stability"):
+        app = open_page(page, dataset="mine")
+        assert begun == []
+        said = shown(app)
+        assert "About" in said and "on two idle cores" in said
     app.button(key="begin.full").click().run()
-    assert [name for name, _ in begun] == ["mine"]
+    assert begun == [("mine", StabilityConfig())]
+
+
+def test_the_first_page_begins_a_report_by_its_button(workspace, begun):
+    app = open_page("overview")
+    assert begun == []
+    app.button(key="begin.quick").click().run()
+    assert begun == [("demo-nli", QUICK)]
+    assert not app.exception and "report" not in app.query_params
+
+
+def test_the_expected_time_grows_with_the_explanations_up_to_the_most():
+    quick, full = jobs.PRESETS["quick"], jobs.PRESETS["full"]
+    assert quick.expected_s(2_000) < full.expected_s(2_000) < full.expected_s(4_000)
+    # The quick report draws 20,000 explanations at most.
+    assert quick.expected_s(20_000) == quick.expected_s(500_000)
 
 
 def test_a_stopped_computation_is_not_begun_again_by_itself(workspace, add, begun):
@@ -125,17 +136,6 @@ def test_a_report_by_the_command_line_is_found(with_report, begun):
     app = open_page("stability", dataset="measured")
     titles = [each.proto.popover.label for each in app.get("popover")]
     assert f"Report: {jobs.title(TINY)}" in titles and begun == []
-
-
-def test_the_demo_is_measured_from_the_first_page_on(workspace, begun):
-    open_page("overview")
-    assert begun == [("demo-nli", QUICK)]
-
-
-def test_the_first_page_measures_no_data_of_the_users_unasked(add, begun):
-    add(make("mine"))
-    open_page("overview", dataset="mine")
-    assert begun == []
 
 
 def test_few_explanations_of_each_are_said_with_label_agreement(workspace, add):

@@ -11,18 +11,28 @@ from capo_core.runs.run import Run
 from capo_core.stability.config import QUICK, StabilityConfig
 from capo_core.workspace import Workspace
 
-# Datasets up to this many annotations get a quick report when their page is first opened.
-SMALL = 4_000
-
 
 @dataclass(frozen=True)
 class Preset:
-    """Ready settings with a title and a description of their content and cost."""
+    """Ready settings of a report.
+
+    Attributes:
+        description: what it contains, in one sentence.
+        start_s: seconds of two idle cores that it takes beside the explanations.
+        per_1000_s: and for 1,000 explanations more.
+    """
 
     name: str
     title: str
     description: str
     config: StabilityConfig
+    start_s: float
+    per_1000_s: float
+
+    def expected_s(self, explanations: int) -> float:
+        """Return the seconds that the report is expected to take on two idle cores."""
+        most = self.config.max_explanations or explanations
+        return self.start_s + self.per_1000_s * min(explanations, most) / 1000
 
 
 PRESETS = {
@@ -31,16 +41,18 @@ PRESETS = {
         Preset(
             "quick",
             "Quick look",
-            "Two representations, whole text and input words masked; 1 seed, 200 permutations. "
-            "About a minute for 2,000 explanations.",
+            "Two representations, whole text and input words masked; 1 seed, 200 permutations.",
             QUICK,
+            start_s=8.0,
+            per_1000_s=20.0,
         ),
         Preset(
             "full",
             "Full report",
-            "Three representations, all reductions, 5 seeds, 1,000 permutations. A few minutes "
-            "for a few thousand explanations.",
+            "Three representations, all reductions, 5 seeds, 1,000 permutations.",
             StabilityConfig(),
+            start_s=10.0,
+            per_1000_s=120.0,
         ),
     )
 }
@@ -68,17 +80,6 @@ def jobs_of(workspace: Workspace, entry: Entry) -> list[Run]:
         for job in submit.every_begun(workspace, "stability")
         if job.config["settings"]["fingerprint"] == entry.fingerprint
     ]
-
-
-def begin_unasked(workspace: Workspace, entry: Entry) -> Run | None:
-    """Start a quick report of a small dataset that never had one; return the run, or None.
-
-    A new user sees a ladder without choosing settings. After any earlier run, whatever its end,
-    only the user starts the next one.
-    """
-    if entry.annotations > SMALL or jobs_of(workspace, entry):
-        return None
-    return begin(workspace, entry, PRESETS["quick"].config)
 
 
 def live_job(workspace: Workspace, entry: Entry) -> Run | None:

@@ -15,6 +15,7 @@ from capo_core.dashboard.ui import job_progress, url_state
 from capo_core.dashboard.ui.components import show_errors, show_note
 from capo_core.dashboard.ui.glossary import HELP
 from capo_core.dashboard.ui.theme import reduction_name, representation_name
+from capo_core.formatting import duration
 from capo_core.runs.run import Run
 from capo_core.stability.config import StabilityConfig
 from capo_core.text.reductions import REDUCTIONS
@@ -39,8 +40,7 @@ class ReportChoice:
 def current(context: PageContext) -> ReportChoice:
     """Return the report to show; show progress and, without any report, the presets."""
     kept = tuple(stability_cache.saved_reports(context.workspace, context.entry))
-    unasked = None if kept else stability_jobs.begin_unasked(context.workspace, context.entry)
-    jobs = [unasked] if unasked else stability_jobs.jobs_of(context.workspace, context.entry)
+    jobs = stability_jobs.jobs_of(context.workspace, context.entry)
     live = next((job for job in jobs if job.status().live), None)
     if live is not None:
         if not kept:
@@ -52,7 +52,8 @@ def current(context: PageContext) -> ReportChoice:
         if live is None:
             with st.container(border=True):
                 st.markdown("**No report yet.** Choose a preset; it runs in the background.")
-                _offer(context)
+                offer(context)
+                _custom(context)
         return ReportChoice(kept, None, live)
     asked = url_state.get("report")
     if live is None:  # one that is being computed is named before it is there
@@ -68,9 +69,10 @@ def _fresh(job: Run) -> bool:
 
 
 def begin(context: PageContext, config: StabilityConfig) -> None:
-    """Submit a report, and select it for when it is done."""
+    """Submit a report, and select it on its own page for when it is done."""
     stability_jobs.begin(context.workspace, context.entry, config)
-    url_state.put(PAGE, {"report": config.key})
+    if context.page == PAGE:
+        url_state.put(PAGE, {"report": config.key})
 
 
 def menu(context: PageContext, choice: ReportChoice) -> None:
@@ -91,10 +93,12 @@ def menu(context: PageContext, choice: ReportChoice) -> None:
             show_note("Another report is running; see the top of the page.")
             return
         st.markdown("**Re-run analysis**")
-        _offer(context)
+        offer(context)
+        _custom(context)
 
 
-def _offer(context: PageContext) -> None:
+def offer(context: PageContext) -> None:
+    """Show a button for each preset, with what it contains and the time it is expected to take."""
     for preset in stability_jobs.PRESETS.values():
         st.button(
             preset.title,
@@ -103,7 +107,11 @@ def _offer(context: PageContext) -> None:
             on_click=guarded,
             args=(begin, context, preset.config),
         )
-        show_note(preset.description)
+        expected = duration(preset.expected_s(context.entry.annotations))
+        show_note(f"{preset.description} About {expected} on two idle cores.")
+
+
+def _custom(context: PageContext) -> None:
     with st.expander("Custom"), st.form("begin.custom", border=False):
         representations = st.multiselect(
             "Representations",

@@ -53,7 +53,7 @@ SETTINGS = frozenset({
     "on", "set", "look", "alone", "measure", "clip", "apart", "like", "swapped", "agree", "order",
     "try", "luck", "likeness", "strength", "attentive", "skill", "left", "doubt", "careless",
     "place", "leak", "rule", "confident", "votes", "mu", "counting", "family", "seen", "grey",
-    "rep", "red", "k", "outcome", "phrase", "differ", "manner", "list", "overlap",
+    "rep", "red", "k", "outcome", "phrase", "differ", "manner", "list", "overlap", "doc",
 })  # fmt: skip
 
 
