@@ -25,7 +25,7 @@ FLOORS = (
     ("leaderboards",),
     ("runs",),
     ("study",),
-    ("atlas",),
+    ("atlas", "demo_results"),
     ("cli",),
     ("__main__",),
     ("dashboard",),

@@ -249,9 +249,20 @@ def demo(
     quick: Annotated[
         bool, typer.Option("--quick", help="Use one annotator instead of four.")
     ] = False,
+    shipped: Annotated[
+        bool,
+        typer.Option(
+            "--shipped",
+            help="Compute nothing: put the results that ship with the project into the workspace "
+            "(report, experiment with one annotator, study of simulated judges).",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run the full pipeline on the shipped data with the embedded base model; print the scores."""
+    if shipped:
+        _install_shipped(as_json)
+        return
     from capo_core.data.catalog import Catalog
     from capo_core.runs.experiments import config as experiments_config
     from capo_core.runs.experiments import store
@@ -260,6 +271,19 @@ def demo(
     annotators = Catalog(workspace).load(experiments_config.DEMO_DATASET).annotators
     config = experiments_config.demo_config(annotators, quick=quick)
     _follow(store.start(workspace, config), wait=True, as_json=as_json)
+
+
+def _install_shipped(as_json: bool) -> None:
+    from capo_core import demo_results
+
+    workspace = Workspace.default()
+    new = [*demo_results.install(workspace), *demo_results.install_study(workspace)]
+    if as_json:
+        print_json({"installed": new})
+    else:
+        console.print(
+            f"Installed: {listed(new)}." if new else "They were installed before, or are there."
+        )
 
 
 def _follow(experiment: Any, wait: bool, as_json: bool, plan: DetectablePlan | None = None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,9 @@ import typer
 
 import capo_core
 from capo_core.study.owner.access import JUDGES_ONLY
+from capo_core import demo_results
+from capo_core.errors import CapoError
+from capo_core.workspace import Workspace
 
 SCRIPT = Path(capo_core.__file__).parent / "dashboard" / "start" / "app.py"
 
@@ -34,6 +38,13 @@ def start(
             "share: stop the owner's dashboard first.",
         ),
     ] = False,
+    demo: Annotated[
+        bool,
+        typer.Option(
+            help="Put the demo's shipped results (report, experiment, study of simulated judges) "
+            "into a workspace that never had them."
+        ),
+    ] = True,
 ) -> None:
     """Start the dashboard on this computer (http://localhost:8501); Ctrl+C stops it.
 
@@ -48,7 +59,22 @@ def start(
     command = [sys.executable, "-m", "streamlit", "run", str(SCRIPT), f"--server.port={port}"]
     if headless:
         command.append("--server.headless=true")
+    workspace = Workspace.default()
+    if demo:
+        _with_errors(demo_results.install, workspace)  # a moment, so that the first page has them
+    server = subprocess.Popen(command)
     try:
-        raise typer.Exit(subprocess.run(command, check=False).returncode)
+        if demo:
+            _with_errors(demo_results.install_study, workspace)  # while the server starts
+        raise typer.Exit(server.wait())
     except KeyboardInterrupt:
+        server.wait()
         raise typer.Exit(0) from None
+
+
+def _with_errors(act: Callable[[Workspace], object], workspace: Workspace) -> None:
+    """Call `act`; the dashboard starts all the same where it fails."""
+    try:
+        act(workspace)
+    except CapoError as error:
+        print(error, file=sys.stderr)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pandas as pd
 
 from capo_core.data.catalog import data_kind
 from capo_core.errors import StudyError
-from capo_core.provenance import PEOPLE, UNKNOWN, Provenance
+from capo_core.provenance import BOTH, PEOPLE, SIMULATED, UNKNOWN, Provenance
 from capo_core.run_folder import RunFolder, made_by
 from capo_core.study.design import draft as design_draft
 from capo_core.study.design.draft import Draft
 from capo_core.study.tables import HUMAN, OTHER_HUMAN
 from capo_core.workspace import Workspace
+
+SIMULATED_JUDGE = "simulated-"  # how the identifier of a simulated judge in the database begins
 
 
 def study_provenance(
@@ -28,10 +32,13 @@ def study_provenance(
         study: its draft or its name; where its folder is gone or damaged, what the database has is
             exported all the same, with the name alone.
         judges: who judged, `provenance.PEOPLE` or `provenance.SIMULATED`; "" before anybody did.
+            Judges in the judgments whose identifier says so are simulated all the same.
         judgments: those that are exported or analysed, for their numbers.
         frozen_hash: of the design; "" for a draft.
     """
     n = _numbers(judgments)
+    if judges == PEOPLE and judgments is not None:
+        judges = who_judged(judgments["judge_id"])
     try:
         draft = design_draft.load(workspace, study) if isinstance(study, str) else study
     except StudyError:
@@ -54,6 +61,12 @@ def study_provenance(
         judges=judges,
         details=(("study", config.name), *frozen, *made["details"]),
     )
+
+
+def who_judged(judge_ids: Iterable[str]) -> str:
+    """Return `provenance.PEOPLE`, `SIMULATED` or `BOTH`, by the identifiers of the judges."""
+    simulated = {name.startswith(SIMULATED_JUDGE) for name in judge_ids}
+    return BOTH if len(simulated) == 2 else SIMULATED if simulated == {True} else PEOPLE
 
 
 def _numbers(judgments: pd.DataFrame | None) -> tuple[tuple[str, int], ...]:

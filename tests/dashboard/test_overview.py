@@ -96,6 +96,7 @@ def test_studies_of_the_dataset_are_counted_by_their_stage(workspace):
     write_json(workspace.studies / "two" / "frozen.json", {})
     (workspace.studies / "broken").mkdir()
     (workspace.studies / "broken" / "design.json").write_text("{")
-    stages = study_stages(workspace, entry)
-    assert stages == {"draft": 1, "frozen": 1}
+    stages, simulated = study_stages(workspace, entry)
+    assert stages == {"draft": 1, "frozen": 1} and simulated == 0
     assert study_results(stages) == "2 studies (1 draft, 1 frozen)."
+    assert study_results(stages, 1) == "2 studies (1 draft, 1 frozen; 1 with simulated judges)."

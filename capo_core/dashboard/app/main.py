@@ -16,7 +16,7 @@ ICON = str(Path(__file__).with_name("icon.svg"))
 def main() -> None:
     """Draw the page that the address names."""
     if access.is_owner():
-        st.set_page_config("CAPO Lab", ICON, layout="wide", initial_sidebar_state="expanded")
+        st.set_page_config("CAPO Lab", ICON, layout="wide", initial_sidebar_state="auto")
     else:  # judges and strangers see no page names
         st.set_page_config("Judging", ICON, layout="wide", initial_sidebar_state="collapsed")
     navigation().run()

@@ -22,6 +22,19 @@ from capo_core.errors import CapoError
 from capo_core.workspace import Workspace
 
 _FAILED = "failed callback"
+# Below 1,000 pixels the sidebar would take a third of the page: it is folded when a tab is opened,
+# and stays as the user sets it from then on. Streamlit's own limit, 768 pixels, cannot be set.
+_FOLD = """<script>
+if (!window.capoFolded) {
+  window.capoFolded = true;
+  const fold = (left) => {
+    const button = document.querySelector('[data-testid="stSidebarCollapseButton"] button');
+    if (button) button.click();
+    else if (left) setTimeout(fold, 50, left - 1);
+  };
+  if (window.innerWidth < 1000 && window.innerWidth > 768) fold(40);
+}
+</script>"""
 
 
 @dataclass(frozen=True)
@@ -59,6 +72,7 @@ def open_page(page: Page) -> PageContext:
         sign_in.show()
         st.stop()
     st.html(CSS)
+    st.html(_FOLD, unsafe_allow_javascript=True)
     url_state.begin(page)
     workspace = Workspace.default()
     entries = tuple(datasets.entries(workspace))

@@ -18,6 +18,8 @@ from capo_core.dashboard.ui.components import (
     show_note,
     side_by_side,
 )
+from capo_core.dashboard.ui.text import escape
+from capo_core.dashboard.ui.theme import NEUTRAL, OKABE_ITO
 from capo_core.formatting import count, percent
 from capo_core.stability.claims import headline_points
 from capo_core.templates import render
@@ -29,6 +31,21 @@ PURPOSE = (
     "controls, trains models that imitate one annotator (cross-annotator preference optimization, "
     "CAPO), and has people judge blind whose text they read."
 )
+# Panel of the picture → its title, and what is drawn.
+PANELS = {
+    "stability": (
+        "Stability",
+        "One sheet leads to four equally likely annotators, sixteen sheets lead to one of them.",
+    ),
+    "imitation": (
+        "Imitation",
+        "Sheets of one annotator go into a model, which writes a new sheet in the same style.",
+    ),
+    "blind": (
+        "Blind test",
+        "A human's and a model's sheet with their sources covered; a judge asks whose they are.",
+    ),
+}
 PAPER = ("Chen et al.: Human Label Variation as Stable Signal", "https://arxiv.org/abs/2605.28802")
 
 
@@ -62,12 +79,28 @@ def _purpose(context: PageContext, report) -> None:
     """Show what is measured in two sentences and a picture; folded away for one's own data."""
     points = None if report is None else headline_points(report.ladder.to_frame())
     with st.expander("What is measured", expanded=context.entry.shipped):
-        show_note(PURPOSE)
-        st.html(render("dashboard/overview/purpose.html.j2", captions=captions(points)))
+        st.markdown(PURPOSE)
+        with side_by_side("what", [1, 1, 1]) as columns:
+            panels = zip(columns, PANELS.items(), captions(points), strict=True)
+            for column, (panel, (title, alt)), caption in panels:
+                with column:
+                    st.image(picture(panel), alt=alt, width=310)
+                    st.html(f'<p class="capo-note"><strong>{title}.</strong> {escape(caption)}</p>')
         with st.container(horizontal=True):
             page_link(context, "guide", "Guide")
             page_link(context, "guide", "Methods and formulas", doc="methods")
-            st.link_button(f"Paper: {PAPER[0]}", PAPER[1], type="tertiary")
+            st.page_link(PAPER[1], label=f"Paper: {PAPER[0]}", width="content")
+
+
+def picture(panel: str) -> str:
+    """Return a panel of the picture as SVG, in colours that are seen on light and on dark ground.
+
+    Args:
+        panel: a key of `PANELS`.
+    """
+    return render(
+        "dashboard/overview/picture.svg.j2", panel=panel, people=OKABE_ITO[:4], grey=NEUTRAL
+    ).strip()
 
 
 def captions(points) -> tuple[str, str, str]:
@@ -93,7 +126,7 @@ def captions(points) -> tuple[str, str, str]:
 
 def _step(context: PageContext, number: int, step: Step) -> None:
     st.html(render("dashboard/overview/step.html.j2", step=step, number=number))
-    with st.container(key=f"capo-step-link-{step.page}"):
+    with st.container(key=f"capo-step-{'link' if number else 'beside'}-{step.page}"):
         page_link(context, step.page, step.action)
 
 

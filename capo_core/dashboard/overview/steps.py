@@ -54,9 +54,9 @@ def path_steps(context: PageContext, report, live: Run | None) -> list[Step]:
     """
     entry = context.entry
     states = run_states(context.workspace, entry)
-    studies = study_stages(context.workspace, entry)
+    studies, simulated = study_stages(context.workspace, entry)
     own = (
-        "Built-in simulated data; import your own to measure people."
+        "Built-in simulated data. Import your own to study people."
         if entry.shipped
         else f"{datasets.summary(entry)}."
     )
@@ -97,7 +97,7 @@ def path_steps(context: PageContext, report, live: Run | None) -> list[Step]:
             Step(
                 "Judge",
                 "People judge the texts without knowing who or what wrote them.",
-                study_results(studies),
+                study_results(studies, simulated),
                 "studies",
                 "Open the studies" if studies else "Design a blind study",
                 done=bool(studies["closed"] or studies["unblinded"]),
@@ -197,8 +197,9 @@ def comparison_results(states: Counter[tuple[str, str]], finding: str = "") -> s
     return f"Model outputs of {count(outputs, 'run')}, {evaluations}. {finding}".rstrip()
 
 
-def study_stages(workspace: Workspace, entry: Entry) -> Counter[str]:
-    """Return the number of studies of a dataset of this name, by stage.
+def study_stages(workspace: Workspace, entry: Entry) -> tuple[Counter[str], int]:
+    """Return the number of studies of a dataset of this name, by stage, and how many of them
+    simulated judges answered.
 
     Where the database cannot be reached, the stage is that of the study's folder; the page Studies
     shows the error.
@@ -208,14 +209,14 @@ def study_stages(workspace: Workspace, entry: Entry) -> Counter[str]:
         found = data.every(workspace, service)
     except CapoError:
         found = data.every(workspace, None)
-    return data.stages_of(found, entry.name)
+    return data.stages_of(found, entry.name), data.simulated_of(found, entry.name)
 
 
-def study_results(stages: Counter[str]) -> str:
-    """Return one sentence on the blind studies, by their stage."""
+def study_results(stages: Counter[str], simulated: int = 0) -> str:
+    """Return one sentence on the blind studies, by their stage; those of simulated judges too."""
     if not stages:
         return "No study yet. Try one first with simulated judges."
-    return data.said(stages)
+    return data.said(stages, simulated)
 
 
 def _explanations(context: PageContext) -> str:

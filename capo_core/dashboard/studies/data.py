@@ -11,10 +11,12 @@ from dataclasses import dataclass
 
 from capo_core.errors import CapoError, StudyError
 from capo_core.formatting import count
+from capo_core.provenance import SIMULATED
 from capo_core.study.config import StudyConfig
 from capo_core.study.design import draft
 from capo_core.study.owner.service import StudyService
 from capo_core.study.owner.status import StudyStatus
+from capo_core.study.provenance import who_judged
 from capo_core.workspace import Workspace
 
 DRAFT = "draft"
@@ -55,6 +57,12 @@ class Seen:
         return self.config.dataset if self.config else ""
 
     @property
+    def simulated_judges(self) -> bool:
+        """Whether no person judged, by the judges in the database."""
+        judges = self.status.judges if self.status is not None else ()
+        return bool(judges) and who_judged(judge.judge_id for judge in judges) == SIMULATED
+
+    @property
     def standing(self) -> str:
         """Return the progress of the study in one line."""
         if self.problem is not None:
@@ -64,6 +72,8 @@ class Seen:
         if self.stage == FROZEN:
             return "no judges invited yet"
         filled = f"{self.status.filled:,} of {self.status.places:,} judgments collected"
+        if self.simulated_judges:
+            filled = f"simulated judges: {filled}"
         if self.stage == RUNNING:
             return f"{filled}, {count(len(self.status.judges), 'judge')} invited"
         return f"{filled}; {'sources are sealed' if self.stage == CLOSED else 'sources are known'}"
@@ -122,7 +132,18 @@ def stages_of(found: list[Seen], dataset: str) -> Counter[str]:
     return Counter(seen.stage for seen in found if seen.dataset == dataset)
 
 
-def said(stages: Counter[str]) -> str:
-    """ "3 studies (1 draft, 2 running)." """
+def simulated_of(found: list[Seen], dataset: str) -> int:
+    """Return the number of studies of a dataset that simulated judges answered."""
+    return sum(seen.simulated_judges for seen in found if seen.dataset == dataset)
+
+
+def said(stages: Counter[str], simulated: int = 0) -> str:
+    """ "3 studies (1 draft, 2 running)." or "3 studies (1 draft, 2 unblinded; 1 with simulated
+    judges)."
+
+    Args:
+        simulated: those that simulated judges answered.
+    """
     parts = [f"{stages[stage]} {stage}" for stage in STAGES if stages[stage]]
-    return f"{count(stages.total(), 'study', 'studies')} ({', '.join(parts)})."
+    more = f"; {simulated} with simulated judges" if simulated else ""
+    return f"{count(stages.total(), 'study', 'studies')} ({', '.join(parts)}{more})."

@@ -88,6 +88,11 @@ def show_study(context: PageContext, found: list[Seen]) -> None:
         _broken(context, seen)
         return
     _way(seen)
+    if seen.simulated_judges:
+        st.html(
+            '<p class="capo-simulated"><strong>Simulated judges.</strong> No person judged this '
+            "study. Its audit log has what was assumed of the judges.</p>"
+        )
     parts = _PARTS[seen.stage]
     part = url_state.choice(
         st.segmented_control, "Part", list(parts), page=PAGE, key="part",
@@ -228,9 +233,11 @@ def _sentence(context: PageContext, found: list[data.Seen]) -> str:
     known, running = stages[data.UNBLINDED], stages[data.RUNNING]
     if known:
         more = f", {running} more in progress" if running else ""
+        simulated = data.simulated_of(found, context.entry.name)
+        who = f" ({simulated} with simulated judges)" if simulated else ""
         return (
             f"{count(known, 'study', 'studies')} of {context.entry.name} closed and "
-            f"unblinded{more}: open one to read what the judges found."
+            f"unblinded{who}{more}: open one to read what the judges found."
         )
     if running:
         return (

@@ -23,6 +23,7 @@ EVENTS = (
     "close",
     "unblind",
     "export",
+    "simulate",
 )
 
 
