@@ -117,7 +117,7 @@ def _record(
                 "side": row.side,
                 "confidence": row.confidence,
                 "reason": row.reason,
-                "shown": (at - pd.Timedelta(seconds=row.duration_s)).to_pydatetime(),
+                "shown": at.to_pydatetime() - timedelta(seconds=row.duration_s),
                 "answered": at.to_pydatetime(),
             }
             for row, at in zip(made.itertuples(index=False), answered, strict=True)
