@@ -62,7 +62,7 @@ def make(name: str, annotators=tuple(MANNERS), items: int = 24, text="{}") -> Da
 
 def open_page(page: str, **query: str) -> AppTest:
     """The page as a browser would get it by its address."""
-    app = AppTest.from_file(str(SCRIPT), default_timeout=60)
+    app = AppTest.from_file(str(SCRIPT), default_timeout=240)  # a busy machine
     for key, value in query.items():
         app.query_params[key] = value
     app._page_hash = calc_hash(page)  # as for an address; `switch_page` knows files only
