@@ -38,9 +38,14 @@ TARGET = "A"
 JUDGES = {"attentiveness": 0.85, "skill": 0.75, "doubt": 0.05, "seed": 7}
 LIKENESS = {"human": 1.0, "capo": 0.8, "sft": 0.6, "other_human": 0.0}
 STRENGTH = {"human": 0.8, "capo": 0.5, "sft": 0.2, "other_human": 0.0}
-# Of a run's folder, what is for the process that worked in it; and the adapter as it was trained.
+# Of a run's folder, what is for the process that worked in it.
 _NOT_SHIPPED = ("lock", "stop", "checkpoint")
-_OF_THE_MACHINE = {"pid": 0, "birth": "", "host": ""}  # in status.json
+# File → what it says of the machine on which it was made, and what stands there instead. The base
+# model of an adapter is found by its run's config.json.
+_OF_THE_MACHINE = {
+    "status.json": {"pid": 0, "birth": "", "host": ""},
+    "adapter_config.json": {"base_model_name_or_path": "embedded"},
+}
 _LONG_AGO = (2026, 1, 1, 0, 0, 0)  # of every file in the archive, so that it can be made again
 
 
@@ -222,8 +227,8 @@ def pack(workspace: Workspace, experiment: str, runs: list[str], file: Path) -> 
             if set(name.split("/")) & set(_NOT_SHIPPED):
                 continue
             content = _neutral(path)
-            if str(workspace.root).encode() in content:
-                raise DataError("the file names the folder it was made in", where=name)
+            if any(str(place).encode() in content for place in (workspace.root, FOLDER)):
+                raise DataError("the file names a folder of this machine", where=name)
             info = zipfile.ZipInfo(name, _LONG_AGO)
             info.external_attr = (path.stat().st_mode & 0o777) << 16
             info.compress_type = zipfile.ZIP_DEFLATED
@@ -231,10 +236,11 @@ def pack(workspace: Workspace, experiment: str, runs: list[str], file: Path) -> 
 
 
 def _neutral(path: Path) -> bytes:
-    """Return a file's content, without process and machine of a run."""
-    if path.name != "status.json":
+    """Return a file's content, without process, machine and folders."""
+    change = _OF_THE_MACHINE.get(path.name)
+    if change is None:
         return path.read_bytes()
-    return (json_text({**(read_object(path) or {}), **_OF_THE_MACHINE}) + "\n").encode()
+    return (json_text({**(read_object(path) or {}), **change}) + "\n").encode()
 
 
 if __name__ == "__main__":

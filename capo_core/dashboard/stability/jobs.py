@@ -52,7 +52,7 @@ PRESETS = {
             "Three representations, all reductions, 5 seeds, 1,000 permutations.",
             StabilityConfig(),
             start_s=10.0,
-            per_1000_s=120.0,
+            per_1000_s=85.0,
         ),
     )
 }

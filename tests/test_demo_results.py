@@ -1,0 +1,107 @@
+"""The demo's shipped results: found by this build's keys, readable, whole, and installed once."""
+
+import re
+import shutil
+import zipfile
+
+import pytest
+
+from capo_core import demo_results
+from capo_core.data.catalog import load_shipped
+from capo_core.demo_results import FILE, STUDY_NAME, install, install_study, study_config
+from capo_core.errors import DataError
+from capo_core.evaluation import report as evaluation_report
+from capo_core.runs import comparisons
+from capo_core.runs.experiments import store as experiments
+from capo_core.runs.experiments.config import demo_config
+from capo_core.runs.experiments.plan import plan_runs
+from capo_core.stability import store as reports
+from capo_core.stability.config import StabilityConfig
+from capo_core.study.design.draft import load as load_draft
+from capo_core.study.design.freeze import verify
+from capo_core.study.owner.service import StudyService
+from capo_core.study.store import open_store
+from capo_core.workspace import Workspace
+
+PLACES = re.compile(rb"(?<![\w.])/(?:home|root|work|tmp|Users|opt)/[\w./-]+")
+
+
+@pytest.fixture(scope="module")
+def demo():
+    return load_shipped("demo-nli")
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    workspace = Workspace(tmp_path_factory.mktemp("workspace"))
+    assert install(workspace) == ("report", "experiment")
+    assert install_study(workspace) == ("study",)
+    return workspace
+
+
+def test_the_report_is_that_of_the_full_preset(installed, demo):
+    report = reports.load(demo.fingerprint, StabilityConfig(), installed)
+    assert report is not None and report.headline and report.simulated
+    assert reports.load_evidence(demo.fingerprint, StabilityConfig(), installed) is not None
+
+
+def test_the_experiment_is_that_of_the_quick_demo(installed, demo):
+    config = demo_config(demo.annotators, quick=True).with_changes(fingerprint=demo.fingerprint)
+    experiment = experiments.find_experiment(installed, config.experiment_id)
+    assert [member.run_id for member in experiment.members] == [
+        planned.run_id for planned in plan_runs(config)
+    ]
+    assert experiments.progress_of(experiment).state == "succeeded"
+    from capo_core.dashboard.app import datasets
+
+    entry = next(each for each in datasets.entries(installed) if each.name == demo.name)
+    path = comparisons.newest_report(installed, entry)
+    assert path is not None and evaluation_report.load(path).n_items
+
+
+def test_the_study_is_frozen_and_answered_by_simulated_judges(installed):
+    verify(installed, STUDY_NAME)
+    draft = load_draft(installed, STUDY_NAME)
+    runs = {name: draft.config.sources[name][0] for name in ("sft", "capo")}
+    assert draft.config == study_config(runs)
+    engine = open_store(installed)
+    status = StudyService(engine).status(STUDY_NAME)
+    engine.dispose()
+    assert status.state == "unblinded" and status.filled == status.places
+    assert all(judge.judge_id.startswith("simulated-") for judge in status.judges)
+
+
+def test_what_was_installed_is_not_installed_again(installed, tmp_path):
+    assert install(installed) == install_study(installed) == ()
+    workspace = Workspace(tmp_path)
+    install(workspace)
+    shutil.rmtree(workspace.runs)
+    assert install(workspace) == () and not workspace.runs.exists()
+
+
+def test_what_is_there_stays(tmp_path, demo):
+    workspace = Workspace(tmp_path)
+    folder = reports.report_folder(demo.fingerprint, StabilityConfig(), workspace)
+    folder.mkdir(parents=True)
+    (folder / "report.json").write_text("mine")
+    assert install(workspace) == ("experiment",)
+    assert (folder / "report.json").read_text() == "mine"
+
+
+def test_a_damaged_archive_says_so_and_leaves_nothing(tmp_path):
+    file = tmp_path / "results.zip"
+    file.write_bytes(FILE.read_bytes()[:1000])
+    workspace = Workspace(tmp_path / "workspace")
+    with pytest.raises(DataError, match="cannot be put into the workspace"):
+        install(workspace, file)
+    assert not workspace.reports.exists()
+    assert install(workspace, tmp_path / "none.zip") == ()
+
+
+def test_no_file_names_a_place_of_the_machine_it_was_made_on():
+    with zipfile.ZipFile(FILE) as archive:
+        for name in archive.namelist():
+            if not name.endswith((".safetensors", ".npz", ".parquet")):
+                assert not PLACES.findall(archive.read(name)), name
+    assert FILE.stat().st_size < 4_000_000
+    assert demo_results.STUDY_NAME.endswith("simulated-judges")
