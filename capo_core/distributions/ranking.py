@@ -17,8 +17,9 @@ baselines distance correlation is tested for independence.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,14 @@ class SetAside:
     source: str
     items: int
     reason: str
+
+
+def _first_rows(rows: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
+    """Return key → the first row of it."""
+    found: dict[Any, Any] = {}
+    for key, row in rows:
+        found.setdefault(key, row)
+    return found
 
 
 @dataclass(frozen=True)
@@ -95,22 +104,26 @@ class Ranking:
 
     def row(self, source: str, measure: str) -> Any:
         """Return one row of the table; None where it does not exist or has no value."""
-        rows = self.table
-        rows = rows[(rows["source"] == source) & (rows["measure"] == measure)]
-        return next(rows[rows["value"].notna()].itertuples(), None)
+        return self._rows.get((source, measure))
 
     def difference(self, first: str, second: str, measure: str) -> Any:
         """Return the row of `differences` of two sources, in either order; None if there is
         none.
         """
-        rows = self.differences
-        for one, other in ((first, second), (second, first)):
-            found = rows[
-                (rows["source"] == one) & (rows["against"] == other) & (rows["measure"] == measure)
-            ]
-            if len(found):
-                return next(found.itertuples())
-        return None
+        there = self._differences
+        return there.get((first, second, measure)) or there.get((second, first, measure))
+
+    # Findings of all measures ask for hundreds of rows, each time a page is drawn.
+    @cached_property
+    def _rows(self) -> dict[tuple[str, str], Any]:
+        valued = self.table[self.table["value"].notna()]
+        return _first_rows(((row.source, row.measure), row) for row in valued.itertuples())
+
+    @cached_property
+    def _differences(self) -> dict[tuple[str, str, str], Any]:
+        return _first_rows(
+            ((row.source, row.against, row.measure), row) for row in self.differences.itertuples()
+        )
 
     def closest_first(self, measure: str) -> list[str]:
         """Return the ranked sources with a value, closest first; of equals the earlier one."""

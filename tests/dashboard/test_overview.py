@@ -30,16 +30,28 @@ def test_nothing_is_said_in_words():
     assert study_results(Counter()).startswith("No study yet.")
 
 
-def test_the_first_step_without_a_result_is_next():
-    steps = [Step("", "", "", "", "", done=done) for done in (True, False, True, False)]
-    assert [step.state for step in with_states(steps)] == ["done", "next", "done", "later"]
-    assert [step.state for step in with_states(steps[:1])] == ["done"]
+@pytest.mark.parametrize(
+    ("done", "states"),
+    [
+        ((True, False, False), ["done", "next", "later"]),
+        # Nothing of one's own is imported, and the demo's report is there: imitation is next.
+        ((False, True, False, False), ["later", "done", "next", "later"]),
+        # All of the demo is there: one's own data is next.
+        ((False, True, True), ["next", "done", "done"]),
+        ((False, False), ["next", "later"]),
+        ((True,), ["done"]),
+    ],
+)
+def test_the_next_step_follows_the_last_that_is_done(done, states):
+    steps = with_states([Step("", "", "", "", "", done=each) for each in done])
+    assert [step.state for step in steps] == states
 
 
 def test_the_picture_has_the_numbers_of_this_dataset_and_none_without_a_report():
     assert not any(letter.isdigit() for letter in captions(None)[0])
     single, pooled = (
-        SimpleNamespace(k=k, accuracy=accuracy, chance=0.25) for k, accuracy in ((1, 0.38), (8, 1))
+        SimpleNamespace(k=k, accuracy=accuracy, chance=0.25, reduction="mask_input")
+        for k, accuracy in ((1, 0.38), (8, 1))
     )
     said = captions((single, pooled))[0].replace("\u00a0", " ")
     assert "from 1 explanation in 38 %, from 8 in 100 % (chance 25 %)" in said

@@ -193,8 +193,10 @@ def sign_in(password: str) -> bool:
     """Check the owner's password; if it is right, make the session the owner's."""
     if not password_is_right(password, sign_in_ways()):
         return False
-    token = new_token()
-    _sign_ins()[hash_of(token)] = audit.now() + timedelta(hours=PASS_HOURS)
+    token, now, known = new_token(), audit.now(), _sign_ins()
+    for old in [each for each, until in known.items() if until <= now]:
+        known.pop(old, None)
+    known[hash_of(token)] = now + timedelta(hours=PASS_HOURS)
     st.session_state[_SIGNED_IN], st.session_state[_PASS] = True, token
     return True
 

@@ -34,14 +34,17 @@ def report(path: Path) -> EvaluationReport:
     return reports.load(path)
 
 
-def sentences(path: Path) -> list[tuple[str, str]]:
-    """Return (topic, sentence) of what a saved report says, as every page shows it; `DataError`
-    where the report cannot be read."""
-    from capo_core.evaluation.summary import statements, titled
+@st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=_REPORT_FILE)
+def sentences(path: Path, target: str) -> list[tuple[str, str]]:
+    """Return (topic, sentence) of what a saved report says of an annotator, or of all; `DataError`
+    where the report cannot be read. Shared, not to be changed.
+    """
+    from capo_core.dashboard.compare import scores
 
-    return [(one.topic, titled(one)) for one in statements(report(path))]
+    return scores.sentences(report(path), target)
 
 
+@st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=_REPORT_FILE)
 def brief(path: Path) -> str:
     """Return the finding on imitation of a saved report in one short sentence; "" where there is
     none, or the report cannot be read (the page Compare says so)."""

@@ -83,7 +83,8 @@ def show(context: PageContext) -> None:
     report, view, said = chosen.report, "", []
     describe(**selection.provenance(chosen))
     if report is not None:
-        said = scores.sentences(report, scores.target_of(chosen))
+        path, target = chosen.comparison.report_path, scores.target_of(chosen)
+        said = cache.sentences(path, target)
         # What few measures say may have no headline; then the first sentence is one.
         warned = (*_WARNINGS, *referee.warnings(report))
         topics = [topic for topic, _ in said if topic not in warned and not referee.in_tab(topic)]

@@ -19,7 +19,7 @@ from capo_core.dashboard.ui.components import (
     side_by_side,
 )
 from capo_core.dashboard.ui.text import escape
-from capo_core.dashboard.ui.theme import NEUTRAL, OKABE_ITO
+from capo_core.dashboard.ui.theme import NEUTRAL, OKABE_ITO, reduction_name
 from capo_core.formatting import count, percent
 from capo_core.stability.claims import headline_points
 from capo_core.templates import render
@@ -113,9 +113,9 @@ def captions(points) -> tuple[str, str, str]:
     if points is not None:
         single, pooled = points
         first = (
-            f"Here: the right annotator from {count(int(single.k), 'explanation')} in "
-            f"{percent(single.accuracy)}, from {int(pooled.k)} in {percent(pooled.accuracy)} "
-            f"(chance {percent(single.chance)})."
+            f"Here ({reduction_name(single.reduction).lower()}): the right annotator from "
+            f"{count(int(single.k), 'explanation')} in {percent(single.accuracy)}, from "
+            f"{int(pooled.k)} in {percent(pooled.accuracy)} (chance {percent(single.chance)})."
         )
     return (
         first,

@@ -33,7 +33,7 @@ class Step:
         results: what exists so far, from the numbers.
         page, action: the page that it links to, and the words of the link.
         done: whether it has a result.
-        state: `DONE`, `NEXT` (the first one without a result) or `LATER`.
+        state: `DONE`, `NEXT` or `LATER`.
     """
 
     title: str
@@ -68,7 +68,7 @@ def path_steps(context: PageContext, report, live: Run | None) -> list[Step]:
                 own,
                 "data",
                 "Import a dataset" if entry.shipped else "View the data",
-                done=True,
+                done=not entry.shipped,
             ),
             Step(
                 "Stability",
@@ -107,8 +107,11 @@ def path_steps(context: PageContext, report, live: Run | None) -> list[Step]:
 
 
 def with_states(steps: list[Step]) -> list[Step]:
-    """Return the steps with their states: the first one that is not done is next."""
-    first = next((place for place, step in enumerate(steps) if not step.done), None)
+    """Return the steps with their states: of those that are not done, the first after the last
+    one that is done is next, else the first."""
+    last = max((place for place, step in enumerate(steps) if step.done), default=-1)
+    waiting = [place for place, step in enumerate(steps) if not step.done]
+    first = next((place for place in waiting if place > last), waiting[0] if waiting else None)
     return [
         replace(step, state=DONE if step.done else NEXT if place == first else LATER)
         for place, step in enumerate(steps)

@@ -177,12 +177,17 @@ def table(
             )
     st.dataframe(
         _with_texts(shown, frame, fields), hide_index=True, width="stretch", height=height,
-        column_config=config, key=key, placeholder=MISSING,
+        column_config=config, key=key, placeholder=MISSING, alt=_table_name(file_name),
     )  # fmt: skip
     if download:
         helpers = {field.digits_from for field in fields.values()}
         whole = frame.drop(columns=[name for name in helpers if name])
         download_table(whole, key=f"{key}.csv", file_name=file_name)
+
+
+def _table_name(file_name: str) -> str:
+    """Return a name of a table for those who cannot see it."""
+    return f"Table: {file_name.replace('-', ' ').replace('_', ' ')}"
 
 
 def _with_texts(
