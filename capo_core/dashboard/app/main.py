@@ -3,6 +3,8 @@ stranger."""
 
 from __future__ import annotations
 
+import gc
+import sys
 from pathlib import Path
 
 import streamlit as st
@@ -10,6 +12,8 @@ import streamlit as st
 from capo_core.dashboard.app import access, page, sign_in
 from capo_core.dashboard.app.pages import pages
 
+MANY = 50  # modules that a page has imported when it is worth looking at them for the last time
+_modules = 0
 ICON = str(Path(__file__).with_name("icon.svg"))
 
 
@@ -20,6 +24,22 @@ def main() -> None:
     else:  # judges and strangers see no page names
         st.set_page_config("Judging", ICON, layout="wide", initial_sidebar_state="collapsed")
     navigation().run()
+    spare_modules()
+
+
+def spare_modules() -> None:
+    """Take what imported modules hold out of the garbage collector's sight, once a page has
+    imported many.
+
+    Streamlit collects all generations after every run of a page. With the modules of the analysis
+    that is a quarter of a million objects which live as long as the server: 0.16 of the 0.2 to 0.4
+    CPU seconds of a click.
+    """
+    global _modules
+    if len(sys.modules) >= _modules + MANY:
+        _modules = len(sys.modules)
+        gc.collect()
+        gc.freeze()
 
 
 def navigation() -> st.Page:
