@@ -48,6 +48,12 @@ def statements(report: EvaluationReport, target: str = ALL) -> tuple[Statement, 
     return tuple(statement for statement in made if statement is not None)
 
 
+def sentences(report: EvaluationReport, target: str = ALL) -> list[tuple[str, str]]:
+    """Return (topic, sentence) of what can be stated of an annotator, or of `ALL`; the most
+    important first."""
+    return [(one.topic, titled(one)) for one in statements(report, target)]
+
+
 def worded(finding: Finding) -> Statement | None:
     """Return a finding as a statement; None where there is nothing to say.
 

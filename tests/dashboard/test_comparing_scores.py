@@ -12,6 +12,7 @@ from capo_core.dashboard.compare import scores
 from capo_core.dashboard.compare.scores import Column
 from capo_core.data.catalog import Catalog
 from capo_core.evaluation import report as reports
+from capo_core.evaluation import summary
 from capo_core.evaluation.cells import score_text, value_text
 from capo_core.evaluation.claims import clearly_nearest
 from capo_core.evaluation.measures.registry import find_measure
@@ -153,13 +154,13 @@ def test_the_best_of_the_report_by_its_own_tests(report):
 
 
 def test_sentences_call_methods_by_their_names(report):
-    said = dict(scores.sentences(report, ALL))
+    said = dict(summary.sentences(report, ALL))
     assert said["headline"].startswith("Of 2 methods, CAPO is nearest to its targets")
     assert "Zero-shot" in said["confusion"] and "zero_shot" not in " ".join(said.values())
 
 
 def test_sentences_of_one_annotator_come_from_its_rows_alone(report):
-    said = dict(scores.sentences(report, "bob"))
+    said = dict(summary.sentences(report, "bob"))
     row = report.row("capo", "label accuracy", 0, "bob")
     assert f"12 of 12 answers [{100 * row['low']:.0f}–100\u00a0%]" in said["label"]
     assert (

@@ -39,9 +39,9 @@ def sentences(path: Path, target: str) -> list[tuple[str, str]]:
     """Return (topic, sentence) of what a saved report says of an annotator, or of all; `DataError`
     where the report cannot be read. Shared, not to be changed.
     """
-    from capo_core.dashboard.compare import scores
+    from capo_core.evaluation import summary
 
-    return scores.sentences(report(path), target)
+    return summary.sentences(report(path), target)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=_REPORT_FILE)

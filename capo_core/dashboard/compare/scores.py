@@ -30,7 +30,6 @@ from capo_core.evaluation.measures.registry import (
 )
 from capo_core.evaluation.report import EvaluationReport
 from capo_core.evaluation.streams import GUESS, HUMAN, OTHER
-from capo_core.evaluation.summary import statements, titled
 from capo_core.evaluation.table import ALL
 from capo_core.formatting import capitalised, p_value
 
@@ -133,12 +132,6 @@ def score_grid(report: EvaluationReport, wanted: list[Column], target: str) -> p
     grid = pd.DataFrame(made)
     empty = [name for name in of_chance if (grid.loc[name] == NO_VALUE).all()]
     return grid.drop(index=empty)
-
-
-def sentences(report: EvaluationReport, target: str) -> list[tuple[str, str]]:
-    """Return (topic, sentence) of what can be stated of an annotator, or of `ALL`; the most
-    important first."""
-    return [(one.topic, titled(one)) for one in statements(report, target)]
 
 
 _HELP = (
