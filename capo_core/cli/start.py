@@ -59,7 +59,7 @@ def start(
     command = [sys.executable, "-m", "streamlit", "run", str(SCRIPT), f"--server.port={port}"]
     if headless:
         command.append("--server.headless=true")
-    workspace = Workspace.default()
+    workspace, demo = Workspace.default(), demo and not judges_only
     if demo:
         _with_errors(demo_results.install, workspace)  # a moment, so that the first page has them
     server = subprocess.Popen(command)
