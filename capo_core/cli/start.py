@@ -12,9 +12,9 @@ from typing import Annotated
 import typer
 
 import capo_core
-from capo_core.study.owner.access import JUDGES_ONLY
 from capo_core import demo_results
 from capo_core.errors import CapoError
+from capo_core.study.owner.access import JUDGES_ONLY
 from capo_core.workspace import Workspace
 
 SCRIPT = Path(capo_core.__file__).parent / "dashboard" / "start" / "app.py"
