@@ -80,12 +80,12 @@ def _purpose(context: PageContext, report) -> None:
     points = None if report is None else headline_points(report.ladder.to_frame())
     with st.expander("What is measured", expanded=context.entry.shipped):
         st.markdown(PURPOSE)
-        with side_by_side("what", [1, 1, 1]) as columns:
-            panels = zip(columns, PANELS.items(), captions(points), strict=True)
-            for column, (panel, (title, alt)), caption in panels:
-                with column:
-                    st.image(picture(panel), alt=alt, width=310)
-                    st.html(f'<p class="capo-note"><strong>{title}.</strong> {escape(caption)}</p>')
+        columns = st.columns(len(PANELS), gap="large")  # side by side in narrow windows too
+        panels = zip(columns, PANELS.items(), captions(points), strict=True)
+        for column, (panel, (title, alt)), caption in panels:
+            with column:
+                st.image(picture(panel), alt=alt, width=310)
+                st.html(f'<p class="capo-note"><strong>{title}.</strong> {escape(caption)}</p>')
         with st.container(horizontal=True):
             page_link(context, "guide", "Guide")
             page_link(context, "guide", "Methods and formulas", doc="methods")
