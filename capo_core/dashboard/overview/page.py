@@ -6,7 +6,7 @@ import streamlit as st
 
 from capo_core.dashboard.app import cache
 from capo_core.dashboard.app.page import PageContext, page_link
-from capo_core.dashboard.overview import steps
+from capo_core.dashboard.overview import atlas, steps
 from capo_core.dashboard.overview.steps import Step
 from capo_core.dashboard.stability import cache as stability_cache
 from capo_core.dashboard.stability import charts, jobs, reports
@@ -73,6 +73,7 @@ def show(context: PageContext) -> None:
         for column, step in zip(columns, steps.other_steps(context), strict=True):
             with column:
                 _step(context, 0, step)
+    atlas.offer(context)
 
 
 def _purpose(context: PageContext, report) -> None:
