@@ -273,6 +273,7 @@ def test_a_running_study_shows_counts_and_nothing_of_answers(workspace, dataset)
     assert sorted(judges["done"])[0] == 0 and judges["done"].sum() > 0
     assert set(judges.columns) == {
         "number", "state", "done", "places", "extra", "seen", "expires", "note", "judge",
+        "participant",
     }  # fmt: skip
     # Neither by the address: parts of other stages are not on offer.
     for part in ("results", "export", "try", "leaks"):
