@@ -30,6 +30,8 @@ def used() -> set[tuple[str, str]]:
                 "url_state" not in ast.unparse(node.func) and (name != "choose_annotator")
             ):
                 continue
+            if "session_dict" in ast.unparse(node.func):  # of the session, not of the address
+                continue
             keys = [each.value for each in node.keywords if each.arg == "key"]
             keys += node.args[1:2] if name == "choose_annotator" else node.args[:1]
             found |= {(page, key.value) for key in keys if isinstance(key, ast.Constant)}
