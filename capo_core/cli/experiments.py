@@ -1,4 +1,4 @@
-"""`python -m capo_core experiment start | check | status | stop | list` and `demo`."""
+"""`python -m capo_core experiment start | check | status | stop | dismiss | list` and `demo`."""
 
 from __future__ import annotations
 
@@ -226,6 +226,19 @@ def stop_experiment(
     console.print(f"{count(len(stopped), 'run')} asked to stop", markup=False)
 
 
+@experiment_app.command("dismiss")
+@plain_errors
+def dismiss_experiment(
+    name: Annotated[str, typer.Argument(help="Name of an experiment (see: experiment list).")],
+    back: Annotated[bool, typer.Option("--back", help="List it again.")] = False,
+) -> None:
+    """Leave an experiment that has ended out of the queue's list; its runs stay."""
+    from capo_core.runs.experiments import store
+
+    store.dismiss(store.find_experiment(Workspace.default(), name), back=back)
+    console.print(f"{name} is {'listed again' if back else 'dismissed'}", markup=False)
+
+
 @experiment_app.command("list")
 @plain_errors
 def list_experiments(as_json: AsJson = False) -> None:
@@ -341,6 +354,7 @@ def _experiment_dict(experiment: Any, plan: DetectablePlan | None = None) -> dic
         "left_s": now.left_s,
         "elapsed_s": now.elapsed_s,
         "message": now.message,
+        "dismissed": experiment.dismissed,
         **({"detectable": plan.to_dict()} if plan is not None else {}),
         "runs": [member.run_id for member in experiment.members],
         "config": experiment.config.to_dict(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
@@ -13,7 +14,7 @@ from rich.table import Table
 
 from capo_core.cli.support import ManyValues, console, plain_errors, print_json
 from capo_core.errors import CapoError, ConfigError
-from capo_core.formatting import elapsed
+from capo_core.formatting import elapsed, listed, number, percent
 from capo_core.json_text import json_text
 from capo_core.workspace import Workspace
 
@@ -72,12 +73,22 @@ def lines_of(about: dict) -> list[str]:
     return lines
 
 
-def print_runs(found: list) -> None:
-    """Print runs with their status as a table."""
+def print_runs(found: list, results: Mapping[str, Any] | None = None) -> None:
+    """Print runs with their status as a table.
+
+    Args:
+        results: of the runs by their names; those that no run has get no column.
+    """
     table = Table(box=None)
     table.add_column("run", no_wrap=True)
-    for heading in ("status", "progress", "compute time", "submitted", "message"):
+    for heading in ("status", "progress", "compute time", "submitted"):
         table.add_column(heading)
+    own = {run.run_id: vars(results[run.run_id]) for run, _ in found} if results else {}
+    names = [name for name in _RESULTS if name != "minutes"
+             and any(each[name] is not None for each in own.values())]  # fmt: skip
+    for name in names:
+        table.add_column(_RESULTS[name][0], justify="right")
+    table.add_column("message")
     for run, status in found:
         about = as_dict(run, status)
         submitted = about.get("queued")
@@ -87,6 +98,7 @@ def print_runs(found: list) -> None:
             f"{status.share:.0%}",
             elapsed(about["seconds"]),
             datetime.fromtimestamp(submitted).strftime("%m-%d %H:%M") if submitted else "",
+            *(_cells(own[run.run_id], names) if own else ()),
             about["message"],
         )
     console.print(table, markup=False)
@@ -112,6 +124,7 @@ runs_app = typer.Typer(
     rich_markup_mode=None,
 )
 
+SORTED = ("label_accuracy", "attribution", "validation_loss", "minutes", "peak_gb", "n")
 Name = Annotated[str, typer.Argument(help="Name of the run (see: runs list).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON only.")]
 LOOK_S = 0.5
@@ -129,26 +142,92 @@ def list_(
     state: Annotated[
         str | None, typer.Option(help="Only runs with this status, for instance failed.")
     ] = None,
+    dataset: Annotated[str | None, typer.Option(help="Only runs on this dataset.")] = None,
+    experiment: Annotated[
+        str | None, typer.Option(help="Only runs of this experiment (see: experiment list).")
+    ] = None,
+    by_experiment: Annotated[
+        bool,
+        typer.Option("--by-experiment", help="One line for each experiment and method."),
+    ] = False,
+    sort: Annotated[
+        str | None,
+        typer.Option(help=f"Sort by a result, the highest first: {listed(SORTED, 'or')}."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List all runs, the last submitted first."""
-    from capo_core.runs import queue
+    """List all runs with their results, the last submitted first."""
+    from capo_core.runs import queue, results
     from capo_core.runs import run as runs_run
+    from capo_core.runs.summary import summarise_run
 
+    if sort not in (None, *SORTED):
+        raise ConfigError(
+            f"there is no result {sort!r}", where="--sort", expected=f"one of {listed(SORTED)}"
+        )
     workspace = Workspace.default()
     queue.advance(workspace)
-    runs = list(reversed(runs_run.all_runs(workspace)))
-    found = [(run, run.status()) for run in runs]
-    found = [(run, status) for run, status in found if state in (None, status.state)]
-    if as_json:
-        from capo_core.runs.results import results_of
-        from capo_core.runs.summary import summarise_run
-
-        results = results_of([summarise_run(run) for run in runs])
-        print_json([{**as_dict(run, status), "results": asdict(results[run.run_id])}
-                    for run, status in found])  # fmt: skip
+    every = [summarise_run(run) for run in reversed(runs_run.all_runs(workspace))]
+    came = results.results_of(every)
+    found = [
+        seen
+        for seen in every
+        if state in (None, seen.state)
+        and dataset in (None, seen.dataset)
+        and experiment in (None, seen.experiment)
+    ]
+    if by_experiment:
+        groups = results.by_experiment(found, came)
+        groups = _sorted(groups, sort, lambda group: group[sort])
+        if as_json:
+            print_json(groups)
+        else:
+            _print_groups(groups)
         return
-    print_runs(found)
+    found = _sorted(found, sort, lambda seen: getattr(came[seen.run_id], str(sort)))
+    if as_json:
+        print_json([{**as_dict(seen.run, seen.status), "results": asdict(came[seen.run_id])}
+                    for seen in found])  # fmt: skip
+        return
+    print_runs([(seen.run, seen.status) for seen in found], came)
+
+
+def _sorted(rows: list, name: str | None, value: Callable[[Any], float | None]) -> list:
+    """Return rows with the highest value first and those without one last."""
+    if name is None:
+        return rows
+    return sorted(rows, key=lambda row: -float("inf") if value(row) is None else value(row),
+                  reverse=True)  # fmt: skip
+
+
+# Titles of results in lists, and how each is written.
+_RESULTS: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "label_accuracy": ("label acc.", percent),
+    "attribution": ("attributed", percent),
+    "human": ("target's own", percent),
+    "validation_loss": ("val. loss", lambda value: number(value, 3)),
+    "minutes": ("minutes", lambda value: number(value, 1)),
+    "peak_gb": ("peak GB", lambda value: number(value, 1)),
+}
+
+
+def _cells(values: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    return ["" if values[name] is None else _RESULTS[name][1](values[name]) for name in names]
+
+
+def _print_groups(groups: list[dict[str, Any]]) -> None:
+    table = Table(box=None)
+    for heading in ("experiment", "method", "base model"):
+        table.add_column(heading)
+    for heading in ("runs", "n", *(title for title, _ in _RESULTS.values())):
+        table.add_column(heading, justify="right")
+    for row in groups:
+        n = "" if row["n"] is None else f"{row['n']:,}"
+        table.add_row(
+            row["experiment"] or "none", row["method"], row["base"],
+            f"{row['succeeded']} of {row['runs']}", n, *_cells(row, tuple(_RESULTS)),
+        )  # fmt: skip
+    console.print(table, markup=False)
 
 
 @runs_app.command("show")

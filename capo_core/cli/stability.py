@@ -19,8 +19,9 @@ from capo_core.cli.support import (
 )
 from capo_core.data.catalog import Catalog
 from capo_core.data.crowd_counts import require_annotators
+from capo_core.errors import DataError
 from capo_core.export_formats import with_provenance
-from capo_core.formatting import count, with_interval
+from capo_core.formatting import count, number, with_interval
 from capo_core.stability import calibration, store, tables
 from capo_core.stability.calibration import CalibrationConfig
 from capo_core.stability.config import QUICK, StabilityConfig
@@ -60,6 +61,10 @@ def stability(
         bool, typer.Option("--again", help="Recompute even if the report is saved already.")
     ] = False,
     out: ReportOut = None,
+    item: Annotated[
+        str | None,
+        typer.Option(help="Print where the explanations of this item fall on the ladder."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure how identifiable the annotators are, from one explanation and from several."""
@@ -80,12 +85,49 @@ def stability(
             file.write(tables.ladder_latex(report))
     elif out is not None:
         write_json(out, with_provenance(report.to_dict(), report.provenance))
+    if item is not None:
+        _print_item(dataset, report, item, as_json)
+        return
     if as_json:
         print_json(report.to_dict())
         return
     _print_report(report)
     if out is not None:
         console.print(f"Report written to {out}", markup=False)
+
+
+def _print_item(dataset, report, item: str, as_json: bool) -> None:
+    """Print the attribution of each explanation of an item, by representation, reduction and k."""
+    workspace = Workspace.default()
+    evidence = store.load_evidence(dataset.fingerprint, report.config, workspace)
+    rows = dataset.annotations[dataset.annotations["item_id"] == item]
+    if rows.empty:
+        raise DataError(f"there is no item {item!r}", where=dataset.name)
+    if evidence is None:
+        raise DataError(
+            "the report has no evidence", where=dataset.name, todo="compute it again (--again)"
+        )
+    ids = list(rows["annotation_id"])
+    found = [
+        {"representation": representation, "k": k, **row}
+        for representation in evidence.representations
+        for k in report.config.pool
+        for row in evidence.points_of(ids, representation, k).to_dict("records")
+    ]
+    if as_json:
+        print_json({"dataset": dataset.name, "item": item, "explanations": found})
+        return
+    table = Table(box=None, title=f"Attribution of the explanations of {item}")
+    for heading in ("annotator", "representation", "reduction"):
+        table.add_column(heading)
+    for heading in ("k", "attributed to", "margin", "rank"):
+        table.add_column(heading, justify="right")
+    for row in found:
+        table.add_row(
+            str(row["annotator_id"]), row["representation"], row["reduction"], str(row["k"]),
+            str(row["predicted"]), number(row["margin"]), f"{row['rank']:,} of {row['groups']:,}",
+        )  # fmt: skip
+    console.print(table, markup=False)
 
 
 def _print_report(report) -> None:

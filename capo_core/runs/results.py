@@ -7,7 +7,7 @@ the generation that answered with its adapter, for its annotator.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -36,6 +36,7 @@ class RunResults:
         human: attribution of the target's own texts about the same items.
         n: answers scored.
         peak_gb: most memory held.
+        minutes: computing time over all its workers.
     """
 
     base: str = ""
@@ -45,6 +46,7 @@ class RunResults:
     human: float | None = None
     n: int | None = None
     peak_gb: float | None = None
+    minutes: float | None = None
 
 
 def results_of(found: Sequence[RunSummary]) -> dict[str, RunResults]:
@@ -67,10 +69,62 @@ def results_of(found: Sequence[RunSummary]) -> dict[str, RunResults]:
             base=_base(seen),
             validation_loss=_validation_loss(seen),
             peak_gb=seen.status.peak_bytes / _GB or None,
+            minutes=seen.status.duration_s() / 60 or None,
             **_shown(scored.get(seen.run_id, {}), seen.targets),
         )
         for seen in found
     }
+
+
+GROUP_COLUMNS = ("experiment", "method", "base", "runs", "succeeded", "label_accuracy",
+                 "attribution", "human", "n", "validation_loss", "minutes", "peak_gb")  # fmt: skip
+
+
+def by_experiment(
+    found: Sequence[RunSummary], results: Mapping[str, RunResults]
+) -> list[dict[str, Any]]:
+    """Return one row for each experiment and method, of its seeds and annotators, as GROUP_COLUMNS.
+
+    Shares are means over the generations' answers, the validation loss is the mean over trainings,
+    minutes are a sum and the memory is the most. Runs of no method (evaluations) are left out.
+    The order is that of `found`.
+    """
+    groups: dict[tuple[str, str], list[RunSummary]] = {}
+    for seen in found:
+        if seen.method:
+            groups.setdefault((seen.experiment, seen.method), []).append(seen)
+    rows = []
+    for (experiment, method), runs in groups.items():
+        own = [results[seen.run_id] for seen in runs]
+        # A training has the scores of the generation that answered with its adapter.
+        scored = [results[seen.run_id] for seen in runs if seen.kind == "generate"]
+        bases = dict.fromkeys(each.base for each in own if each.base)
+        losses = [each.validation_loss for each in own if each.validation_loss is not None]
+        peaks = [each.peak_gb for each in own if each.peak_gb]
+        rows.append(
+            {
+                "experiment": experiment,
+                "method": method,
+                "base": ", ".join(bases),
+                "runs": len(runs),
+                "succeeded": sum(seen.state == "succeeded" for seen in runs),
+                **{name: _mean(scored, name) for name in ("label_accuracy", "attribution",
+                                                          "human")},
+                "n": sum(each.n or 0 for each in scored) or None,
+                "validation_loss": sum(losses) / len(losses) if losses else None,
+                "minutes": sum(each.minutes or 0.0 for each in own) or None,
+                "peak_gb": max(peaks, default=None),
+            }
+        )  # fmt: skip
+    return rows
+
+
+def _mean(scored: Sequence[RunResults], name: str) -> float | None:
+    """Return the mean of a share over all answers; None where there is none."""
+    known = [(getattr(each, name), each.n) for each in scored
+             if getattr(each, name) is not None and each.n]  # fmt: skip
+    answers = sum(n for _, n in known)
+    return sum(value * n for value, n in known) / answers if answers else None
 
 
 def _shown(scores: dict[str, dict[str, Any]], targets: Sequence[str]) -> dict[str, Any]:
@@ -109,27 +163,37 @@ def _loaded(path: Path, changed: int) -> EvaluationReport:
     return load(path)
 
 
+def _json(path: Path) -> Any:
+    """Return a file's content, not to be changed; read again only if it has changed."""
+    about = path.stat()
+    return _parsed(path, about.st_mtime_ns, about.st_size)
+
+
+@lru_cache(maxsize=4096)
+def _parsed(path: Path, changed: int, size: int) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 def _adapters(generation: RunSummary) -> dict[str, str]:
     """Return target → the training run whose adapter answered."""
     try:
-        found = generation.run.files.config.get("adapters", {})
+        found = _json(generation.run.folder / "config.json").get("adapters", {})
         return {target: str(each["run"]) for target, each in found.items()}
-    except (CapoError, OSError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
 
 def _base(seen: RunSummary) -> str:
     try:
-        base = seen.run.files.config["base"]
+        base = _json(seen.run.folder / "config.json")["base"]
         return str(base["name"] if isinstance(base, dict) else base)
-    except (CapoError, OSError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return str(seen.settings.get("base", "") or "")
 
 
 def _validation_loss(seen: RunSummary) -> float | None:
     try:
-        text = (seen.run.folder / "result.json").read_text(encoding="utf-8")
-        value = json.loads(text).get("validation_loss")
+        value = _json(seen.run.folder / "result.json").get("validation_loss")
         return None if value is None else float(value)
     except (OSError, ValueError, TypeError, AttributeError):
         return None

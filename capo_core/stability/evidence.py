@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,6 +76,42 @@ class Evidence:
                 "annotation_id": self.annotation_ids[rows[rank].ravel()],
             }
         )
+
+    def points_of(self, annotation_ids: Sequence[str], representation: str, k: int) -> pd.DataFrame:
+        """Return where some explanations, for instance those of an item, fall on the ladder.
+
+        Returns:
+            One row an explanation and reduction: annotation_id, annotator_id, reduction, predicted
+            and correct (of its group of `k`), margin, rank (place of that margin among all groups,
+            1 is the clearest), groups (how many there are). An explanation that is in no group has
+            no row.
+
+        Raises:
+            DataError: nothing was computed for the representation.
+        """
+        reductions = [red for rep, red in self.scores if rep == representation]
+        if not reductions:
+            raise DataError(
+                f"there is no evidence for {representation}",
+                expected=", ".join(dict.fromkeys(rep for rep, _ in self.scores)),
+            )
+        parts = []
+        for reduction in reductions:
+            groups = self.groups(representation, reduction, k)
+            rank = np.arange(len(groups)) // k + 1  # the clearest margin first
+            found = groups.assign(reduction=reduction, rank=rank, groups=len(groups) // k)
+            parts.append(found[found["annotation_id"].isin(list(annotation_ids))])
+        names = ["annotation_id", "annotator_id", "reduction", "predicted", "correct", "margin",
+                 "rank", "groups"]  # fmt: skip
+        found = pd.concat(parts, ignore_index=True)[names]
+        place = {name: n for n, name in enumerate(annotation_ids)}
+        order = found["annotation_id"].map(place).argsort(kind="stable")
+        return found.iloc[order].reset_index(drop=True)
+
+    @property
+    def representations(self) -> tuple[str, ...]:
+        """The representations that there is evidence for."""
+        return tuple(dict.fromkeys(representation for representation, _ in self.scores))
 
     def save(self, path: Path) -> None:
         """Write to `path` (npz, no pickles), atomically."""

@@ -390,3 +390,19 @@ def test_annotators_and_datasets_that_are_not_there_are_refused(tmp_path):
     with pytest.raises(ConfigError, match="there is no file"):
         store.start(Workspace(tmp_path), experiment(retention={"text": str(tmp_path / "none")}))
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_failed_experiment_is_dismissed_and_starting_it_lists_it_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(queue, "advance", lambda workspace: [])
+    workspace = Workspace(tmp_path)
+    config = ExperimentConfig("demo-nli", targets=("A",), methods=("zero_shot",))
+    made = store.start(workspace, config)
+    with pytest.raises(RunError, match="is running"):
+        store.dismiss(made)
+    for run in made.runs():
+        run.write(Status(state="failed", message="out of milk"))
+    store.dismiss(made)
+    (found,) = store.all_experiments(workspace)[0]
+    assert found.dismissed and len(found.runs()) == 2
+    store.start(workspace, config)
+    assert not store.all_experiments(workspace)[0][0].dismissed

@@ -9,7 +9,7 @@ from capo_core.data.catalog import Catalog
 from capo_core.evaluation.measures.attribution import View
 from capo_core.evaluation.report import load
 from capo_core.runs.kinds.evaluation import REPORT
-from capo_core.runs.results import RunResults, results_of
+from capo_core.runs.results import RunResults, by_experiment, results_of
 from capo_core.runs.run import all_runs
 from capo_core.runs.summary import summarise_run
 from capo_core.workspace import Workspace
@@ -63,3 +63,15 @@ def test_a_broken_report_costs_the_scores_only(made):
         assert "by-hand" in {each.base for each in results.values()}
     finally:
         path.write_text(kept, encoding="utf-8")
+
+
+def test_an_experiment_has_a_line_for_each_method(made):
+    seen = [summarise_run(run) for run in all_runs(made.workspace)]
+    rows = {row["method"]: row for row in by_experiment(seen, results_of(seen))}
+    assert set(rows) == {"sft", "zero_shot"}
+    # Three trainings and the generation that answered with them: its answers are counted once.
+    sft = rows["sft"]
+    assert (sft["runs"], sft["succeeded"], sft["n"]) == (4, 4, 36)
+    assert (sft["label_accuracy"], sft["attribution"]) == (0.5, 1.0)
+    assert sft["base"] == "embedded, by-hand"
+    assert rows["zero_shot"]["label_accuracy"] == 1.0

@@ -133,6 +133,22 @@ def test_a_damaged_report_is_told_in_words(made, tmp_path):
         Evidence.load(folder / "evidence.npz")
 
 
+def test_the_explanations_of_an_item_are_found_on_the_ladder(made):
+    _, evidence = made[-2:]
+    groups = evidence.groups("words", "none", 2)
+    wanted = groups["annotation_id"].iloc[[5, 0]].tolist()
+    found = evidence.points_of(wanted, "words", 2)
+    own = found[found["reduction"] == "none"]
+    assert own["annotation_id"].tolist() == wanted
+    assert own["rank"].tolist() == [3, 1]  # pairs: rows 4 and 5 are the third
+    expected = groups.set_index("annotation_id").loc[wanted, ["predicted", "correct", "margin"]]
+    assert own[["predicted", "correct", "margin"]].to_numpy().tolist() == (
+        expected.to_numpy().tolist()
+    )
+    with pytest.raises(DataError, match="no evidence for style"):
+        evidence.points_of(wanted, "style", 1)
+
+
 def test_evidence_adds_up_to_the_ladder(made):
     """Groups of the first partition: their accuracy is near the ladder's, over all partitions."""
     report, evidence = made

@@ -6,7 +6,9 @@ import random
 
 import streamlit as st
 
+from capo_core.dashboard.annotators import ladder
 from capo_core.dashboard.app import cache
+from capo_core.dashboard.app.page import PageContext
 from capo_core.dashboard.ui import item_html as ui_item_html
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import show_note, warn_of_other_item
@@ -22,7 +24,7 @@ _NEAR = 500
 _MOVED = ("item", "p")
 
 
-def show(page: str, dataset: Dataset) -> None:
+def show(context: PageContext, page: str, dataset: Dataset) -> None:
     """Show the filters, then the matching items, one at a time or as a list."""
     url_state.require("item", cache.items_by_id(dataset).index)
     wanted, dim, as_list = _controls(page, dataset)
@@ -34,7 +36,11 @@ def show(page: str, dataset: Dataset) -> None:
     if as_list:
         _list(page, dataset, found, wanted, dim)
     else:
-        _one(page, dataset, found, wanted, dim)
+        item_id = _one(page, dataset, found, wanted, dim)
+        if url_state.toggle(
+            "Show where these explanations fall on the ladder", page=page, key="ladder"
+        ):
+            ladder.show(page, context, dataset, item_id)
     passing = ui_item_html.matches(dataset, wanted)
     passing = passing[passing["item_id"].isin(set(found))]
     download_table(passing, key=f"{page}.items.csv", file_name=f"{dataset.name}-explanations")
@@ -76,6 +82,7 @@ def _controls(page: str, dataset: Dataset) -> tuple[ui_item_html.Filter, bool, b
         differ = url_state.toggle(
             "Only where labels differ", page=page, key="differ", clears=_MOVED
         )
+        _choose_pair(page, dataset)
         dim = url_state.toggle(
             "Dim words copied from the input",
             page=page,
@@ -86,6 +93,26 @@ def _controls(page: str, dataset: Dataset) -> tuple[ui_item_html.Filter, bool, b
         as_list = url_state.toggle("List view", page=page, key="list", clears=("p",))
     pair, labels = _pair(page, dataset)
     return ui_item_html.Filter(phrase, annotator, label, differ, pair, labels), dim, as_list
+
+
+def _choose_pair(page: str, dataset: Dataset) -> None:
+    """Show the choice of two annotators, to see only the items to which they differ."""
+    names = list(dataset.annotators)
+    if len(names) < 3:  # of two, "labels differ" is the same
+        return
+    with st.popover("Two annotators …"):
+        for key, label in (("first", "First annotator"), ("second", "Second annotator")):
+            st.selectbox(label, names, index=None, key=f"{page}.items.pair.{key}")
+        st.button(
+            "Show where they differ", key=f"{page}.items.pair.choose",
+            on_click=_pair_chosen, args=(page,),
+        )  # fmt: skip
+
+
+def _pair_chosen(page: str) -> None:
+    first, second = (url_state.now(f"{page}.items.pair.{key}") for key in ("first", "second"))
+    if first and second and first != second:
+        url_state.put(page, {**dict.fromkeys((*_PAIR, *_MOVED)), "first": first, "second": second})
 
 
 _PAIR = ("first", "second", "first_label", "second_label")
@@ -119,7 +146,8 @@ def _pair(page: str, dataset: Dataset) -> tuple[tuple[str, ...], tuple[str, ...]
 
 def _one(
     page: str, dataset: Dataset, found: list[str], wanted: ui_item_html.Filter, dim: bool
-) -> None:
+) -> str:
+    """Show one item with the buttons to its neighbours; return it."""
     asked = url_state.get("item")
     place = found.index(asked) if asked in found else 0
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -147,6 +175,7 @@ def _one(
             )
     warn_of_other_item(asked, found[place])
     _item(dataset, found[place], wanted, dim)
+    return found[place]
 
 
 def _list(

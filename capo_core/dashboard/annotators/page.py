@@ -141,6 +141,7 @@ def _phrases(context: PageContext, dataset: Dataset, first: str, second: str) ->
 _OF_ONE_VIEW = (
     "phrase", "p", "po", "q", "annotator", "measure", "label", "differ", "manner", "list", "item",
     "first", "second", "first_label", "second_label", "kind", "rep", "red", "set", "seen",
+    "ladder", "k",
 )  # fmt: skip
 _VIEWS = {
     "one": "One annotator",
@@ -156,7 +157,7 @@ def show(context: PageContext) -> None:
     dataset = cache.dataset(context.workspace, context.entry)
     view = url_state.view(PAGE, _VIEWS, clears=_OF_ONE_VIEW)
     if view == "items":
-        annotators_items.show(PAGE, dataset)
+        annotators_items.show(context, PAGE, dataset)
     elif view == "two":
         show_pair(context, dataset)
     elif view == "all":

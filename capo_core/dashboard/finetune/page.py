@@ -37,7 +37,7 @@ def show(context: PageContext) -> None:
     elif view == "run":
         finetune_run.show(context, found)
     elif view == "runs":
-        run_list.show(context, found)
+        run_list.show(context, found, experiments)
     else:
         finetune_queue.show(context, found, experiments, broken)
 

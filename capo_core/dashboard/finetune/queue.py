@@ -34,7 +34,7 @@ from capo_core.runs.summary import (
     summarise_run,
     table_row,
 )
-from capo_core.workspace import Workspace
+from capo_core.workspace import Workspace, content_hash
 
 MOST = 6  # experiments shown with all they have; older ones are found by their runs
 _WILL_GO_WITHOUT = "The evaluation continues without {} and reports it."
@@ -57,14 +57,45 @@ def show(
     if not found and not experiments:
         _nothing_yet(context)
         return
-    shown = experiments[:MOST]
-    finetune_live.while_living(context.workspace, found, lambda: _draw(context, shown))
-    if len(experiments) > MOST:
-        show_note(
-            f"{count(len(experiments) - MOST, 'older experiment')} not shown; see “All runs”."
-        )
+    listed = [each for each in experiments if not each.dismissed]
+    shown = _of_dataset(context, listed)
+    finetune_live.while_living(context.workspace, found, lambda: _draw(context, shown[:MOST]))
+    if len(shown) > MOST:
+        show_note(f"{count(len(shown) - MOST, 'older experiment')} not shown; see “All runs”.")
+    gone = [each for each in experiments if each.dismissed]
+    if gone:
+        with st.expander(f"Dismissed ({len(gone)})"):
+            for each in gone[:50]:
+                with st.container(horizontal=True, vertical_alignment="center"):
+                    st.button(
+                        "List again", key=f"finetune.back.{each.experiment_id}",
+                        on_click=guarded, args=(_list_again, each),
+                    )  # fmt: skip
+                    st.caption(markdown(f"{each.config.title}, {each.config.dataset}"))
     with st.expander("Run the demo again"):
         _demo(context)
+
+
+def _list_again(experiment: store.Experiment) -> None:
+    store.dismiss(experiment, back=True)
+
+
+def _of_dataset(
+    context: PageContext, experiments: Sequence[store.Experiment]
+) -> list[store.Experiment]:
+    """Return the experiments on the page's dataset, and those of others where they are asked for
+    or at work."""
+    name = "" if context.entry is None else context.entry.name
+    others = [each for each in experiments if name and each.config.dataset != name]
+    if not others:
+        return list(experiments)
+    if url_state.toggle(
+        f"Show {count(len(others), 'experiment')} on other datasets", page=PAGE, key="all"
+    ):
+        return list(experiments)
+    return [
+        each for each in experiments if each not in others or progress_of(each).state == "running"
+    ]
 
 
 def _draw(context: PageContext, experiments: Sequence[store.Experiment]) -> None:
@@ -182,6 +213,12 @@ def _buttons(
         last = experiment.members[-1].run_id  # what Compare calls the experiment's comparison
         query = {url_state.DATASET: experiment.config.dataset, "of": last}
         link_to("compare", "Compare the methods", query)
+    if now.state != "running":
+        st.button(
+            "Dismiss", key=f"dismiss.{name}", on_click=finetune_live.act,
+            args=(store.dismiss, experiment),
+            help="Leaves it out of this list; its runs stay under “All runs”.",
+        )  # fmt: skip
     st.button(
         "Use as template", key=f"draft.{name}", on_click=finetune_live.act,
         args=(_as_draft, context.workspace, experiment),
@@ -189,6 +226,7 @@ def _buttons(
     )  # fmt: skip
 
 
+TICKS = "finetune.ticks"  # of tables: their first ticks, and how often all were taken away
 # Results of runs: title, help, format.
 _NUMBERS = {
     "label_accuracy": ("Label acc.", "Share of answers with the target's own label.", "percent"),
@@ -198,8 +236,21 @@ _NUMBERS = {
               "percent"),
     "n": ("n", "Answers scored.", "localized"),
     "validation_loss": ("Val. loss", "Nats per token (SFT), or the loss of pairs (CAPO).", "%.3f"),
+    "minutes": ("Minutes", "Computing time, over all attempts.", "%.1f"),
     "peak_gb": ("Peak GB", "Most memory that the run held.", "%.1f"),
 }  # fmt: skip
+_SCORES = ("base", "label_accuracy", "attribution", "human", "n", "validation_loss")
+
+
+def number_columns() -> dict:
+    """Return the columns of results for a table of runs."""
+    return {
+        "base": st.column_config.TextColumn("Base model"),
+        **{
+            name: st.column_config.NumberColumn(title, help=text, format=form, width="small")
+            for name, (title, text, form) in _NUMBERS.items()
+        },
+    }
 
 
 def run_table(
@@ -209,41 +260,49 @@ def run_table(
     key: str,
     more: Sequence[str] = (),
     results: Mapping[str, RunResults] | None = None,
+    picked: Sequence[str] | None = None,
+    titles: Mapping[str, str] | None = None,
 ) -> None:
     """Runs as a table, sorted by a click on a column's title; a click on a row opens the run.
 
     Args:
         more: columns of `summary.table_row` besides the usual ones.
         results: of the runs by their names, for columns of their own.
+        picked: runs with a tick; a click then ticks a run instead of opening it.
+        titles: of experiments, by their names.
     """
     if not found:
         return
+    titles = titles or {}
     rows = pd.DataFrame([table_row(seen) for seen in found])
     if results is not None:
         came = pd.DataFrame([asdict(results[seen.run_id]) for seen in found])
         rows = pd.concat([rows, came.astype(dict.fromkeys(_NUMBERS, float))], axis=1)
     place = f"{PAGE}.table.{key}"
     config = {
-        "run": st.column_config.TextColumn("Run", width="medium"),
+        "run": st.column_config.TextColumn("Run", width="medium", pinned=picked is not None),
         "state": st.column_config.TextColumn("State", width="small"),
         "done": st.column_config.ProgressColumn("Progress", format="percent", width="small"),
         "standing": st.column_config.TextColumn("Status", width="large"),
         "worked": st.column_config.TextColumn("Compute time", width="small"),
         "asked": st.column_config.DatetimeColumn("Submitted", format="D MMM, HH:mm"),
         "dataset": st.column_config.TextColumn("Dataset"),
+        "experiment": st.column_config.TextColumn("Experiment"),
         "notes": st.column_config.TextColumn("Notes"),
         "run_id": st.column_config.TextColumn("Name"),
-        "base": st.column_config.TextColumn("Base model"),
-        **{name: st.column_config.NumberColumn(title, help=text, format=form, width="small")
-           for name, (title, text, form) in _NUMBERS.items()},
-    }  # fmt: skip
+        **number_columns(),
+    }
     shown = ["run", "state", "done", "standing", "worked", *more]
     if results is not None:
         # What is empty for all of them would only take room.
-        told = [name for name in ("base", *_NUMBERS) if rows[name].replace("", None).notna().any()]
-        shown = ["run", "state", *told, "worked", "standing", *more]
+        told = [name for name in _SCORES if rows[name].replace("", None).notna().any()]
+        shown = ["run", "state", *told, "minutes", "peak_gb", "standing", *more]
+    if picked is not None:
+        rows = rows.assign(experiment=[titles.get(seen.experiment, "") for seen in found])
+        _pickable(place, rows, shown, config, found, picked)
+        return
 
-    def picked() -> None:
+    def clicked() -> None:
         chosen = url_state.now(place).selection.rows
         if chosen and chosen[0] < len(found):
             finetune_live.act(open_run, found[chosen[0]].run_id)
@@ -255,8 +314,37 @@ def run_table(
         column_config=config,
         hide_index=True,
         height="auto" if len(rows) <= MOST_ROWS else 440,
-        on_select=picked,
+        on_select=clicked,
         selection_mode="single-row",
+    )
+
+
+def _pickable(
+    place: str, rows: pd.DataFrame, shown: list[str], config: dict,
+    found: Sequence[RunSummary], picked: Sequence[str],
+) -> None:  # fmt: skip
+    """Draw the table with a box at each row, those in `picked` ticked; the address follows."""
+    names = [seen.run_id for seen in found]
+    # Boxes are known by their places: other rows make another table.
+    ticks = url_state.session_dict(TICKS)
+    place = f"{place}.{content_hash(names)[:12]}.{ticks.get('times', 0)}"
+    default = ticks.setdefault(place, [n for n, name in enumerate(names) if name in picked])
+    hidden = [name for name in picked if name not in names]
+
+    def changed() -> None:
+        chosen = [names[n] for n in url_state.now(place).selection.rows if n < len(names)]
+        url_state.put(PAGE, {"pick": "~".join([*hidden, *chosen])})
+
+    st.dataframe(
+        rows,
+        key=place,
+        column_order=shown,
+        column_config=config,
+        hide_index=True,
+        height="auto" if len(rows) <= MOST_ROWS else 440,
+        on_select=changed,
+        selection_mode="multi-row",
+        selection_default={"selection": {"rows": default}},
     )
 
 

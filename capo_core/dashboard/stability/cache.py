@@ -84,6 +84,27 @@ def groups(saved: SavedReport, representation: str, reduction: str, k: int) -> p
     return _evidence(saved).groups(representation, reduction, k)
 
 
+@st.cache_resource(max_entries=256, show_spinner=False, hash_funcs=_HASH_FUNCS)
+def points_of(
+    saved: SavedReport, annotation_ids: tuple[str, ...], representation: str, k: int
+) -> pd.DataFrame:
+    """Return where these explanations fall on the ladder (`Evidence.points_of`)."""
+    return _evidence(saved).points_of(annotation_ids, representation, k)
+
+
+def with_evidence(workspace: Workspace, entry: Entry) -> SavedReport | None:
+    """Return the most complete report of the dataset that has evidence; None without any."""
+    for saved in saved_reports(workspace, entry):
+        if (saved.folder / _EVIDENCE).exists():
+            return saved
+    return None
+
+
+def evidence_representations(saved: SavedReport) -> tuple[str, ...]:
+    """Return the representations that a report has evidence for."""
+    return _evidence(saved).representations
+
+
 @st.cache_resource(max_entries=4, show_spinner="Reading the evidence …", hash_funcs=_HASH_FUNCS)
 def _evidence(saved: SavedReport) -> Evidence:
     from capo_core.stability.evidence import Evidence

@@ -54,6 +54,7 @@ SETTINGS = frozenset({
     "try", "luck", "likeness", "strength", "attentive", "skill", "left", "doubt", "careless",
     "place", "leak", "rule", "confident", "votes", "mu", "counting", "family", "seen", "grey",
     "rep", "red", "k", "outcome", "phrase", "differ", "manner", "list", "overlap", "doc",
+    "ladder", "experiment", "group",
 })  # fmt: skip
 
 

@@ -28,6 +28,7 @@ from capo_core.runs.status import Status
 from capo_core.workspace import Workspace, safe_name, write_json
 
 FILE = "experiment.json"
+DISMISSED = "dismissed"  # a file in the folder of an experiment that is not to be listed any more
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,11 @@ class Experiment:
     def folder(self) -> Path:
         return self.workspace.experiments / self.experiment_id
 
+    @property
+    def dismissed(self) -> bool:
+        """Whether it is left out of the queue's list; its runs stay."""
+        return (self.folder / DISMISSED).exists()
+
     def runs(self) -> list[Run | None]:
         """Return the runs of `members`; None for one that was deleted."""
         found = [Run(self.workspace.runs / member.run_id) for member in self.members]
@@ -74,6 +80,26 @@ class Experiment:
     def evaluation(self) -> Run | None:
         """The run that scores all others; None where it was deleted."""
         return self.runs()[-1]
+
+
+def dismiss(experiment: Experiment, *, back: bool = False) -> None:
+    """Leave an experiment that has ended out of the queue's list; with `back`, list it again.
+
+    Nothing is deleted: its runs are in the list of all runs, and starting it again lists it.
+
+    Raises:
+        RunError: it is still running.
+    """
+    if back:
+        (experiment.folder / DISMISSED).unlink(missing_ok=True)
+        return
+    if progress_of(experiment).state == "running":
+        raise RunError(
+            "the experiment is running",
+            where=experiment.experiment_id,
+            todo="stop it first",
+        )
+    (experiment.folder / DISMISSED).touch()
 
 
 def start(workspace: Workspace, config: ExperimentConfig) -> Experiment:
@@ -93,6 +119,7 @@ def start(workspace: Workspace, config: ExperimentConfig) -> Experiment:
     name = name_of(workspace, config)
     experiment = Experiment(workspace, config, time.time(), tuple(map(_member, planned)), name)
     known = experiment.folder / FILE
+    dismiss(experiment, back=True)
     if known.exists():
         before = find_experiment(workspace, experiment.experiment_id)
         if None not in before.runs():
