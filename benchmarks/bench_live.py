@@ -21,7 +21,7 @@ import urllib.request
 from pathlib import Path
 
 from measuring import ROOT, report
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 from capo_core.cli.start import SCRIPT
 from capo_core.imitation.training.config import CapoConfig
@@ -91,9 +91,12 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def share(pid: int, seconds: float, wait=time.sleep) -> float:
+def share(pid: int, seconds: float, tab: Page | None = None) -> float:
     before, start = cpu_s(pid), time.monotonic()
-    wait(seconds)
+    if tab is None:
+        time.sleep(seconds)
+    else:
+        tab.wait_for_timeout(1000 * seconds)  # so that the browser's messages are handled
     return round((cpu_s(pid) - before) / (time.monotonic() - start), 4)
 
 
@@ -114,7 +117,7 @@ def measured(browser, address: str, pid: int, seconds: float) -> dict:
         for tab in tabs:
             tab.evaluate(HIDE)
         tabs[0].wait_for_timeout(3_000)
-        here["tabs_2_hidden"] = share(pid, seconds, lambda s: tabs[0].wait_for_timeout(1000 * s))
+        here["tabs_2_hidden"] = share(pid, seconds, tabs[0])
         for tab in tabs:
             tab.close()
         found[name] = here
