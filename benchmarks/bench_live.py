@@ -111,9 +111,7 @@ def measured(browser, address: str, pid: int, seconds: float) -> dict:
             tab.wait_for_selector("h1", timeout=180_000)
             tab.wait_for_timeout(10_000)
             tabs.append(tab)
-            here[f"tabs_{number}"] = share(
-                pid, seconds, lambda s: tabs[0].wait_for_timeout(1000 * s)
-            )
+            here[f"tabs_{number}"] = share(pid, seconds, tab)
         for tab in tabs:
             tab.evaluate(HIDE)
         tabs[0].wait_for_timeout(3_000)

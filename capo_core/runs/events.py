@@ -28,7 +28,8 @@ FIGURES = (
 )
 # Smaller margins are rounding errors of zero.
 _TIED = 1e-5
-PROBE = ("step", "target_share", "low", "high", "chance", "n")
+PROBE = ("step", "target_share", "low", "high", "chance", "n", "probability", "probability_low",
+         "probability_high", "human", "human_n", "others", "others_n")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class RunEvents:
         steps: step, epoch, seconds and those of FIGURES that were written.
         validations: step, best (true where the adapter was saved) and figures.
         probes: PROBE: the share of sample explanations attributed to the target by an
-            attribution model, with interval, number of texts and chance.
+            attribution model, with interval, number of texts and chance; the mean probability of
+            the target, and of people's texts about the same items, where they were recorded.
         samples: explanations generated during training: step, item_id, target_annotator_id,
             text.
         engine: how responses are scored and why; empty where not recorded.

@@ -153,3 +153,18 @@ def test_one_point_is_no_way_from_here_to_there(ends, points, said):
     from capo_core.dashboard.finetune.run import _from_to
 
     assert _from_to(ends, points) == said
+
+
+def test_a_probe_with_probabilities_tells_steps_apart_beside_peoples_texts():
+    from capo_core.dashboard.finetune.run import probe_title
+
+    probes = pd.DataFrame(
+        {"step": [0, 20], "target_share": [1.0, 1.0], "n": [12, 12], "chance": [0.25, 0.25],
+         "probability": [0.42, 0.61], "probability_low": [0.3, 0.5],
+         "probability_high": [0.5, 0.7], "human": [0.55, 0.55], "others": [0.1, 0.1]}
+    )  # fmt: skip
+    title = probe_title(probes, "A").replace("\u00a0", " ")
+    assert title == "Probability of A: 42 % to 61 % at step 20 (n = 12; A's own texts 55 %)"
+    figure = charts.probe(probes)
+    assert list(figure.data[0].y) == [0.42, 0.61]
+    assert sorted(shape.y0 for shape in figure.layout.shapes) == [0.1, 0.25, 0.55]

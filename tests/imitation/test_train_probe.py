@@ -104,6 +104,24 @@ def test_probes_of_capo_stand_once_after_going_on(base, dataset, tmp_path):
     assert {"target_share", "n", "low", "high", "chance", "unread"} <= set(told[0][0])
 
 
+def test_a_probability_is_that_of_the_texts_and_beside_it_peoples_own(dataset):
+    """Answers that are the target's own texts have the probability of the target's own texts."""
+    rows = dataset.annotations
+    own = rows[(rows["annotator_id"] == "A") & rows["item_id"].isin(["i14", "i15", "i16"])]
+    own = own.drop_duplicates("item_id")
+    answers = [
+        SampledAnswer(row.item_id, "A", write_response(row.label, row.explanation))
+        for row in own.itertuples()
+    ]
+    probe = Probe(dataset)
+    told = probe(answers)
+    assert told["probability"] == pytest.approx(told["human"], abs=1e-6)
+    assert told["human_n"] == len(own) and told["others_n"] >= len(own)
+    assert told["probability_low"] <= told["probability"] <= told["probability_high"]
+    unread = probe([SampledAnswer(each.item_id, "A", "") for each in answers])
+    assert unread["probability"] == 0.0 and unread["human"] == pytest.approx(told["human"], 0.2)
+
+
 def test_looking_draws_no_random_number(base, dataset):
     loaded = load_base_model(base)
     first, second = sampled_items(dataset, ["A"], 2)

@@ -75,35 +75,50 @@ def overlay(runs: Mapping[str, RunEvents], name: str, *, validation: bool) -> go
 
 
 def probe(probes: pd.DataFrame) -> go.Figure:
-    """Share of probe texts attributed to the target over steps, with interval."""
+    """Mean probability of the target over steps, with interval, beside people's own texts.
+
+    Probes of former runs have only the share of texts attributed to the target.
+    """
+    finer = has_figure(probes, "probability")
+    name = "probability" if finer else "target_share"
+    lower, upper = ("probability_low", "probability_high") if finer else ("low", "high")
     figure = blank(HEIGHT + 40)
     figure.update_xaxes(title="step", rangemode="tozero")
-    figure.update_yaxes(**percent_axis("attributed to the target"))
-    low = probes.get("low", probes["target_share"])
-    high = probes.get("high", probes["target_share"])
+    figure.update_yaxes(
+        **percent_axis("probability of the target" if finer else "attributed to the target")
+    )
+    low, high = probes.get(lower, probes[name]), probes.get(upper, probes[name])
     figure.add_scatter(
         x=probes["step"],
-        y=probes["target_share"],
-        error_y=whiskers(probes["target_share"], low, high, TRAIN),
+        y=probes[name],
+        error_y=whiskers(probes[name], low, high, TRAIN),
         mode="lines+markers",
         line={"color": TRAIN, "width": 2},
         marker={"size": 9},
         cliponaxis=False,
         customdata=pd.DataFrame(
-            {"share": share_texts(probes["target_share"], low, high), "n": probes.get("n")},
+            {"share": share_texts(probes[name], low, high), "n": probes.get("n")},
             index=probes.index,
         ).to_numpy(),
         hovertemplate="step %{x}: %{customdata[0]}, n = %{customdata[1]}<extra></extra>",
     )
-    if has_figure(probes, "chance"):
-        chance = float(probes["chance"].iloc[-1])
-        figure.add_hline(
-            chance,
-            line={"color": NEUTRAL, "width": 1.4, "dash": "dash"},
-            annotation_text=f"chance {percent(chance)}",
-            annotation_position="bottom right",
-            annotation_font={"color": NEUTRAL, "size": 12},
-        )
+    # For a share, people's own texts were not scored.
+    for column, title, side in (
+        ("human", "the target's own texts", "top right"),
+        ("others", "other annotators' texts", "bottom left"),
+        ("chance", "chance", "bottom right"),
+    ):
+        if has_figure(probes, column) and (column == "chance" or finer):
+            level = float(probes[column].dropna().iloc[-1])
+            human = column == "human"
+            figure.add_hline(
+                level,
+                line={"color": CHOSEN if human else NEUTRAL, "width": 1.4,
+                      "dash": "solid" if human else "dash"},
+                annotation_text=f"{title} {percent(level)}",
+                annotation_position=side,
+                annotation_font={"color": CHOSEN if human else NEUTRAL, "size": 12},
+            )  # fmt: skip
     return figure
 
 

@@ -131,6 +131,8 @@ def probe_title(probes: pd.DataFrame, target: str) -> str:
         probes: events of kind "probe": step, target_share and, except in former runs, n.
     """
     last = probes.iloc[-1]
+    if has_figure(probes, "probability"):
+        return _probability_title(probes, target)
     share = percent(last["target_share"])
     if "n" in probes and last["n"] == last["n"]:
         n = int(last["n"])
@@ -143,20 +145,41 @@ def probe_title(probes: pd.DataFrame, target: str) -> str:
     return f"Attributed to {target} at step {int(last['step'])}: {share}"
 
 
+def _probability_title(probes: pd.DataFrame, target: str) -> str:
+    known = probes[probes["probability"].notna()]
+    first, last = known.iloc[0], known.iloc[-1]
+    n = f"n = {int(last['n'])}"
+    ends = _from_to([percent(first["probability"]), percent(last["probability"])], len(known))
+    human = ""
+    if has_figure(known, "human"):
+        level = float(known["human"].dropna().iloc[-1])
+        human = f"; {target}'s own texts {percent(level)}"
+    return f"Probability of {target}: {ends} at step {int(last['step'])} ({n}{human})"
+
+
 def _probe(seen: RunSummary, events: RunEvents) -> None:
     probes = events.probes
     if not has_figure(probes, "target_share"):
         return
     target = seen.targets[0] if seen.targets else "the target"
     section_heading(probe_title(probes, target), TRAINING_HELP["probe"])
-    if probes["target_share"].nunique() == 1:
+    finer = has_figure(probes, "probability")
+    if not finer and probes["target_share"].nunique() == 1:
         return  # a flat line shows nothing more
     show_figure(
         charts.probe(probes),
         key="finetune.curve.probe",
         file_name=f"{seen.run_id}-probe",
-        alt="Share of probe texts attributed to the target over training steps",
+        alt="Probability of the target over training steps, by an attribution model"
+        if finer
+        else "Share of probe texts attributed to the target over training steps",
     )
+    if finer:
+        last = probes.iloc[-1]
+        show_note(
+            f"{percent(last['target_share'])} of the {int(last['n'])} texts are attributed to "
+            f"{target} at the last step: that share is coarse, the probability tells steps apart."
+        )
 
 
 def _calibration(seen: RunSummary) -> None:

@@ -130,9 +130,10 @@ TRAINING_HELP = {
     "tokens_per_s": "Training throughput.",
     "learning_rate": "Step size of the optimizer, as scheduled.",
     "grad_norm": "Gradient norm before clipping. Spikes indicate unstable training.",
-    "probe": "Share of texts generated during training that an attribution model, trained on human "
-    "explanations only, attributes to the target annotator. Chance is one over the number of "
-    "annotators.",
+    "probe": "Mean probability of the target annotator for texts generated during training, by an "
+    "attribution model trained and calibrated on human explanations only. The lines are the same "
+    "for the target's own texts and for other annotators' texts about the same items: above the "
+    "target's own, texts are more typical than the human.",
     "calibration": "Answers to validation items at strengths between the SFT adapter (0) and the "
     "CAPO adapter (1). The chosen one is nearest to the target's own texts, among those whose "
     "label accuracy is not more than 2 points below SFT's. Attribution is the mean of two "

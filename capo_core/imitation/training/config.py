@@ -230,8 +230,9 @@ class TrainConfig:
     probe_items: int = setting(
         0,
         "Probe items",
-        "Validation items whose generated responses are scored with each sample: how many an "
-        "attribution model assigns to the annotator; 0 scores none.",
+        "Validation items whose generated responses are scored with each sample: the mean "
+        "probability of the annotator by an attribution model, and how many it assigns to the "
+        "annotator; 0 scores none.",
         ge=0,
         usual=(0, 10_000),
     )
