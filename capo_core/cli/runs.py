@@ -269,6 +269,48 @@ def log(
         console.print(line, markup=False, soft_wrap=True, highlight=False)
 
 
+@runs_app.command("answer")
+@plain_errors
+def answer(
+    name: Name,
+    item: Annotated[str, typer.Option(help="The item that was answered.")],
+    annotator: Annotated[
+        str | None, typer.Option(help="The imitated annotator, where there are several.")
+    ] = None,
+    sample: Annotated[int, typer.Option(help="Number of the answer to the item, from 0.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Show one answer of a generation: prompt, raw output and tokens."""
+    from capo_core.data.catalog import Catalog
+    from capo_core.runs import run as runs_run
+    from capo_core.runs.answer_details import answer_details
+
+    workspace = Workspace.default()
+    run = runs_run.find_run(workspace, name)
+    config = run.files.config
+    targets = [str(each) for each in config.get("targets", [])]
+    if annotator is None and len(targets) != 1:
+        raise ConfigError(
+            "the run imitates several annotators", where="--annotator",
+            expected=f"one of {listed(targets)}",
+        )  # fmt: skip
+    dataset = Catalog(workspace).load(str((config.get("dataset") or {}).get("name", "")))
+    found = answer_details(workspace, run, dataset, annotator or targets[0], item, str(sample))
+    if as_json:
+        print_json(found.to_dict())
+        return
+    for title, text in (
+        (f"Prompt ({found.prompt_count:,} tokens)", found.prompt),
+        (f"Raw output ({found.output_count:,} tokens, {found.finish})", found.raw),
+        ("Tokens of the output", " | ".join(map(repr, found.output_tokens))),
+        ("Tokens of the prompt", " | ".join(map(repr, found.prompt_tokens))),
+    ):
+        if text:
+            console.print(f"{title}\n{text}\n", markup=False, soft_wrap=True, highlight=False)
+    if found.note:
+        console.print(found.note, markup=False, soft_wrap=True)
+
+
 @runs_app.command("stop")
 @plain_errors
 def stop(

@@ -107,3 +107,24 @@ def retention(folder: Path) -> Retention:
     from capo_core.evaluation import retention as results
 
     return results.load(folder)
+
+
+def runs_of(
+    workspace: Workspace, dataset: Dataset, names: tuple[str, ...]
+) -> dict[tuple[str, str, str], str]:
+    """Return (source, replicate, target) → the run that answered."""
+    folders = tuple(workspace.runs / name for name in names)
+    return _runs_of(dataset, folders)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs={**HASH_FUNCS, **_RUN_FOLDER})
+def _runs_of(dataset: Dataset, folders: tuple[Path, ...]) -> dict[tuple[str, str, str], str]:
+    from capo_core.evaluation.streams import run_outputs
+    from capo_core.run_folder import RunFolder
+
+    found, _ = run_outputs(dataset, [RunFolder(path) for path in folders])
+    return {
+        (one.source, one.replicate, str(target)): one.run_id
+        for one in found
+        for target in one.frame["target_annotator_id"].unique()
+    }

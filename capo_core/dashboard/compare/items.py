@@ -21,7 +21,7 @@ from capo_core.dashboard.compare import answers as compare_answers
 from capo_core.dashboard.compare import cache as compare_cache
 from capo_core.dashboard.compare.answers import ORDERS, OUTCOMES, Answers, Case, CaseFilter
 from capo_core.dashboard.compare.selection import PAGE, CompareSelection
-from capo_core.dashboard.ui import url_state
+from capo_core.dashboard.ui import answer_details, url_state
 from capo_core.dashboard.ui.components import show_note, warn_of_other_item
 from capo_core.dashboard.ui.item_html import LONGEST, MOST_COLUMNS, item_html
 from capo_core.dashboard.ui.text import escape
@@ -29,8 +29,10 @@ from capo_core.dashboard.ui.theme import Look, looks, method_looks, method_name
 from capo_core.evaluation.measures.attribution import NOBODY
 from capo_core.evaluation.streams import HUMAN
 from capo_core.formatting import count
+from capo_core.runs.run import Run
 from capo_core.templates import render
 from capo_core.text.tokens import input_spans, spans
+from capo_core.workspace import Workspace
 
 STYLE = """<style>
 .capo-differs { text-decoration: underline dotted 2px; text-underline-offset: 0.22em;
@@ -157,6 +159,11 @@ def show(chosen: CompareSelection, answers: Answers) -> None:
     case = _walk(found)
     st.html(STYLE)
     _case(chosen, answers, case, wanted, grey=grey, apart=apart)
+    if url_state.toggle(
+        "Show prompts, raw outputs and tokens", page=PAGE, key="raw",
+        help="The prompts are built again, as the models read them.",
+    ):  # fmt: skip
+        _in_full(chosen, answers, case, wanted)
 
 
 def _controls(chosen: CompareSelection, answers: Answers) -> CaseFilter:
@@ -322,6 +329,33 @@ def _methods(answers: Answers, case: Case, wanted: CaseFilter) -> list[Shown]:
                 Shown(method_name(source), look[source], row.label, row.explanation, told, raw)
             )
     return shown
+
+
+def _in_full(chosen: CompareSelection, answers: Answers, case: Case, wanted: CaseFilter) -> None:
+    """Show one method's answer to the case with its prompt and tokens."""
+    workspace = Workspace.default()
+    item_id, target = case
+    frame = compare_answers.of_repetition(answers, wanted.repetition)
+    frame = frame[(frame["item_id"] == item_id) & (frame["target"] == target)]
+    runs = compare_cache.runs_of(workspace, chosen.dataset, chosen.comparison.runs)
+    # A method may have answered more than once: all that is shown above can be opened.
+    known = {f"{row.source} {row.replicate}": row for row in frame.itertuples()}
+    if not known:
+        return
+    place = f"{PAGE}.full"
+    name = st.segmented_control(
+        "Answer by", list(known), key=place, default=next(iter(known)), required=True,
+        format_func=lambda key: method_name(known[key].source), wrap=True,
+    )  # fmt: skip
+    row = known.get(name) or next(iter(known.values()))
+    replicate, _, sample = row.replicate.rpartition("/")
+    run_id = runs.get((row.source, replicate, target))
+    if run_id is None:
+        show_note("The run of this answer is not here any more.")
+        return
+    answer_details.show(
+        workspace, Run(workspace.runs / run_id), chosen.dataset, target, item_id, sample
+    )
 
 
 def _sounds(given: str, target: str) -> str:

@@ -24,17 +24,17 @@ _ACTED = "finetune.acted"
 
 
 def while_living(
-    workspace: Workspace, found: Sequence[RunSummary], draw: Callable[[], None]
+    workspace: Workspace, found: Sequence[RunSummary], draw: Callable[[], None], *, key: str
 ) -> None:
     """Call `draw()` repeatedly while a run is queued or running.
 
-    To be called once, at the top level of a page.
+    To be called at the top level of a page, with a key for each place.
     """
     st.session_state.pop(_ACTED, None)
     if not any(seen.status.live for seen in found):
         draw()
         return
-    redrawn("finetune", _look, workspace, _marks(workspace), draw)
+    redrawn(f"finetune.{key}", _look, workspace, _marks(workspace), draw)
 
 
 def act(do: Callable[..., Any], *args: Any) -> None:

@@ -59,7 +59,9 @@ def show(
         return
     listed = [each for each in experiments if not each.dismissed]
     shown = _of_dataset(context, listed)
-    finetune_live.while_living(context.workspace, found, lambda: _draw(context, shown[:MOST]))
+    finetune_live.while_living(
+        context.workspace, found, lambda: _draw(context, shown[:MOST]), key="queue"
+    )
     if len(shown) > MOST:
         show_note(f"{count(len(shown) - MOST, 'older experiment')} not shown; see “All runs”.")
     gone = [each for each in experiments if each.dismissed]

@@ -249,11 +249,21 @@ def show(context: PageContext, found: Sequence[RunSummary]) -> None:
     exports.begin(run_provenance(context.workspace, [seen.run.files]))
     with st.container(horizontal=True, vertical_alignment="center"):
         run_actions.show(context, seen)
+    # The state is cheap, and drawn more often than curves and texts.
+    live.while_living(
+        context.workspace,
+        [seen],
+        lambda: _draw_state(summarise_run(run.Run(seen.run.folder))),
+        key="state",
+    )
     live.while_living(
         context.workspace,
         [seen],
         lambda: _draw(context, summarise_run(run.Run(seen.run.folder))),
+        key="run",
     )
+    if seen.kind == "generate":
+        run_outputs.in_full(context, seen)
     run_outputs.below(seen)
 
 
@@ -271,8 +281,8 @@ def _choose(found: list[RunSummary]) -> RunSummary:
     return by_id[chosen]
 
 
-def _draw(context: PageContext, seen: RunSummary) -> None:
-    """Draw everything that changes while the run is running."""
+def _draw_state(seen: RunSummary) -> None:
+    """Draw where the run stands."""
     if not run.is_run(seen.run.folder):
         show_note("This run no longer exists.")
         return
@@ -281,6 +291,12 @@ def _draw(context: PageContext, seen: RunSummary) -> None:
     if status.live:
         st.progress(status.share, text=markdown(_progress(seen)))
     _how_it_is(seen)
+
+
+def _draw(context: PageContext, seen: RunSummary) -> None:
+    """Draw what else changes while the run is running."""
+    if not run.is_run(seen.run.folder):
+        return
     events = events_of(seen.run)
     if events.unread:
         st.warning(f"{count(events.unread, 'unreadable line')} of the event log skipped.")

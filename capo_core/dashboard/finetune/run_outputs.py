@@ -11,8 +11,9 @@ import streamlit as st
 from capo_core.dashboard.app import cache
 from capo_core.dashboard.app.page import PageContext, link_to
 from capo_core.dashboard.compare import cache as compare_cache
+from capo_core.dashboard.finetune import PAGE
 from capo_core.dashboard.finetune.run_actions import last_outputs
-from capo_core.dashboard.ui import url_state
+from capo_core.dashboard.ui import answer_details, url_state
 from capo_core.dashboard.ui.components import (
     Field,
     section_heading,
@@ -37,6 +38,7 @@ from capo_core.runs.summary import RunSummary, exact_duration, flattened
 
 MOST_SAMPLES = 6  # of one item: the first and the last ones
 LATEST = 6
+MOST_LISTED = 500
 LOG_END = 20_000
 
 
@@ -120,6 +122,31 @@ def answers(context: PageContext, seen: RunSummary) -> None:
             "" if readable else f"unreadable: {each.get('problem', '')}",
         )
         _item_and_answers(dataset, item_id, [wrote, *_own(dataset, item_id, target)])
+
+
+def in_full(context: PageContext, seen: RunSummary) -> None:
+    """Show the choice of one answer of a generation, and it with its prompt and tokens."""
+    latest, total = last_outputs(seen.run, MOST_LISTED)
+    dataset = _dataset(context, seen)
+    if not total or dataset is None:
+        return
+    section_heading("One answer in full", "The prompt as the model read it, built again from the "
+                    "run's settings; what the model wrote; and the tokens of both.")  # fmt: skip
+    known = {
+        f"{each['item_id']} · {each['target_annotator_id']} · {each['sample']}": each
+        for each in latest
+    }
+    name = st.selectbox(
+        f"Answer (item · annotator · sample), the last {len(known):,}" if total > len(known)
+        else "Answer (item · annotator · sample)",
+        list(known), index=None, key=f"{PAGE}.full.{seen.run_id}", placeholder="choose one",
+    )  # fmt: skip
+    if name in known:
+        each = known[name]
+        answer_details.show(
+            context.workspace, seen.run, dataset, str(each["target_annotator_id"]),
+            str(each["item_id"]), str(each["sample"]),
+        )  # fmt: skip
 
 
 def profiles(seen: RunSummary) -> None:

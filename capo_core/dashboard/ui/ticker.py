@@ -15,7 +15,7 @@ from typing import Any
 import streamlit as st
 
 # Of a core, for the thread that draws; what sends it to the browser comes on top.
-MOST_SHARE = 0.025
+MOST_SHARE = 0.015
 LEAST_S, MOST_S = 2.0, 30.0
 _SCRIPT = """
 export default function ({ data, setTriggerValue, parentElement }) {

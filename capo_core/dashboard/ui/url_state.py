@@ -55,6 +55,7 @@ SETTINGS = frozenset({
     "place", "leak", "rule", "confident", "votes", "mu", "counting", "family", "seen", "grey",
     "rep", "red", "k", "outcome", "phrase", "differ", "manner", "list", "overlap", "doc",
     "ladder", "experiment", "group",
+    "raw",
 })  # fmt: skip
 
 
