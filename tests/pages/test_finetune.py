@@ -12,7 +12,7 @@ import pytest
 from helpers.pages import make, open_page, shown
 from helpers.run_folders import a_training, capo_settings, put_run, sft_settings, write_events
 
-from capo_core.dashboard.finetune import draft
+from capo_core.dashboard.finetune import draft, preflight
 from capo_core.data.catalog import Catalog
 from capo_core.runs import queue, submit
 from capo_core.runs import run as runs_run
@@ -27,8 +27,9 @@ from capo_core.workspace import Workspace, make_folder, write_json
 
 @pytest.fixture(autouse=True)
 def nothing_begins(monkeypatch):
-    """Runs come into the queue, and stay there."""
+    """Runs come into the queue, and stay there; no check begins by itself."""
     monkeypatch.setattr(queue, "advance", lambda workspace: [])
+    monkeypatch.setattr(preflight, "SETTLED_S", float("inf"))
 
 
 def fine(app) -> str:
@@ -145,8 +146,6 @@ def passed(workspace: Workspace, **found) -> None:
 
 
 def test_a_check_begins_by_itself_only_after_something_was_done(workspace, monkeypatch):
-    from capo_core.dashboard.finetune import preflight
-
     begun = []
     monkeypatch.setattr(submit, "begin", lambda *asked: begun.append(asked[1:]))
     monkeypatch.setattr(preflight, "SETTLED_S", 0.0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import streamlit as st
 
@@ -64,19 +65,18 @@ def show(
     ]
     for job in ended:
         show_outcome(job)
-    if live is not None:
-        redrawn("preflight.watch", _watch, found, live)
-        return found
     state = _state(found)
     # One that was begun and left no result is not begun again by itself.
     fresh = [check for check in missing if check.planned.run_id not in state["tried"]]
-    if fresh and not ended and config.executor == "local":
+    if live is None and fresh and not ended and config.executor == "local":
         if state["going"]:
-            _begin(workspace, found.checks, fresh)
-            st.rerun()
+            live = _begin(workspace, found.checks, fresh)
         elif url_state.session_dict(_STATE).get("active"):
-            redrawn("preflight.wait", _wait, workspace, found, fresh, least_s=1.0)
+            redrawn("preflight", _follow, workspace, found, {"fresh": fresh}, least_s=1.0)
             return found
+    if live is not None:
+        redrawn("preflight", _follow, workspace, found, {"job": live})
+        return found
     st.button(
         "Run pre-flight check" if missing else "Repeat pre-flight check",
         key="finetune.look",
@@ -119,13 +119,14 @@ def _end_others(workspace: Workspace, checks: Sequence[Check]) -> None:
     state["begun"] = None
 
 
-def _begin(workspace: Workspace, checks: Sequence[Check], missing: Sequence[Check]) -> None:
+def _begin(workspace: Workspace, checks: Sequence[Check], missing: Sequence[Check]) -> Run | None:
+    """Begin the first of the missing checks, and return its run."""
     announce(workspace, checks)
     # One after the other: side by side they would measure each other.
     state = url_state.session_dict(_STATE)
     state["begun"] = missing[0].asked
     state["tried"] = [*state.get("tried", ()), missing[0].planned.run_id]
-    submit.begin(workspace, "preflight", missing[0].asked)
+    return submit.begin(workspace, "preflight", missing[0].asked)
 
 
 def _start(workspace: Workspace, found: ExperimentPreflight, wanted: Sequence[Check]) -> None:
@@ -138,21 +139,28 @@ def _start(workspace: Workspace, found: ExperimentPreflight, wanted: Sequence[Ch
     state["going"] = True
 
 
-def _wait(workspace: Workspace, found: ExperimentPreflight, missing: Sequence[Check]) -> None:
-    """Begin once the settings have rested, so that a form being filled in measures nothing."""
+def _follow(workspace: Workspace, found: ExperimentPreflight, work: dict[str, Any]) -> None:
+    """Begin once the settings have rested, so that a form being filled in measures nothing; then
+    follow the check to its end.
+
+    Args:
+        work: "job", the check that runs, or "fresh", those to begin with; changed in place, since
+            a page drawn anew would lose an error that it shows.
+    """
     state = _state(found)
-    show_note("The pre-flight check begins in a moment …")
-    if time.monotonic() - state["since"] >= SETTLED_S:
-        _begin(workspace, found.checks, missing)
+    if work.get("job") is None:
+        if time.monotonic() - state["since"] < SETTLED_S:
+            show_note("The pre-flight check begins in a moment …")
+            return
+        work["job"] = _begin(workspace, found.checks, work["fresh"])
         state["going"] = True
-        st.rerun()
-
-
-def _watch(found: ExperimentPreflight, job: Run) -> None:
+        if work["job"] is None:
+            return
+    job = work["job"]
     status = job.status()
     if not status.live:
         if status.state == "succeeded":
-            _state(found)["going"] = True
+            state["going"] = True
         st.rerun()
     asked = job.config["settings"]
     place = next((n for n, check in enumerate(found.checks) if check.asked == asked), 0)

@@ -14,7 +14,7 @@ from capo_core.dashboard.finetune import PAGE
 from capo_core.dashboard.finetune import live as finetune_live
 from capo_core.dashboard.finetune.live import head_html
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.components import section_heading, show_note
+from capo_core.dashboard.ui.components import MISSING, section_heading, show_note
 from capo_core.dashboard.ui.text import escape, markdown
 from capo_core.data.catalog import Catalog
 from capo_core.formatting import count
@@ -229,13 +229,14 @@ def _buttons(
 
 
 TICKS = "finetune.ticks"  # of tables: their first ticks, and how often all were taken away
+_PERCENT = "%.0f %%"  # of shares as `in_percent` returns them
 # Results of runs: title, help, format.
 _NUMBERS = {
-    "label_accuracy": ("Label acc.", "Share of answers with the target's own label.", "percent"),
+    "label_accuracy": ("Label acc.", "Share of answers with the target's own label.", _PERCENT),
     "attribution": ("Attributed", "Share of single texts attributed to the target, in the first "
-                    "view of the newest evaluation.", "percent"),
+                    "view of the newest evaluation.", _PERCENT),
     "human": ("Target's own", "The same of the target's own texts: the level to come near to.",
-              "percent"),
+              _PERCENT),
     "n": ("n", "Answers scored.", "localized"),
     "validation_loss": ("Val. loss", "Nats per token (SFT), or the loss of pairs (CAPO).", "%.3f"),
     "minutes": ("Minutes", "Computing time, over all attempts.", "%.1f"),
@@ -253,6 +254,12 @@ def number_columns() -> dict:
             for name, (title, text, form) in _NUMBERS.items()
         },
     }
+
+
+def in_percent(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows of results with their shares as percentages."""
+    names = [name for name, (_, _, form) in _NUMBERS.items() if form == _PERCENT]
+    return rows.assign(**{name: 100 * rows[name].astype(float) for name in names})
 
 
 def run_table(
@@ -279,7 +286,8 @@ def run_table(
     rows = pd.DataFrame([table_row(seen) for seen in found])
     if results is not None:
         came = pd.DataFrame([asdict(results[seen.run_id]) for seen in found])
-        rows = pd.concat([rows, came.astype(dict.fromkeys(_NUMBERS, float))], axis=1)
+        came = in_percent(came.astype(dict.fromkeys(_NUMBERS, float)))
+        rows = pd.concat([rows, came], axis=1)
     place = f"{PAGE}.table.{key}"
     config = {
         "run": st.column_config.TextColumn("Run", width="medium", pinned=picked is not None),
@@ -318,6 +326,7 @@ def run_table(
         height="auto" if len(rows) <= MOST_ROWS else 440,
         on_select=clicked,
         selection_mode="single-row",
+        placeholder=MISSING,
     )
 
 
@@ -347,6 +356,7 @@ def _pickable(
         on_select=changed,
         selection_mode="multi-row",
         selection_default={"selection": {"rows": default}},
+        placeholder=MISSING,
     )
 
 

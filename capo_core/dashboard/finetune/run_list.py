@@ -9,10 +9,17 @@ import streamlit as st
 
 from capo_core.dashboard.app.page import PageContext
 from capo_core.dashboard.finetune import PAGE, charts, run_actions
-from capo_core.dashboard.finetune.queue import TICKS, number_columns, open_run, run_table
+from capo_core.dashboard.finetune.queue import (
+    TICKS,
+    in_percent,
+    number_columns,
+    open_run,
+    run_table,
+)
 from capo_core.dashboard.finetune.run_actions import events_of
 from capo_core.dashboard.ui import exports, url_state
 from capo_core.dashboard.ui.components import (
+    MISSING,
     Field,
     control_row,
     section_heading,
@@ -135,6 +142,11 @@ def _grouped(
         method=[METHOD_TITLES.get(name, name) for name in frame["method"]],
     ).astype(dict.fromkeys(("label_accuracy", "attribution", "human", "n", "validation_loss",
                             "minutes", "peak_gb"), float))  # fmt: skip
+    runs = [
+        f"{row.runs}" if row.runs == row.succeeded else f"{row.succeeded} of {row.runs}"
+        for row in frame.itertuples()
+    ]
+    frame = in_percent(frame.assign(runs=runs).drop(columns="succeeded"))
     show_note(
         f"{count(len(frame), 'method')} in {count(len(set(names)), 'experiment')}: shares are "
         "means over all answers of seeds and annotators, minutes a sum. A click shows the runs."
@@ -152,13 +164,13 @@ def _grouped(
         column_config={
             "experiment": st.column_config.TextColumn("Experiment", pinned=True),
             "method": st.column_config.TextColumn("Method"),
-            "runs": st.column_config.NumberColumn("Runs", width="small"),
-            "succeeded": st.column_config.NumberColumn("Succeeded", width="small"),
+            "runs": st.column_config.TextColumn("Runs", help="That succeeded.", width="small"),
             **number_columns(),
         },
         hide_index=True,
         on_select=clicked,
         selection_mode="single-row",
+        placeholder=MISSING,
     )
 
 

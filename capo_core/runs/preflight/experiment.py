@@ -237,10 +237,10 @@ class ExperimentPreflight:
             ),
             ("Disk, one run", *texts(of("disk_bytes", size)), first("disk_free")),
             ("Runs", *(f"{row['runs']:,}" for row in rows), f"{len(self.planned):,} in total"),
-            ("Check", *(row["state"] for row in rows), ""),
+            ("Check", *("…" if row["state"] == OPEN else row["state"] for row in rows), ""),
         ]
         titles = [row["check"] for row in rows]
-        kept = [line for line in lines if line[0] in _ALWAYS or any(line[1:-1])]
+        kept = [line for line in lines if line[0] in _ALWAYS or set(line[1:-1]) - {"", "…"}]
         return ["", *titles, ""], kept
 
     def to_dict(self) -> dict[str, Any]:
