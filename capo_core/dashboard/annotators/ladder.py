@@ -72,13 +72,14 @@ def show(page: str, context: PageContext, dataset: Dataset, item_id: str) -> Non
 
 
 _CELL = (
-    "To whom it is attributed, with the margin (the author's score minus the best other one; below "
-    "0 is wrong), and the place of that margin among all, 1 being the clearest."
+    "To whom it is attributed, with the margin: the author's score minus the best other one; below "
+    "0 is wrong. The place of that margin among all is in the CSV."
 )
 
 
 def attribution_table(found: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    """Return a row an explanation, with a column for each reduction.
+    """Return a row an explanation, with a column for each reduction, and one for the place of its
+    margin.
 
     Args:
         found: see `Evidence.points_of`. rows: annotations by annotation_id.
@@ -91,9 +92,7 @@ def attribution_table(found: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
         }
         for each in own.itertuples():
             mark = "✓" if each.correct else "✗"
-            row[each.reduction] = (
-                f"{mark} {short(each.predicted, 20)} ({number(each.margin)}; "
-                f"{each.rank:,} of {each.groups:,})"
-            )
+            row[each.reduction] = f"{mark} {short(each.predicted, 20)} ({number(each.margin)})"
+            row[f"{each.reduction}_rank"] = each.rank
         shown.append(row)
     return pd.DataFrame(shown)

@@ -124,7 +124,7 @@ def _runs_of(dataset: Dataset, folders: tuple[Path, ...]) -> dict[tuple[str, str
 
     found, _ = run_outputs(dataset, [RunFolder(path) for path in folders])
     return {
-        (one.source, one.replicate, str(target)): one.run_id
+        (one.source, one.replicate, str(target)): one.where
         for one in found
         for target in one.frame["target_annotator_id"].unique()
     }
