@@ -77,29 +77,32 @@ def print_runs(found: list, results: Mapping[str, Any] | None = None) -> None:
     """Print runs with their status as a table.
 
     Args:
-        results: of the runs by their names; those that no run has get no column.
+        results: of the runs by their names, instead of progress and message; those that no run
+            has get no column.
     """
     table = Table(box=None)
     table.add_column("run", no_wrap=True)
-    for heading in ("status", "progress", "compute time", "submitted"):
-        table.add_column(heading)
+    state = ("compute time", "submitted") if results else ("progress", "compute time", "submitted")
+    for heading in ("status", *state):
+        table.add_column(heading, no_wrap=results is not None)
     own = {run.run_id: vars(results[run.run_id]) for run, _ in found} if results else {}
     names = [name for name in _RESULTS if name != "minutes"
              and any(each[name] is not None for each in own.values())]  # fmt: skip
     for name in names:
         table.add_column(_RESULTS[name][0], justify="right")
-    table.add_column("message")
+    if results is None:
+        table.add_column("message")
     for run, status in found:
         about = as_dict(run, status)
         submitted = about.get("queued")
         table.add_row(
             run.run_id,
             status.state,
-            f"{status.share:.0%}",
+            *(() if results else (f"{status.share:.0%}",)),
             elapsed(about["seconds"]),
             datetime.fromtimestamp(submitted).strftime("%m-%d %H:%M") if submitted else "",
             *(_cells(own[run.run_id], names) if own else ()),
-            about["message"],
+            *((about["message"],) if results is None else ()),
         )
     console.print(table, markup=False)
 
@@ -152,11 +155,13 @@ def list_(
     ] = False,
     sort: Annotated[
         str | None,
-        typer.Option(help=f"Sort by a result, the highest first: {listed(SORTED, 'or')}."),
+        typer.Option(
+            help=f"Show results, and sort by one, the highest first: {listed(SORTED, 'or')}."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List all runs with their results, the last submitted first."""
+    """List all runs, the last submitted first."""
     from capo_core.runs import queue, results
     from capo_core.runs import run as runs_run
     from capo_core.runs.summary import summarise_run
@@ -189,7 +194,7 @@ def list_(
         print_json([{**as_dict(seen.run, seen.status), "results": asdict(came[seen.run_id])}
                     for seen in found])  # fmt: skip
         return
-    print_runs([(seen.run, seen.status) for seen in found], came)
+    print_runs([(seen.run, seen.status) for seen in found], came if sort else None)
 
 
 def _sorted(rows: list, name: str | None, value: Callable[[Any], float | None]) -> list:
