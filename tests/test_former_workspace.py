@@ -18,6 +18,7 @@ from typing import Any
 
 import helpers.pages  # noqa: F401  reads the dashboard's configuration
 import pytest
+from helpers.judge_desk import desk, send
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
@@ -296,10 +297,15 @@ def test_a_frozen_study_goes_on_by_a_link_of_then(workspace):
     before = answered()
     app = open_page("judge", t=NAMES["token"])
     for _ in range(2):
-        for start in ("judge-agree", "briefed", "answer-", "sure-", "save-", "learned-"):
+        for start in ("judge-agree", "judge-begin", "judge-start"):
             buttons = [each for each in app.button if (each.key or "").startswith(start)]
             if buttons:
                 fine(buttons[0].click().run())
+        answer = desk(app)[1]["answers"][0]
+        sure = "3" if answer["sure"] else ""
+        send(app, "answer", answer=answer["value"], confidence=sure)
+        if desk(app) and desk(app)[1]["feedback"]:
+            send(app, "continue")
     assert answered() == before + 2
 
 
