@@ -38,7 +38,10 @@ def study_provenance(
     """
     n = _numbers(judgments)
     if judges == PEOPLE and judgments is not None:
-        judges = who_judged(judgments["judge_id"])
+        if "judge_id" in judgments:
+            judges = who_judged(judgments["judge_id"])
+        elif "event" in judgments and (judgments["event"] == "simulate").any():
+            judges = SIMULATED  # the audit log, which names judges only where they acted
     try:
         draft = design_draft.load(workspace, study) if isinstance(study, str) else study
     except StudyError:

@@ -41,6 +41,7 @@ def test_a_study_of_simulated_judges_says_so(tmp_path):
     assert seen.simulated_judges and seen.standing.startswith("simulated judges: ")
     assert data.simulated_of([seen], "votes") == 1 and data.simulated_of([seen], "other") == 0
     log = service.audit_log(NAME)
+    assert study_provenance(workspace, NAME, judgments=log).judges == SIMULATED
     assert "attentiveness" in log.loc[log["event"] == "simulate", "details"].iloc[0]
     engine.dispose()
 
