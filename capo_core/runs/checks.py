@@ -26,6 +26,7 @@ and of each kind:
     softlabel     judgments (id), sets (name → id), config (`SoftLabelConfig`)
     stability     config (`StabilityConfig`)
     calibration   config (`CalibrationConfig`)
+    leaderboard   board and track (of `leaderboards.boards`)
     model         name (of the registry), source ("index", "hub" or a file), accept_terms
     preflight     kind and settings of the run to be checked
     dummy         see `kinds.dummy`
@@ -255,6 +256,12 @@ def _check_calibration(settings: Settings) -> None:
     CalibrationConfig.from_dict(settings["config"])
 
 
+def _check_leaderboard(settings: Settings) -> None:
+    from capo_core.leaderboards.boards import check_track, find_board
+
+    check_track(find_board(settings["board"]), settings["track"])
+
+
 Types = Mapping[str, type | tuple[type, ...]]
 _DATA: Types = {"dataset": str, "fingerprint": str}
 _LOCAL: Types = {"precision": str, "batch_tokens": int}
@@ -301,6 +308,7 @@ SETTINGS: dict[str, tuple[Types, Callable[[Settings], object]]] = {
     ),
     "stability": ({**_DATA, "config": dict}, _check_stability),
     "calibration": ({"config": dict}, _check_calibration),
+    "leaderboard": ({**_DATA, "board": str, "track": str}, _check_leaderboard),
     "model": ({"name": str, "source": str, "accept_terms": bool}, _check_model),
     "preflight": ({"kind": str, "settings": dict}, _check_preflight),
     "dummy": (

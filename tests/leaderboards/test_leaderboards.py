@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 from helpers.data_files import shared
 
+from capo_core.dashboard.distributions.benchmark import chart
+from capo_core.data.catalog import Catalog
 from capo_core.data.importing import read_dataset
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError, DataError
@@ -32,6 +34,10 @@ from capo_core.leaderboards.cells import board_task
 from capo_core.leaderboards.find import board_of, find_dataset
 from capo_core.leaderboards.imitations import imitation_rows
 from capo_core.leaderboards.systems import SYSTEMS, Resources
+from capo_core.progress import silent
+from capo_core.run_folder import RunFolder
+from capo_core.runs.kinds import execute
+from capo_core.runs.request import RunRequest
 from capo_core.task import NLI
 from capo_core.text.embeddings import Embedder
 from capo_core.workspace import Workspace
@@ -222,3 +228,27 @@ def test_what_does_not_exist_is_said_with_what_does(tmp_path):
     task = board_task(made(), BOARDS["varierr"])
     with pytest.raises(ConfigError, match="no system bert"):
         compute_board(task, CONTENT, resources(), names=("bert",))
+
+
+# As a run, and on the page
+
+
+def test_a_run_scores_every_row_of_a_board_and_saves_it(tmp_path):
+    workspace, dataset = Workspace(tmp_path), made(items=45, several=False)
+    Catalog(workspace).add(dataset)
+    wanted = {
+        "dataset": dataset.name,
+        "fingerprint": dataset.fingerprint,
+        "board": "varierr",
+        "track": CONTENT,
+    }
+    folder = RunFolder(workspace.jobs / "board")
+    execute(RunRequest("leaderboard", wanted), workspace, folder, silent)
+    result = store.load(workspace, "varierr", CONTENT)
+    assert {row.name for row in result.ours} == set(SYSTEMS)  # the encoder's among them
+    by = {row.name: row.scores[PERSPECTIVE]["value"] for row in result.ours}
+    assert max(by["words"], by["minilm"], by["encoder"]) < min(by["frequent"], by["nothing"])
+    figure = chart(result, PERSPECTIVE)
+    assert [len(trace.x) for trace in figure.data] == [len(result.ours), 4]
+    assert figure.data[0].x[0] == min(by.values())
+    assert len(result.table(SOFT)) == len(result.ours) + 1  # one published row has task A's score

@@ -9,6 +9,7 @@ import streamlit as st
 
 from capo_core.dashboard.app.page import PageContext, page_link
 from capo_core.dashboard.distributions import (
+    benchmark,
     classifiers,
     explanations,
     plots,
@@ -99,6 +100,7 @@ _PARTS = {
     "explanations": "Explanations",
     "models": "Model-predicted distributions",
     "training": "Soft-label training",
+    "benchmark": "Benchmark",
 }
 
 
@@ -131,6 +133,8 @@ def show(context: PageContext) -> None:
         explanations.show(context, chosen)
     elif part == "models":
         distributions_estimates.show(context, chosen)
+    elif part == "benchmark":
+        benchmark.show(context)
     else:
         classifiers.show(context, chosen)
     show_export(chosen)
