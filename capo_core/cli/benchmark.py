@@ -62,6 +62,9 @@ def lewidi(
     seed: Annotated[
         list[int] | None, typer.Option(help="Random seeds of the encoder. Default: 0 1 2.")
     ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Train again, even where predictions are saved.")
+    ] = False,
     out: Annotated[Path | None, typer.Option(help=f"Output file: {', '.join(ENDINGS)}.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
@@ -81,7 +84,7 @@ def lewidi(
     with progress_bar(quiet=as_json) as progress:
         result = compute(
             workspace, board, track, data=data, systems=system or (), runs=run,
-            with_runs=not no_runs, seeds=tuple(seed or (0, 1, 2)), progress=progress,
+            with_runs=not no_runs, seeds=tuple(seed or (0, 1, 2)), again=again, progress=progress,
         )  # fmt: skip
     if not system:
         store.save(result, workspace)

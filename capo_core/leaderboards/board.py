@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -38,6 +38,7 @@ from capo_core.leaderboards.systems import (
     SYSTEMS,
     Prediction,
     Resources,
+    System,
     label_targets,
     systems_of,
 )
@@ -266,6 +267,7 @@ def compute_board(
     *,
     names: Sequence[str] = (),
     more: Sequence[tuple[str, str, Prediction]] = (),
+    predict: Callable[[System], Prediction] | None = None,
     progress: Progress = silent,
 ) -> Leaderboard:
     """Train every system of a track, predict the test part, and score it.
@@ -273,6 +275,7 @@ def compute_board(
     Args:
         names: of the systems; all of the track by default.
         more: further rows, (name, title, prediction): imitations of the workspace.
+        predict: returns a system's prediction, for instance a saved one; by default it is computed.
 
     Raises:
         ConfigError: the board does not have the track, or no system is left.
@@ -290,7 +293,7 @@ def compute_board(
     for number_, each in enumerate(chosen):
         progress(each.title, number_ / max(1, len(chosen)))
         start = time.monotonic()
-        prediction = each.predict(task, track, resources)
+        prediction = predict(each) if predict else each.predict(task, track, resources)
         found[each.name] = _measured(task, each.title, prediction, time.monotonic() - start)
     for name, title, prediction in more:
         found[name] = _measured(task, title, prediction, math.nan)

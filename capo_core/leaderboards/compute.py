@@ -7,19 +7,24 @@ registry is whole.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from zipfile import BadZipFile
 
+import numpy as np
+
+from capo_core import __version__
 from capo_core.evaluation.streams import run_outputs
 from capo_core.leaderboards import encoder, linear  # noqa: F401  (they register their systems)
 from capo_core.leaderboards.board import Leaderboard, compute_board
 from capo_core.leaderboards.boards import CONTENT, Board, check_track
-from capo_core.leaderboards.cells import board_task
+from capo_core.leaderboards.cells import BoardTask, board_task
 from capo_core.leaderboards.find import find_dataset, finished_runs
 from capo_core.leaderboards.imitations import imitation_rows
-from capo_core.leaderboards.systems import Resources
+from capo_core.leaderboards.systems import Prediction, Resources, System
 from capo_core.progress import Progress, silent
-from capo_core.run_folder import find_run
+from capo_core.run_folder import disk_errors, find_run
 from capo_core.text.embeddings import Embedder
-from capo_core.workspace import Workspace
+from capo_core.workspace import Workspace, atomic_file, content_hash, make_folder
 
 
 def compute(
@@ -32,6 +37,7 @@ def compute(
     runs: Sequence[str] | None = None,
     with_runs: bool = True,
     seeds: tuple[int, ...] = (0, 1, 2),
+    again: bool = False,
     progress: Progress = silent,
 ) -> Leaderboard:
     """Return a board on one track, scored.
@@ -42,6 +48,8 @@ def compute(
         runs: generations to score as rows; by default all finished ones on the test part.
         with_runs: whether generations are scored at all; only on the content track, since they
             do not read the annotators' explanations.
+        again: whether saved predictions are left aside. Each is saved as soon as it is there, so
+            that a stopped computation resumes, and a new generation costs no training anew.
 
     Raises:
         ConfigError: there is no such track or system.
@@ -59,4 +67,44 @@ def compute(
         )
         rows = imitation_rows(task, run_outputs(dataset, folders)[0]) if folders else []
     resources = Resources(Embedder(workspace.cache), seeds, progress)
-    return compute_board(task, track, resources, names=systems, more=rows, progress=progress)
+
+    def predict(system: System) -> Prediction:
+        path = _saved(workspace, task, track, system, seeds)
+        found = None if again else _read(path, task)
+        if found is None:
+            found = system.predict(task, track, resources)
+            _write(path, found)
+        return found
+
+    return compute_board(
+        task, track, resources, names=systems, more=rows, predict=predict, progress=progress
+    )
+
+
+def _saved(
+    workspace: Workspace, task: BoardTask, track: str, system: System, seeds: tuple[int, ...]
+) -> Path:
+    """Return where the prediction of a system is saved: by all that it depends on."""
+    dataset = task.dataset
+    key = content_hash(
+        dataset.fingerprint, dataset.split_fingerprint, task.board.name, track, system.name,
+        system.revision, seeds, __version__,
+    )  # fmt: skip
+    return workspace.cache / "leaderboards" / f"{key[:32]}.npz"
+
+
+def _read(path: Path, task: BoardTask) -> Prediction | None:
+    try:
+        with np.load(path, allow_pickle=False) as saved:
+            chances, note = saved["chances"], str(saved["note"])
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        return None  # a damaged file of a cache is computed anew
+    shape = (len(task.test), len(task.board.labels))
+    return Prediction(chances, note) if chances.shape == shape else None
+
+
+def _write(path: Path, prediction: Prediction) -> None:
+    with disk_errors(path):
+        make_folder(path.parent)
+        with atomic_file(path) as file:
+            np.savez(file, chances=prediction.chances, note=np.array(prediction.note))

@@ -45,7 +45,7 @@ def find_dataset(workspace: Workspace, board: Board, name: str = "") -> Dataset:
     raise DataError(
         f"no dataset of the workspace is LeWiDi's {board.title} with its test part",
         expected="all parts of the board as one dataset with their split",
-        todo="data fetch, or import the files together: data import "
+        todo=f"data fetch lewidi-{board.name}, or import the files together: data import "
         f"{board.file}_train.json {board.file}_dev.json {board.file}_test.json "
         f"--name lewidi-{board.name}; a dataset under another name is named by --data",
     )

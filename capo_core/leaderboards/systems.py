@@ -59,6 +59,8 @@ class System:
         reads: the tracks it has a row in; a system that reads nothing is in all.
         kinds: the boards' kinds it is for.
         torch: whether it needs torch or a sentence encoder.
+        revision: raised where the system predicts otherwise, so that saved predictions of before
+            are not used.
     """
 
     name: str
@@ -68,6 +70,7 @@ class System:
     reads: tuple[str, ...] = (CONTENT, EXPLANATION)
     kinds: tuple[str, ...] = (ORDINAL, SINGLE, SEVERAL)
     torch: bool = False
+    revision: int = 1
 
     def fits(self, board: Board, track: str) -> bool:
         """Return whether the system has a row on a track of a board."""

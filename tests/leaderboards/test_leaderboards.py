@@ -31,6 +31,7 @@ from capo_core.leaderboards.boards import (
     find_board,
 )
 from capo_core.leaderboards.cells import board_task
+from capo_core.leaderboards.compute import compute
 from capo_core.leaderboards.find import board_of, find_dataset
 from capo_core.leaderboards.imitations import imitation_rows
 from capo_core.leaderboards.systems import SYSTEMS, Resources
@@ -228,6 +229,26 @@ def test_what_does_not_exist_is_said_with_what_does(tmp_path):
     task = board_task(made(), BOARDS["varierr"])
     with pytest.raises(ConfigError, match="no system bert"):
         compute_board(task, CONTENT, resources(), names=("bert",))
+
+
+def test_saved_predictions_are_used_again_until_they_are_damaged(tmp_path, monkeypatch):
+    workspace, calls = Workspace(tmp_path), []
+    Catalog(workspace).add(made(items=30, several=False))
+    real = linear._predict
+    monkeypatch.setattr(linear, "_predict", lambda *args: (calls.append(1), real(*args))[1])
+
+    def computed(**more):
+        found = compute(
+            workspace, BOARDS["varierr"], CONTENT, systems=("words",), with_runs=False, **more
+        )
+        return found.ours[0].shown(PERSPECTIVE), found.ours[0].note
+
+    first = computed()
+    assert computed() == first and len(calls) == 1 and "cross-validation" in first[1]
+    assert computed(again=True) == first and len(calls) == 2
+    (path,) = (workspace.cache / "leaderboards").iterdir()
+    path.write_bytes(path.read_bytes()[:40])
+    assert computed() == first and len(calls) == 3
 
 
 # As a run, and on the page
