@@ -95,7 +95,7 @@ class Leaderboard:
     """A board on one track, scored.
 
     Attributes:
-        rows: published ones, then ours.
+        rows: published ones, then ours, the best by task B first and those not ranked last.
         differences: ours in pairs: first, second, task, value, low, high, n.
         reproduced: published baselines that our scorer computes again: name, printed, value.
         notes: deviations from the published setting, as sentences.
@@ -353,6 +353,9 @@ def _rows(task: BoardTask, found: Mapping[str, Any]) -> tuple[list[BoardRow], pd
                 note=prediction.note, seconds=seconds,
             )
         )  # fmt: skip
+    rows.sort(
+        key=lambda row: (not row.whole, row.scores.get(PERSPECTIVE, {"value": math.inf})["value"])
+    )
     frame = pd.DataFrame(differences, columns=list(DIFFERENCES))
     return rows, frame.astype(dict.fromkeys(("value", "low", "high"), float))
 
