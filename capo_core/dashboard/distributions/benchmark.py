@@ -41,6 +41,13 @@ _HELP = (
     "which of them read the annotators' explanations."
 )
 
+_TITLES = dict(zip(report.HEADER, ("Row", "Task B", "Task A", "n"), strict=True))
+_HELPS = {
+    "task B": "=: no significant difference from the best row of ours, paired by item.",
+    "task A": "–: no score of this task is at hand for a published row.",
+    "n": "Test items, and (annotator, item) cells.",
+}
+
 
 def show(context: PageContext) -> None:
     """Show the board of the page's dataset on the chosen track, or how to get one."""
@@ -112,7 +119,7 @@ def _computation(context: PageContext, board: Board, track: str, *, again: bool)
 
 
 def _board(result: Leaderboard) -> None:
-    show_headline(markdown(result.headline()))
+    show_headline(result.headline())
     with side_by_side("board", [1, 1]) as places:
         for place, task in zip(places, TASKS, strict=True):
             with place:
@@ -132,7 +139,7 @@ def _board(result: Leaderboard) -> None:
         st.markdown(f"**{markdown(title)}**")
         frame = pd.DataFrame([report.cells(row) for row in rows], columns=list(report.HEADER))
         frame["note"] = [row.note or row.source for row in rows]
-        fields = {name: Field(capitalised(name)) for name in (*report.HEADER, "note")}
+        fields = {name: Field(_TITLES[name], help=_HELPS.get(name)) for name in report.HEADER}
         fields["note"] = Field("Source" if key == "published" else "Chosen, left out")
         if key == "published":
             fields.pop("n")
@@ -141,7 +148,7 @@ def _board(result: Leaderboard) -> None:
             file_name=f"lewidi-{result.board}-{result.track}-{key}",
         )  # fmt: skip
     for text in (report.measures(result), *report.reproduction(result), *result.notes):
-        show_note(markdown(text))
+        show_note(text)
     _export(result)
 
 
