@@ -124,7 +124,10 @@ def _board(result: Leaderboard) -> None:
         for place, task in zip(places, TASKS, strict=True):
             with place:
                 section_heading(TASKS[task])
-                show_note(f"{capitalised(result.spec.scored_by[task])}; lower is better.")
+                show_note(
+                    f"{capitalised(result.spec.scored_by[task])}; lower is better. Filled: no "
+                    "significant difference from the best row of ours."
+                )
                 show_figure(
                     chart(result, task),
                     key=f"{PAGE}.board.{task}",
