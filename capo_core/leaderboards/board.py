@@ -140,9 +140,15 @@ class Leaderboard:
             text += f"No significant difference from {listed(ties)}. "
         if within := best.within[PERSPECTIVE]:
             text += f"Published rows within its interval: {listed(within)}. "
-        elif self.published:
+        elif self.published and self._compared(best):
             text += "No published row lies within its interval. "
         return text.strip()
+
+    def _compared(self, row: BoardRow) -> bool:
+        """Return whether published rows can lie within a row's interval: it has one, and the test
+        part is the published one."""
+        whole = self.parts["test"] == self.spec.items["test"]
+        return whole and not math.isnan(row.scores[PERSPECTIVE]["low"])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON-able values."""

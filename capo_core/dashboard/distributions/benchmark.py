@@ -184,27 +184,32 @@ def chart(result: Leaderboard, task: str) -> go.Figure:
     low, high = (
         pd.Series([row.scores[task][end] for row in ours], dtype=float) for end in ("low", "high")
     )
-    shown = [plotly(name, 34) for name in names]
+    place = list(range(len(names)))
     figure.add_scatter(
-        x=score, y=shown[: len(ours)], mode="markers", name="ours",
+        x=score, y=place[: len(ours)], mode="markers", name="ours",
         error_x=whiskers(score, low.fillna(score), high.fillna(score), OKABE_ITO[0]),
         marker={"color": OKABE_ITO[0], "size": 9,
                 "symbol": ["circle" if row.tied.get(task) else "circle-open" for row in ours]},
-        customdata=[(row.shown(task), f"{row.n:,}") for row in ours],
-        hovertemplate="%{y}: %{customdata[0]}, %{customdata[1]} items<extra></extra>",
+        customdata=[(row.shown(task), f"{row.n:,}", plotly(row.title, 60)) for row in ours],
+        hovertemplate="%{customdata[2]}: %{customdata[0]}, %{customdata[1]} items<extra></extra>",
     )  # fmt: skip
     figure.add_scatter(
-        x=[row.scores[task]["value"] for row in published], y=shown[len(ours) :],
+        x=[row.scores[task]["value"] for row in published], y=place[len(ours) :],
         mode="markers", name="published",
         marker={"color": OKABE_ITO[1], "size": 10, "symbol": "diamond"},
-        customdata=[(row.shown(task), plotly(row.source, 60)) for row in published],
-        hovertemplate="%{y}: %{customdata[0]} (%{customdata[1]})<extra></extra>",
+        customdata=[
+            (row.shown(task), plotly(row.source, 60), plotly(row.title, 60)) for row in published
+        ],
+        hovertemplate="%{customdata[2]}: %{customdata[0]} (%{customdata[1]})<extra></extra>",
     )  # fmt: skip
     if published:
         figure.add_hline(len(ours) - 0.5, line={"color": NEUTRAL, "width": 1})
     most = max([*high.fillna(score), *(row.scores[task]["value"] for row in published)])
     figure.update_yaxes(
-        categoryorder="array", categoryarray=shown, range=[len(names) - 0.5, -0.5], showgrid=False
+        tickvals=place,
+        ticktext=[plotly(name, 34) for name in names],
+        range=[len(names) - 0.5, -0.5],
+        showgrid=False,
     )
     figure.update_xaxes(range=[0, most * 1.05], title=f"{TASKS[task].split(',')[0]} (0 = perfect)")
     return figure

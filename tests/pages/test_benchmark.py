@@ -1,0 +1,48 @@
+"""Distributions, view Benchmark: the saved board of a dataset of LeWiDi, or how to get one."""
+
+from dataclasses import replace
+from html import unescape
+
+from helpers.pages import make, open_page, shown
+
+from capo_core.leaderboards import store
+from capo_core.leaderboards.board import compute_board
+from capo_core.leaderboards.boards import BOARDS, EXPLANATION, PERSPECTIVE
+from capo_core.leaderboards.cells import board_task
+from capo_core.leaderboards.systems import Resources
+from capo_core.text.embeddings import Embedder
+
+
+def opened(name, track):
+    app = open_page("distributions", dataset=name, part="benchmark", track=track)
+    assert not app.exception and not app.error
+    return app, unescape(shown(app)).replace("\u00a0", " ")
+
+
+def test_a_board_is_shown_on_its_track_alone_with_a_way_to_compute_it(workspace, add):
+    dataset = replace(make("lewidi-made", items=40), origin="LeWiDi, made for a test")
+    add(dataset)
+    task = board_task(dataset, BOARDS["varierr"])
+    names = ("nothing", "frequent")
+    result = compute_board(task, EXPLANATION, Resources(Embedder(None)), names=names)
+    store.save(result, workspace)
+    app, text = opened("lewidi-made", EXPLANATION)
+    assert result.headline() in text and "not comparable" in text
+    assert "interval" not in result.headline()
+    assert len(app.get("plotly_chart")) >= 2
+    assert "Compute again" in [button.label for button in app.button]
+    ours = next(row for row in result.ours if row.name == "nothing")
+    tables = [frame.value for frame in app.dataframe]
+    assert any(
+        ours.shown(PERSPECTIVE) in str(cell)
+        for frame in tables
+        for cell in frame.to_numpy().ravel()
+    )
+    app, text = opened("lewidi-made", "content")
+    assert result.headline() not in text
+    assert "Compute our rows" in [button.label for button in app.button]
+
+
+def test_another_dataset_has_no_board(add):
+    add(make("mine"))
+    assert "none of the shared task LeWiDi-2025" in opened("mine", "content")[1]
