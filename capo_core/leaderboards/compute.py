@@ -12,7 +12,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from capo_core import __version__
+import capo_core
 from capo_core.evaluation.streams import run_outputs
 from capo_core.leaderboards import encoder, linear  # noqa: F401  (they register their systems)
 from capo_core.leaderboards.board import Leaderboard, compute_board
@@ -88,7 +88,7 @@ def _saved(
     dataset = task.dataset
     key = content_hash(
         dataset.fingerprint, dataset.split_fingerprint, task.board.name, track, system.name,
-        system.revision, seeds, __version__,
+        system.revision, seeds, capo_core.__version__,
     )  # fmt: skip
     return workspace.cache / "leaderboards" / f"{key[:32]}.npz"
 
