@@ -28,6 +28,7 @@ from capo_core.imitation.prompting.prompts import (
     prompt_text,
 )
 from capo_core.imitation.prompting.responses import items_of
+from capo_core.json_text import json_line
 from capo_core.run_folder import RunFolder
 from capo_core.runs.kinds.training import texts_of
 from capo_core.runs.run import Run
@@ -148,7 +149,7 @@ def _row(run: Run, target: str, item_id: str, sample: str) -> dict[str, Any]:
 @lru_cache(maxsize=4)
 def _rows(path: Path, changed: int, size: int) -> dict[tuple[str, str, str], str]:
     return {
-        (str(row["target_annotator_id"]), str(row["item_id"]), str(row["sample"])): json.dumps(row)
+        (str(row["target_annotator_id"]), str(row["item_id"]), str(row["sample"])): json_line(row)
         for row in OutputLines(path.parent).read()
     }
 

@@ -9,7 +9,7 @@ from helpers.tiny_training import capo_config, sft_config, tiny_base, tiny_datas
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
-from capo_core.cli import evaluate
+from capo_core.cli import retention as retention_command
 from capo_core.data.catalog import Catalog
 from capo_core.errors import ConfigError, DataError, RunError, Stopped
 from capo_core.evaluation.general_text import general_text
@@ -188,7 +188,7 @@ def test_without_general_text_the_others_responses_say_what_is_kept(trained, mon
     workspace, _, _, sft, _, _ = trained
     monkeypatch.setenv("CAPO_WORKSPACE", str(workspace.root))
     app = typer.Typer()
-    evaluate.mount_retention(app)
+    retention_command.mount(app)
     app.command("other")(lambda: None)  # a lone command would be the app itself
     line = ["retention", "--dataset", "tiny", "--run", sft.run_id, "--strengths", "0", "1",
             "--items", "3", "--max-new-tokens", "8"]  # fmt: skip

@@ -91,7 +91,7 @@ def test_every_share_has_n_and_an_interval():
     "changes",
     [
         {"kind": "guess"}, {"judges": 1}, {"judgments_per_trial": 30}, {"expected": 1.0},
-        {"other": 0.0}, {"judge_sd": -1}, {"trials_per_judge": 3}, {"choices": 1}, {"hand": 0},
+        {"other": 0.0}, {"judge_sd": -1}, {"trials_per_judge": 3}, {"choices": 1}, {"hand": -1},
     ],
 )  # fmt: skip
 def test_numbers_that_mean_nothing_are_refused(changes):

@@ -24,8 +24,11 @@ from capo_core.workspace import Workspace
 _FAILED = "failed callback"
 # Below 1,000 pixels the sidebar would take a third of the page: it is folded when a tab is opened,
 # and stays as the user sets it from then on. Streamlit's own limit, 768 pixels, cannot be set.
-_FOLD = """<script>
-if (!window.capoFolded) {
+_fold = st.components.v2.component(
+    "fold",
+    js="""
+export default function () {
+  if (window.capoFolded) return;
   window.capoFolded = true;
   const fold = (left) => {
     const button = document.querySelector('[data-testid="stSidebarCollapseButton"] button');
@@ -34,7 +37,8 @@ if (!window.capoFolded) {
   };
   if (window.innerWidth < 1000 && window.innerWidth > 768) fold(40);
 }
-</script>"""
+""",
+)
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ def open_page(page: Page) -> PageContext:
         sign_in.show()
         st.stop()
     st.html(CSS)
-    st.html(_FOLD, unsafe_allow_javascript=True)
+    _fold(key="capo-fold")
     url_state.begin(page)
     workspace = Workspace.default()
     entries = tuple(datasets.entries(workspace))

@@ -168,7 +168,7 @@ def evaluation(seen: RunSummary) -> None:
     if not path.is_file():
         return
     try:
-        show_headline(*(text for _, text in compare_cache.sentences(path)))
+        show_headline(*(text for _, text in compare_cache.sentences(path, "")))
     except CapoError:
         return
     link_to("compare", "Compare the methods", {url_state.DATASET: seen.dataset, "of": seen.run_id})

@@ -85,7 +85,7 @@ def _purpose(context: PageContext, report) -> None:
         panels = zip(columns, PANELS.items(), captions(points), strict=True)
         for column, (panel, (title, alt)), caption in panels:
             with column:
-                st.image(picture(panel), alt=alt, width=310)
+                st.image(picture(panel), alt=alt, width="stretch")
                 st.html(f'<p class="capo-note"><strong>{title}.</strong> {escape(caption)}</p>')
         with st.container(horizontal=True):
             page_link(context, "guide", "Guide")
