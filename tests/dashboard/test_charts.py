@@ -112,6 +112,22 @@ def test_the_annotators_share_has_its_number_however_narrow_and_the_rest_explain
     assert [trace.name for trace in figure.data][-1] == "Unexplained (interaction and noise)"
 
 
+def test_an_axis_of_label_use_covers_everything_that_is_drawn():
+    # The others' share is higher than the annotator's interval, and so is the second annotator's.
+    one = [
+        LabelUse("no", 5, 0.3, 0.2, 0.4, 0.54, True),
+        LabelUse("yes", 5, 0.7, 0.5, 0.8, 0.4, True),
+    ]
+    two = [
+        LabelUse("no", 9, 0.9, 0.8, 0.95, 0.3, True),
+        LabelUse("yes", 1, 0.1, 0.0, 0.2, 0.7, True),
+    ]
+    look = looks(["a", "b"])
+    alone = charts.label_use(one, "a", look["a"])
+    both = charts.label_use_of_two(one, two, "a", "b", look)
+    assert alone.layout.yaxis.range[1] > 0.54 and both.layout.yaxis.range[1] > 0.95
+
+
 def test_names_from_data_are_no_markup_in_pictures():
     name = '<a href="javascript:x">&"'
     use = [LabelUse(name, 1, 0.5, 0.4, 0.6, 0.5, False)]

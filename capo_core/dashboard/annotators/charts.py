@@ -50,7 +50,7 @@ def label_use_of_two(
     figure = blank(330, legend=True)
     _shares(figure, first_use, first, looks[first], -0.12)
     _shares(figure, second_use, second, looks[second], 0.12)
-    _label_axis(figure, first_use)
+    _label_axis(figure, first_use, second_use)
     return figure
 
 
@@ -80,7 +80,7 @@ def _shares(figure: go.Figure, use: Sequence, name: str, look: Look, shift: floa
     )
 
 
-def _label_axis(figure: go.Figure, use: Sequence) -> None:
+def _label_axis(figure: go.Figure, use: Sequence, *more: Sequence) -> None:
     step = -(-len(use) // 25)  # a long scale keeps every second or third label
     figure.update_xaxes(
         tickvals=list(range(0, len(use), step)),
@@ -88,7 +88,15 @@ def _label_axis(figure: go.Figure, use: Sequence) -> None:
         range=[-0.6, len(use) - 0.4],
         showgrid=False,
     )
-    highest = max((use_.high for use_ in use if not math.isnan(use_.high)), default=1.0)
+    # Of all that is drawn: the others' share, or the other annotator's, may be the highest.
+    drawn = [
+        value
+        for one in (use, *more)
+        for label in one
+        for value in (label.high, label.share_others)
+        if not math.isnan(value)
+    ]
+    highest = max(drawn, default=1.0)
     figure.update_yaxes(**percent_axis("Share of labels", 0.0, highest))
 
 

@@ -122,7 +122,7 @@ def _chart(
         return
     share = measure.startswith("label:")
     middle = float(rows["value"].median())
-    text = percent(middle) if share else number(middle, 0)
+    text = percent(middle) if share else number(middle, 0 if middle.is_integer() else 1)
     show_headline(f"{title}: median {text} of {count(len(rows), 'annotator')}.")
     hidden = len(rows) - len(shown)
     section_heading(

@@ -118,7 +118,7 @@ def _missing_dataset(context: PageContext) -> None:
         + (", or import it." if context.page.needs_dataset else ", or import it below.")
     )
     if context.page.needs_dataset:
-        link_to("data", "Import a dataset", {})
+        link_to("data", "Import a dataset", {"view": "import"})
 
 
 def _sign_out() -> None:
@@ -210,5 +210,5 @@ def no_dataset(context: PageContext) -> bool:
         return True
     with st.container(border=True):
         st.markdown("**No dataset yet.** Import a table of labels with explanations.")
-        page_link(context, "data", "Import a dataset")
+        page_link(context, "data", "Import a dataset", view="import")
     return True

@@ -157,7 +157,7 @@ def _what_is_missing(context: PageContext, chosen: Chosen) -> None:
                 "distributions under *Files*, or import data with one (VariErr includes the "
                 "hundred labels per item of ChaosNLI)."
             )
-            page_link(context, "data", "Import a dataset")
+            page_link(context, "data", "Import a dataset", view="import")
     elif set(chosen.reading.names) == {chosen.against, UNIFORM}:
         with st.container(border=True):
             st.markdown(
@@ -188,4 +188,4 @@ def _nothing_to_compare(context: PageContext) -> None:
         st.markdown(
             "Open a file with distributions under *Files*, or import data with several annotators."
         )
-        page_link(context, "data", "Import a dataset")
+        page_link(context, "data", "Import a dataset", view="import")

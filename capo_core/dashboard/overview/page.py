@@ -128,7 +128,7 @@ def captions(points) -> tuple[str, str, str]:
 def _step(context: PageContext, number: int, step: Step) -> None:
     st.html(render("dashboard/overview/step.html.j2", step=step, number=number))
     with st.container(key=f"capo-step-{'link' if number else 'beside'}-{step.page}"):
-        page_link(context, step.page, step.action)
+        page_link(context, step.page, step.action, **({"view": step.view} if step.view else {}))
 
 
 def _no_report(context: PageContext) -> None:

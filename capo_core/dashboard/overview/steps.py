@@ -34,6 +34,7 @@ class Step:
         page, action: the page that it links to, and the words of the link.
         done: whether it has a result.
         state: `DONE`, `NEXT` or `LATER`.
+        view: the view of the page that it links to; "" for its first one.
     """
 
     title: str
@@ -43,6 +44,7 @@ class Step:
     action: str
     done: bool = False
     state: str = LATER
+    view: str = ""
 
 
 def path_steps(context: PageContext, report, live: Run | None) -> list[Step]:
@@ -69,6 +71,7 @@ def path_steps(context: PageContext, report, live: Run | None) -> list[Step]:
                 "data",
                 "Import a dataset" if entry.shipped else "View the data",
                 done=not entry.shipped,
+                view="import" if entry.shipped else "dataset",
             ),
             Step(
                 "Stability",

@@ -80,10 +80,7 @@ def show(page: str, dataset: Dataset, groups: pd.DataFrame, k: int, masking: Mas
             annotation_id.
     """
     heads = groups.drop_duplicates("group").set_index("group")
-    section_heading(
-        f"{int(heads['correct'].sum()):,} of {count(len(heads), 'group' if k > 1 else 'text')} "
-        "correctly attributed, in one of the partitions"
-    )
+    heading = st.container()  # of the chosen annotator, who is chosen below
     columns = st.columns(3)
     with columns[0]:
         who = url_state.choice(
@@ -118,6 +115,12 @@ def show(page: str, dataset: Dataset, groups: pd.DataFrame, k: int, masking: Mas
         )
     if who:
         heads = heads[heads["annotator_id"] == who]
+    with heading:
+        section_heading(
+            f"{int(heads['correct'].sum()):,} of {count(len(heads), 'group' if k > 1 else 'text')}"
+            f"{f' of {short(who, 40)}' if who else ''} correctly attributed, in one of the "
+            "partitions"
+        )
     if outcome != "all":
         heads = heads[heads["correct"] == (outcome == "right")]
     heads = heads.sort_values("margin", ascending=order == "mistaken", kind="stable")

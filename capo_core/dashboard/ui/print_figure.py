@@ -26,7 +26,8 @@ WIDTHS = {"one column": 7.7 / 2.54, "two columns": 16.0 / 2.54}
 MIME_TYPES = {"pdf": "application/pdf", "svg": "image/svg+xml", "png": "image/png"}
 _DPI = 300
 _TYPE, _SMALL, _FINE = 8.0, 7.0, 5.5  # points: text, ticks and legend, provenance
-_LETTER, _BOLD = 0.53, 0.62  # width of a letter of the typeface, of its size
+# Width of a letter of the typeface, of its size: of text, of bold text, of names and numbers.
+_LETTER, _BOLD, _WIDE = 0.53, 0.62, 0.6
 _POINTS = 8.0 / 13.0  # points of print for a pixel of the screen, whose type has 13
 _LEAST, _MOST = 0.5, 0.78  # height of a chart without categories, of its width
 
@@ -147,7 +148,7 @@ def _drawn(figure: go.Figure, width: float, title: str, caption: str, origin: st
     y = _Axis.of(figure.layout.yaxis, _along(traces, "y"))
     entries = _entries(figure, traces)
     above = _lines(title, _TYPE, width, _BOLD)
-    said, told = _lines(caption, _SMALL, width), _lines(origin, _FINE, width)
+    said, told = _lines(caption, _SMALL, width), _lines(origin, _FINE, width, _WIDE)
     head = _inches(len(above), _TYPE) + 0.06
     foot = _inches(len(said), _SMALL) + _inches(len(told), _FINE) + 0.08
     columns = _columns([name for _, name in entries], width)
