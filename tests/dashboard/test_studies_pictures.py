@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 from helpers.pages import make
@@ -115,3 +116,14 @@ def test_tables_for_the_screen_drop_empty_notes_and_name_sources(report):
     noted = report.analysis.accuracy.assign(note=["", "too few"])
     assert list(in_words(noted, "source")["note"]) == ["", "too few"]
     assert set(rows["source"]) <= {"The target's own texts", "Another annotator's texts"}
+
+
+def test_equal_strengths_stand_at_zero_on_an_axis_with_a_width():
+    rows = pd.DataFrame(
+        {"source": ["capo", "sft"], "strength": [-1.4e-18, 1.4e-18], "low": [np.nan] * 2,
+         "high": [np.nan] * 2, "se": [np.nan] * 2, "n": [5, 5], "wins": [2, 2], "ties": [1, 1],
+         "losses": [2, 2]}
+    )  # fmt: skip
+    figure = charts.strengths(rows, charts.looks(["capo", "sft"], dark=False))
+    assert list(figure.layout.xaxis.range) == [-0.5, 0.5]
+    assert all(value == 0 for trace in figure.data for value in trace.x if value is not None)

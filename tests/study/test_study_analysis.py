@@ -352,6 +352,8 @@ def test_methods_count_what_the_results_count_and_checks_apart():
     found = analyse(judgments(*rows, *apart), PEOPLE, AnalysisSettings(draws=20))
     words = methods_paragraph(StudyReport(found, StudyFacts()))
     assert "(18 judgments of 6 trials on 6 items)" in words and words.startswith("3 judges who")
+    # Three judges of six texts: attentiveness is not estimated, and no paper must say so.
+    assert (found.quality.judges["verdict"] != "").all() and "by EM" not in words
     assert "2 judgments of trials with a known answer and 1 judgment of mirrored repeats" in words
     assert found.sentences[0].startswith("Results count 18 judgments by 3 judges.")
     counts = found.counts.iloc[0]

@@ -60,14 +60,20 @@ def wins(rows: pd.DataFrame, looked: Mapping[str, Look]) -> go.Figure:
     return figure
 
 
+LEAST_STRENGTH = 0.5  # log-odds that the axis of strengths shows to either side, at least
+
+
 def strengths(rows: pd.DataFrame, looked: Mapping[str, Look]) -> go.Figure:
     """Bradley-Terry strengths with their intervals."""
-    rows = rows.assign(value=rows["strength"])
+    # The fit's last digits are no strengths: equal sources stand at 0, on an axis with a width.
+    rows = rows.assign(value=rows["strength"].round(6) + 0.0)
     drawn = _by_source(rows)
     figure = _forest(drawn[0], drawn[2])
     _points(figure, rows, "value", drawn, looked, "+.2f")
     figure.add_vline(0, line={"color": NEUTRAL, "width": 1.4, "dash": "dash"})
     figure.update_xaxes(title="strength, log-odds")
+    if rows[["value", "low", "high"]].abs().max().max() < LEAST_STRENGTH:
+        figure.update_xaxes(range=[-LEAST_STRENGTH, LEAST_STRENGTH])
     return figure
 
 

@@ -118,10 +118,24 @@ def _conduct(report: StudyReport, name: str) -> None:
     rows = report.analysis.behaviour
     if len(rows):
         everyone = rows.iloc[0]
+        parts = [
+            f"{_told(everyone, what, n)} {words}"
+            for what, n, words in (
+                ("left", "n_sided", "of comparisons decided for the left text"),
+                ("same", "n_repeats", "of repeats consistent"),
+                ("checks", "n_checks", "of attention checks passed"),
+            )
+            if everyone[n]
+        ]
+        none = [
+            words
+            for n, words in (("n_repeats", "repeats"), ("n_checks", "attention checks"))
+            if not everyone[n]
+        ]
+        if none:
+            parts.append(f"no {' and no '.join(none)} were answered")
         show_headline(
-            f"All judges together: {_told(everyone, 'left', 'n_sided')} of comparisons decided for "
-            f"the left text, {_told(everyone, 'same', 'n_repeats')} of repeats consistent, "
-            f"{_told(everyone, 'checks', 'n_checks')} of attention checks passed; "
+            f"All judges together: {', '.join(parts)}; "
             f"{count(round(everyone['seconds_median']), 'second')} per trial (median)."
         )
     shown = {
@@ -151,8 +165,6 @@ def _conduct(report: StudyReport, name: str) -> None:
 def _told(row: pd.Series, what: str, n: str) -> str:
     value, low, high = (row[c] for c in {"checks": ("checks_right", "checks_low", "checks_high")}
                         .get(what, (what, f"{what}_low", f"{what}_high")))  # fmt: skip
-    if not row[n]:
-        return "none"
     return f"{percent(value)} {percent_interval(low, high)} of {int(row[n]):,}"
 
 

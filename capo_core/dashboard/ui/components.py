@@ -169,6 +169,10 @@ def table(
     config = {}
     for name in shown.columns:
         field = fields[name]
+        if field.digits is not None and pd.api.types.is_float_dtype(shown[name]):
+            # No "-0.00": what is shown as zero has no sign.
+            nought = shown[name].abs() < 0.5 * 10.0**-field.digits
+            shown = shown.assign(**{name: shown[name].mask(nought, 0.0)})
         if not field.numeric:
             config[name] = st.column_config.Column(field.header, help=field.help, width=field.width)
         else:

@@ -118,11 +118,18 @@ def methods_paragraph(report: StudyReport) -> str:
         "degrees of freedom after Satterthwaite), for shares in Wilson's form."
     )
     kinds = set(a.counts["kind"])
-    parts += [kind.methods(a.annotators) for name, kind in TRIAL_KINDS.items() if name in kinds]
-    parts.append(
-        f"Agreement is Krippendorff's alpha with a Bayesian bootstrap over trials "
-        f"({a.settings.draws} draws, seed {a.settings.seed}). CAPO Lab {capo_core.__version__}."
-    )
+    parts += [
+        kind.methods(a.annotators, a.results[name])
+        for name, kind in TRIAL_KINDS.items()
+        if name in kinds
+    ]
+    agreed = a.agreement[a.agreement["measure"] == "krippendorff_alpha"]
+    if agreed["value"].notna().any():
+        parts.append(
+            "Agreement is Krippendorff's alpha with a Bayesian bootstrap over trials "
+            f"({a.settings.draws} draws, seed {a.settings.seed})."
+        )
+    parts.append(f"CAPO Lab {capo_core.__version__}.")
     return " ".join(filter(None, [caution, *parts]))
 
 

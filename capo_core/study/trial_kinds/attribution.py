@@ -7,7 +7,7 @@ from string import ascii_uppercase
 import numpy as np
 import pandas as pd
 
-from capo_core.formatting import percent
+from capo_core.formatting import count, percent
 from capo_core.study.tables import ATTRIBUTION, CANNOT_TELL, HUMAN, MAIN, OTHER_HUMAN, from_cell
 from capo_core.study.trial_kinds.base import (
     EQUIVALENCE_NOTE,
@@ -56,13 +56,13 @@ class Attribution(TrialKind):
     def design_notes(self, config, targets, annotators):
         if OTHER_HUMAN in config.sources:
             yield (
-                "Attribution does not draw other_human: each human text has its own writer as the "
-                "answer."
+                f"“{self.title}” shows no texts of other annotators as such: each human text has "
+                "its own writer as the answer."
             )
         if targets < annotators:
             yield (
-                f"Cards show all {annotators} annotators, texts are of {targets} targets: judges "
-                "may notice that some are never right."
+                f"Cards show all {annotators} annotators, texts are of "
+                f"{count(targets, 'target')}: judges may notice that some are never right."
             )
 
     def make_check(self, config, texts, purpose, target, free, rng, used):
@@ -182,7 +182,7 @@ class Attribution(TrialKind):
             "attributed to the annotator it imitates."
         )
 
-    def methods(self, annotators):
+    def methods(self, annotators, results):
         return (
             f"Chance is 1/{len(annotators)}; exact binomial tests against it are two-sided. "
             '"Cannot tell" is counted as wrong, and the results without it are given too.'

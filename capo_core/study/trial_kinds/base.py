@@ -315,8 +315,9 @@ class TrialKind(ABC):
         """Return one sentence on how to read the results; "" for none."""
         return ""
 
-    def methods(self, annotators: tuple[str, ...]) -> str:
-        """Return the sentences of the methods paragraph on this kind's statistics."""
+    def methods(self, annotators: tuple[str, ...], results: Mapping[str, Any]) -> str:
+        """Return the sentences of the methods paragraph on this kind's statistics: on those that
+        `results` have, since a paper must not claim what came out undefined."""
         return ""
 
     def length_model(self, main: pd.DataFrame) -> LengthModel | None:

@@ -171,13 +171,21 @@ class Comparison(TrialKind):
         notes = [each.note for each in (preference, results["style"]) if each and each.note]
         return notes + (list(quality.sentences) if quality is not None else [])
 
-    def methods(self, annotators):
-        return (
-            "Preferences are summarised by the Bradley-Terry model with ties of Davidson (1970), "
-            "and given with length and overlap with the input as covariates beside the raw shares. "
-            "Attentiveness of judges was estimated by EM (after Cai & Li 2025), with the better "
-            "text of a pair as one latent shared by its judges."
-        )
+    def methods(self, annotators, results):
+        said = "Preferences are summarised by the Bradley-Terry model with ties of Davidson (1970)"
+        style, quality = results["style"], results["quality"]
+        if style is not None and style.pairs["controlled_a"].notna().any():
+            said += (
+                ", and given with length and overlap with the input as covariates beside the raw "
+                "shares"
+            )
+        parts = [f"{said}."]
+        if quality is not None and (quality.judges["verdict"] == "").any():
+            parts.append(
+                "Attentiveness of judges was estimated by EM (after Cai & Li 2025), with the "
+                "better text of a pair as one latent shared by its judges."
+            )
+        return " ".join(parts)
 
     def length_model(self, main):
         rows = main[(main["kind"] == self.name) & (main["answer"] != TIE)]
