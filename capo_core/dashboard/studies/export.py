@@ -147,7 +147,10 @@ def show(context: PageContext, seen: Seen) -> None:
             )  # fmt: skip
         download(PAGE, "Full answer history (CSV)", f"{name}-history.csv", "text/csv",
                  lambda source: as_text(service.export_history(name), "csv", source))  # fmt: skip
-    show_note("One row per judgment: texts in display order, answer, true source.")
+    show_note(
+        "One row per judgment, with its answer and true source. Of a comparison, a and b are the "
+        "stored texts (source_a, source_b), and “displayed” says in which order they stood."
+    )
     with show_errors():
         _pairs(context, seen, report)
 

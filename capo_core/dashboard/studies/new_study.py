@@ -251,7 +251,7 @@ def what_and_whose(
 ) -> None:
     """Name, trial kinds, sources, targets."""
     _text(form, "name", "Name of the study")
-    st.caption("Judges never see this name.")
+    st.caption("Letters, digits, “.”, “_” or “-”. Judges never see this name.")
     _several(form, "kinds", "Trial kinds", list(TRIAL_KINDS), kind_title)
     for kind in form.values.get("kinds") or ():
         if kind in TRIAL_KINDS:
@@ -545,7 +545,7 @@ def _will_be(context: PageContext, found: Preview) -> DeltaGenerator:
             on_click=guarded,
             args=(_keep, context.workspace, found, there),
         )
-        st.caption("A draft can be inspected and deleted; nothing is frozen yet.")
+        st.caption("A draft can be inspected and replaced; nothing is frozen yet.")
     return light
 
 
