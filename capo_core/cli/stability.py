@@ -21,7 +21,7 @@ from capo_core.data.catalog import Catalog
 from capo_core.data.crowd_counts import require_annotators
 from capo_core.errors import DataError
 from capo_core.export_formats import with_provenance
-from capo_core.formatting import count, number, with_interval
+from capo_core.formatting import count, number, percent, percent_interval, with_interval
 from capo_core.stability import calibration, store, tables
 from capo_core.stability.calibration import CalibrationConfig
 from capo_core.stability.config import QUICK, StabilityConfig
@@ -65,6 +65,13 @@ def stability(
         str | None,
         typer.Option(help="Print where the explanations of this item fall on the ladder."),
     ] = None,
+    by_annotator: Annotated[
+        bool,
+        typer.Option(
+            "--by-annotator",
+            help="Print how identifiable each annotator is, at each point of the ladder.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure how identifiable the annotators are, from one explanation and from several."""
@@ -88,6 +95,9 @@ def stability(
     if item is not None:
         _print_item(dataset, report, item, as_json)
         return
+    if by_annotator:
+        _print_by_annotator(dataset, report, as_json)
+        return
     if as_json:
         print_json(report.to_dict())
         return
@@ -96,17 +106,50 @@ def stability(
         console.print(f"Report written to {out}", markup=False)
 
 
-def _print_item(dataset, report, item: str, as_json: bool) -> None:
-    """Print the attribution of each explanation of an item, by representation, reduction and k."""
-    workspace = Workspace.default()
-    evidence = store.load_evidence(dataset.fingerprint, report.config, workspace)
-    rows = dataset.annotations[dataset.annotations["item_id"] == item]
-    if rows.empty:
-        raise DataError(f"there is no item {item!r}", where=dataset.name)
-    if evidence is None:
+def _evidence(dataset, report):
+    """Return the evidence saved with a report; `DataError` where there is none."""
+    found = store.load_evidence(dataset.fingerprint, report.config, Workspace.default())
+    if found is None:
         raise DataError(
             "the report has no evidence", where=dataset.name, todo="compute it again (--again)"
         )
+    return found
+
+
+def _print_by_annotator(dataset, report, as_json: bool) -> None:
+    """Print each annotator's attribution accuracy, by representation, reduction and k."""
+    from capo_core.stability import evidence as of_points
+
+    evidence = _evidence(dataset, report)
+    found = [
+        {"representation": representation, "reduction": reduction, "k": k, **row}
+        for representation, reduction in evidence.scores
+        for k in report.config.pool
+        for row in of_points.by_annotator(evidence.groups(representation, reduction, k)).to_dict(
+            "records"
+        )
+    ]
+    if as_json:
+        print_json({"dataset": dataset.name, "annotators": found})
+        return
+    table = Table(box=None, title="Attribution accuracy by annotator, first partition")
+    for heading in ("representation", "reduction", "k", "annotator", "accuracy", "of", "taken for"):
+        table.add_column(heading, justify="right" if heading in ("k", "of") else "left")
+    for row in found:
+        table.add_row(
+            row["representation"], row["reduction"], str(row["k"]), str(row["annotator_id"]),
+            f"{percent(row['accuracy'])} {percent_interval(row['low'], row['high'])}",
+            f"{row['groups']:,}", str(row["taken_for"]),
+        )  # fmt: skip
+    console.print(table, markup=False)
+
+
+def _print_item(dataset, report, item: str, as_json: bool) -> None:
+    """Print the attribution of each explanation of an item, by representation, reduction and k."""
+    evidence = _evidence(dataset, report)
+    rows = dataset.annotations[dataset.annotations["item_id"] == item]
+    if rows.empty:
+        raise DataError(f"there is no item {item!r}", where=dataset.name)
     ids = list(rows["annotation_id"])
     found = [
         {"representation": representation, "k": k, **row}

@@ -14,6 +14,7 @@ import pandas as pd
 from capo_core.errors import DataError
 from capo_core.stability.attribution import group_hits
 from capo_core.stability.corpus import ExplanationCorpus, Partition
+from capo_core.stats.intervals import wilson
 from capo_core.workspace import atomic_file
 
 _CELLS = 4_000_000  # scores saved of one point; beyond it only the first folds are saved
@@ -149,6 +150,32 @@ class Evidence:
                 where=str(path),
                 todo="compute the report again",
             ) from error
+
+
+BY_ANNOTATOR = ("annotator_id", "correct", "groups", "accuracy", "low", "high", "taken_for")
+
+
+def by_annotator(groups: pd.DataFrame) -> pd.DataFrame:
+    """Return how identifiable each annotator is at one point of the ladder.
+
+    Args:
+        groups: of `Evidence.groups`, of the first partition.
+
+    Returns:
+        BY_ANNOTATOR, one row an annotator in the order of names: groups attributed correctly, of
+        how many, their share with Wilson's 95 % interval (groups share no explanation, but the
+        classifier of their fold), and the annotator for whom the others are taken most often ("" if
+        there are none).
+    """
+    heads = groups.drop_duplicates("group")
+    rows = []
+    for name, own in heads.groupby("annotator_id", sort=True):
+        right, n = int(own["correct"].sum()), len(own)
+        wrong = own.loc[~own["correct"].astype(bool), "predicted"].value_counts()
+        rows.append(
+            (name, right, n, right / n, *wilson(right, n), "" if wrong.empty else wrong.index[0])
+        )
+    return pd.DataFrame(rows, columns=list(BY_ANNOTATOR))
 
 
 def gather_evidence(

@@ -13,7 +13,7 @@ from capo_core.formatting import percent
 from capo_core.simulation.simulate import SimulationConfig, simulate
 from capo_core.stability import claims, store, summary, tables
 from capo_core.stability.config import StabilityConfig
-from capo_core.stability.evidence import Evidence
+from capo_core.stability.evidence import Evidence, by_annotator
 from capo_core.stability.ladder import COLUMNS
 from capo_core.stability.report import StabilityReport, compute_report
 from capo_core.text.embeddings import Embedder
@@ -340,3 +340,16 @@ def test_the_ladder_for_a_paper_has_a_row_for_each_line_and_a_column_for_each_k(
     text = tables.ladder_latex(report)
     assert text.count(r" \\") == len(rows) + 1 and "Simulated data: " in text
     assert rows[0][2].replace("–", "--") in text
+
+
+def test_each_annotator_has_an_accuracy_of_its_own_that_makes_the_whole(made):
+    _, evidence = made[-2:]
+    groups = evidence.groups("words", "none", 2)
+    rows = by_annotator(groups).set_index("annotator_id")
+    heads = groups.drop_duplicates("group")
+    assert rows["correct"].sum() == heads["correct"].sum()
+    assert rows["groups"].sum() == len(heads) and (rows["low"] <= rows["accuracy"]).all()
+    for name, own in heads.groupby("annotator_id"):
+        wrong = own[~own["correct"]]
+        assert rows.loc[name, "accuracy"] == own["correct"].mean()
+        assert (rows.loc[name, "taken_for"] == "") == wrong.empty

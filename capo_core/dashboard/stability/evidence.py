@@ -11,13 +11,14 @@ import streamlit as st
 from capo_core.dashboard.annotators.items import paging
 from capo_core.dashboard.app import cache
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.components import section_heading, show_note
+from capo_core.dashboard.ui.components import Field, section_heading, show_note, table
 from capo_core.dashboard.ui.exports import download_table
 from capo_core.dashboard.ui.glossary import HELP
 from capo_core.dashboard.ui.item_html import Answer, Tile, same_texts, tiles_html
 from capo_core.dashboard.ui.theme import looks
 from capo_core.dataset import Dataset
 from capo_core.formatting import count, number, short
+from capo_core.stability.evidence import by_annotator
 from capo_core.templates import render
 from capo_core.text.reductions import REDUCTIONS, masked_words
 from capo_core.text.tagging import TextTagger
@@ -81,6 +82,8 @@ def show(page: str, dataset: Dataset, groups: pd.DataFrame, k: int, masking: Mas
     """
     heads = groups.drop_duplicates("group").set_index("group")
     heading = st.container()  # of the chosen annotator, who is chosen below
+    with st.expander("By annotator"):
+        _annotators(page, dataset, groups, k)
     columns = st.columns(3)
     with columns[0]:
         who = url_state.choice(
@@ -141,6 +144,23 @@ def show(page: str, dataset: Dataset, groups: pd.DataFrame, k: int, masking: Mas
         groups.merge(texts.reset_index()[["annotation_id", "item_id", "label", "explanation"]]),
         key=f"{page}.evidence.csv",
         file_name=f"{dataset.name}-behind-the-point",
+    )
+
+
+def _annotators(page: str, dataset: Dataset, groups: pd.DataFrame, k: int) -> None:
+    """Show how identifiable each annotator is at the open point."""
+    table(
+        by_annotator(groups),
+        {
+            "annotator_id": Field("Annotator"),
+            "accuracy": Field("Accuracy", "Share attributed to the annotator.", 0, percent=True),
+            "low": Field("From", "Lower end of Wilson's 95 % interval.", 0, percent=True),
+            "high": Field("To", "Upper end of the 95 % interval.", 0, percent=True),
+            "groups": Field("Groups" if k > 1 else "Texts", "Of one partition.", 0),
+            "taken_for": Field("Most often taken for", "Of those that are misattributed."),
+        },
+        key=f"{page}.by_annotator",
+        file_name=f"{dataset.name}-by-annotator",
     )
 
 

@@ -165,14 +165,16 @@ def table(
     """Show the columns named in `fields`, sortable; all of `frame` downloads as CSV."""
     shown = frame.loc[:, [name for name in fields if name in frame.columns]]
     shares = [name for name in shown.columns if fields[name].percent]
-    shown = shown.assign(**{name: 100 * shown[name].astype(float) for name in shares})
+    shown = shown.copy()
+    for name in shares:
+        shown[name] = 100 * shown[name].astype(float)
     config = {}
     for name in shown.columns:
         field = fields[name]
         if field.digits is not None and pd.api.types.is_float_dtype(shown[name]):
             # No "-0.00": what is shown as zero has no sign.
             nought = shown[name].abs() < 0.5 * 10.0**-field.digits
-            shown = shown.assign(**{name: shown[name].mask(nought, 0.0)})
+            shown[name] = shown[name].mask(nought, 0.0)
         if not field.numeric:
             config[name] = st.column_config.Column(field.header, help=field.help, width=field.width)
         else:
