@@ -137,7 +137,7 @@ def test_no_text_stands_under_one_name_in_two_trials(draft):
 
 def test_notes_say_what_the_design_cannot_do(place, draft):
     said = " ".join(draft.notes)
-    assert "does not draw other_human" in said and "does not draw human" in said
+    assert "shows no texts of other annotators as such" in said and "does not draw human" in said
     assert "simulated" in said
     kinds = {t["kind"]: set() for rows in seen_by_judge(draft).values() for t in rows}
     for rows in seen_by_judge(draft).values():
