@@ -1,4 +1,4 @@
-"""What the import form shows of columns, and proposes for them, before anything is read."""
+"""Values and proposals for the columns of the import form, before anything is read."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class RetentionPlane:
 
     @property
     def statement(self) -> Statement:
-        """What the plane decides, or that it does not."""
+        """Sentence on the best training; it says so where several are not told apart."""
         if not self.winning:
             return Statement("retention", "No training here has a point above a guess.")
         first = max(self.winning, key=self.winning.__getitem__)

@@ -36,7 +36,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Resources:
-    """What systems need besides the data.
+    """Needs of systems besides the data.
 
     Attributes:
         embedder: sentence vectors of texts.

@@ -155,7 +155,7 @@ def _rows(path: Path, changed: int, size: int) -> dict[tuple[str, str, str], str
 
 
 class _TokenizerOnly(Backend):
-    """What building a prompt needs of a model, without the model."""
+    """Part of a model that building a prompt needs, without the model."""
 
     scores_labels = True
 

@@ -179,7 +179,7 @@ class Run:
 
 @dataclass(frozen=True)
 class _Contents:
-    """What a run's small files say: the reason why they cannot be used, and the status."""
+    """Content of a run's small files: the reason why they cannot be used, and the status."""
 
     problem: str
     status: Status | None

@@ -126,7 +126,7 @@ class StabilityConfig:
 
     @property
     def coverage(self) -> int:
-        """How much is computed; of several reports the one with the most is shown first."""
+        """Amount that is computed; of several reports the one with the most is shown first."""
         points = len(self.representations) * len(self.reductions) * len(self.pool)
         return points * self.seeds * max(1, self.permutations)
 

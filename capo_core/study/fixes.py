@@ -1,4 +1,4 @@
-"""What is wrong with a design, with the changes of settings that mend it.
+"""Faults of a design, with the changes of settings that mend it.
 
 The command line prints the changes as its next step; the form has a button for each.
 """

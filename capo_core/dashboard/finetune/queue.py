@@ -317,6 +317,11 @@ def run_table(
         if chosen and chosen[0] < len(found):
             finetune_live.act(open_run, found[chosen[0]].run_id)
 
+    _frame(place, rows, shown, config, on_select=clicked, selection_mode="single-row")
+
+
+def _frame(place: str, rows: pd.DataFrame, shown: list[str], config: dict, **selecting) -> None:
+    """Draw the table of runs; `selecting` says what a selection does."""
     st.dataframe(
         rows,
         key=place,
@@ -324,9 +329,8 @@ def run_table(
         column_config=config,
         hide_index=True,
         height="auto" if len(rows) <= MOST_ROWS else 440,
-        on_select=clicked,
-        selection_mode="single-row",
         placeholder=MISSING,
+        **selecting,
     )
 
 
@@ -346,18 +350,10 @@ def _pickable(
         chosen = [names[n] for n in url_state.now(place).selection.rows if n < len(names)]
         url_state.put(PAGE, {"pick": "~".join([*hidden, *chosen])})
 
-    st.dataframe(
-        rows,
-        key=place,
-        column_order=shown,
-        column_config=config,
-        hide_index=True,
-        height="auto" if len(rows) <= MOST_ROWS else 440,
-        on_select=changed,
-        selection_mode="multi-row",
+    _frame(
+        place, rows, shown, config, on_select=changed, selection_mode="multi-row",
         selection_default={"selection": {"rows": default}},
-        placeholder=MISSING,
-    )
+    )  # fmt: skip
 
 
 def open_run(run_id: str) -> None:

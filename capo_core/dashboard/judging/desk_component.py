@@ -47,7 +47,7 @@ _component = st.components.v2.component(
 
 @dataclass(frozen=True)
 class DeskMessage:
-    """What the judge did at the desk.
+    """Action of the judge at the desk.
 
     Attributes:
         message_id: random, the same in repeats of a message.

@@ -280,7 +280,7 @@ def planned(found: Preview, annotators: int, assumed: dict[str, float]) -> Plann
 
 @dataclass(frozen=True)
 class Consequence:
-    """What a design would take: minutes of the median judge; the lowest power of its kinds."""
+    """Cost of a design: minutes of the median judge; the lowest power of its kinds."""
 
     minutes: float
     power: float

@@ -58,7 +58,7 @@ class Seen:
 
     @property
     def simulated_judges(self) -> bool:
-        """Whether no person judged, by the judges in the database."""
+        """True where no person judged, by the judges in the database."""
         judges = self.status.judges if self.status is not None else ()
         return bool(judges) and who_judged(judge.judge_id for judge in judges) == SIMULATED
 

@@ -37,7 +37,7 @@ class AdapterKind:
 
     @property
     def has_strength(self) -> bool:
-        """Whether it can be taken part of the way, exactly (see `adapter_strength`)."""
+        """True where it can be taken part of the way, exactly (see `adapter_strength`)."""
         return self.name not in NO_STRENGTH
 
 

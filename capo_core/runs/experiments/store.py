@@ -68,7 +68,7 @@ class Experiment:
 
     @property
     def dismissed(self) -> bool:
-        """Whether it is left out of the queue's list; its runs stay."""
+        """True where it is left out of the queue's list; its runs stay."""
         return (self.folder / DISMISSED).exists()
 
     def runs(self) -> list[Run | None]:

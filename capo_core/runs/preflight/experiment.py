@@ -128,7 +128,7 @@ def checks_of(planned: Sequence[PlannedRun]) -> list[Check]:
 
 @dataclass(frozen=True)
 class ExperimentPreflight:
-    """What is known of an experiment before its start.
+    """Knowledge of an experiment before its start.
 
     Attributes:
         checks: the runs that stand for all others.
