@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def read(settings: argparse.Namespace) -> Judgments:
-    from capo_core.cli.distributions import judgments_of
+    from capo_core.cli.judgments import judgments_of
 
     if not settings.run:
         return judgments_of(settings.file, None, None)

@@ -218,7 +218,7 @@ def evaluated(place, out, answers):
 
 def trained(place, out, answers, monkeypatch):
     """Training takes minutes: its result is another test's."""
-    monkeypatch.setattr("capo_core.cli.distributions.do_run", lambda *a, **k: {"scores": []})
+    monkeypatch.setattr("capo_core.cli.soft_labels.do_run", lambda *a, **k: {"scores": []})
     run("distributions", "train", "--dataset", "mine", "--development", "mine", "--against",
         "annotators", "--out", out, "--json")  # fmt: skip
 

@@ -1,24 +1,24 @@
 """Commands of the group `distributions`: label distributions of people and models.
 
 python -m capo_core distributions compare | variation
-python -m capo_core distributions estimate | explain    (need a language model)
-python -m capo_core distributions train                 (classifiers on label distributions)
+
+The others are in `estimates` and `soft_labels`.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from capo_core.cli.options import changed, with_options
+from capo_core.cli.estimates import mount_estimates
+from capo_core.cli.judgments import AsJson, Data, Files, Labels, judgments_of, provenance_of
+from capo_core.cli.options import with_options
+from capo_core.cli.soft_labels import mount_soft_labels
 from capo_core.cli.support import (
-    BASE_HELP,
-    AllowEmbedded,
     ManyValues,
     console,
     plain_errors,
@@ -26,7 +26,6 @@ from capo_core.cli.support import (
     progress_bar,
 )
 from capo_core.distributions.compare import (
-    CROWD,
     DISTANCES,
     JSD,
     KL,
@@ -36,390 +35,12 @@ from capo_core.distributions.compare import (
     CompareConfig,
     measure_title,
 )
-from capo_core.distributions.estimate import EstimateConfig
-from capo_core.distributions.explanations import GUIDED, LABEL_FREE, ExplainConfig
-from capo_core.distributions.option_prompts import LETTERS, WORDS
-from capo_core.distributions.soft_label_data import SoftLabelConfig
 from capo_core.distributions.variation import VariationConfig
 from capo_core.errors import ConfigError
 from capo_core.export_formats import with_provenance
-from capo_core.formatting import count, number, with_interval
-from capo_core.imitation.backends.base import BATCH_TOKENS
-from capo_core.imitation.models.registry import EMBEDDED_NAME
+from capo_core.formatting import with_interval
 from capo_core.provenance import Provenance
 from capo_core.workspace import Workspace, write_json
-
-if TYPE_CHECKING:
-    from capo_core.distributions.judgments import Judgments
-
-Files = Annotated[
-    list[Path] | None,
-    typer.Option("--file", help="JSON files with distributions, of the same items."),
-]
-Data = Annotated[str | None, typer.Option("--dataset", help="Name of a dataset (see: data list).")]
-Labels = Annotated[
-    list[str] | None, typer.Option(help="Labels in the file's order. Default: those of NLI.")
-]
-Base = Annotated[str | None, typer.Option(help=BASE_HELP)]
-Server = Annotated[str | None, typer.Option(help="Model of the server at CAPO_SERVER_URL.")]
-Precision = Annotated[str, typer.Option(help="Precision: auto, fp32 or bf16.")]
-BatchTokens = Annotated[int, typer.Option(help="Tokens per batch; fewer need less memory.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
-Queued = Annotated[bool, typer.Option("--queue", help="Add the run to the queue instead.")]
-
-
-def mount_estimates(app: typer.Typer) -> None:
-    """Add the commands `estimate` and `explain` to the group `distributions`."""
-    app.command("estimate", cls=ManyValues)(estimate)
-    app.command("explain", cls=ManyValues)(explain)
-
-
-@plain_errors
-@with_options(
-    EstimateConfig,
-    defaults={
-        "transform": "norm with --by sampling, else softmax",
-        "options": "words for a base model or adapter on this machine, letters for a server, for "
-        "--by sampling and for the embedded base model",
-        "temperature": "20 as published; 1 with --options words",
-    },
-)
-def estimate(
-    given: dict[str, Any],
-    file: Files = None,
-    dataset: Data = None,
-    labels: Labels = None,
-    base: Base = None,
-    server: Server = None,
-    by: Annotated[
-        str | None,
-        typer.Option(
-            help="Scores: logits (base model), logprobs (server), or sampling (any model)."
-        ),
-    ] = None,
-    samples: Annotated[int, typer.Option(help="sampling: answers per question.")] = 20,
-    choose: Annotated[
-        str,
-        typer.Option(
-            help="Selection for --count: first, longest, greedy, representative, human-preferred."
-        ),
-    ] = "first",
-    votes: Annotated[
-        Path | None, typer.Option(help="human-preferred: CSV of item_id, source, position, votes.")
-    ] = None,
-    replace_by: Annotated[
-        str, typer.Option(help="Source that replaces explanations, with the same labels.")
-    ] = "",
-    replace_share: Annotated[float, typer.Option(help="Share replaced, 0 to 1.")] = 1.0,
-    run: Annotated[
-        list[str] | None, typer.Option(help="Finished generations whose explanations may be shown.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Random seed of --replace-share.")] = 0,
-    adapter: Annotated[
-        str, typer.Option(help="Finished training (run) whose adapter is the model; sets --base.")
-    ] = "",
-    annotator: Annotated[
-        str,
-        typer.Option(
-            help="Annotator of --label-prior ('all': everybody's training labels), or of an "
-            "adapter that serves all. Default: the adapter's."
-        ),
-    ] = "",
-    allow_embedded: AllowEmbedded = False,
-    precision: Precision = "auto",
-    batch_tokens: BatchTokens = BATCH_TOKENS,
-    queue: Queued = False,
-    as_json: AsJson = False,
-) -> None:
-    """Estimate human label distributions by a model, from the scores of labels as its answers."""
-    from capo_core.distributions import store
-    from capo_core.distributions.explanations import replace_explanations
-    from capo_core.runs.kinds.distributions import check_estimate
-
-    if server and (base or adapter):
-        raise ConfigError("two models are named", todo="remove --base, --adapter or --server")
-    by = by or ("sampling" if server else "logits")
-    workspace = Workspace.default()
-    if adapter:
-        base, annotator = _base_of(adapter, base, annotator, workspace)
-    config = changed(EstimateConfig(), {**_estimate_defaults(by, base, adapter, given), **given})
-    found = judgments_of(file, dataset, labels)
-    if run:
-        found = store.with_runs(found, run, workspace)
-    if replace_by:
-        made, missing = replace_explanations(
-            found, config.explanations, replace_by, replace_share, seed=seed
-        )
-        found, config = _showing(found, config, made)
-        if missing and not as_json:
-            console.print(f"{count(missing, 'explanation')} not replaced: the model has none")
-    if config.count and choose != "first":
-        found, config = _showing(found, config, _chosen(found, config, choose, votes, workspace))
-    settings: dict[str, Any] = {
-        "dataset": found.name,
-        "judgments": store.save(found, workspace),
-        **({"server": server} if server else {"base": base or "embedded"}),
-        "by": by,
-        **({"samples": samples} if by == "sampling" else {}),
-        **({"precision": precision} if precision != "auto" else {}),
-        **({"batch_tokens": batch_tokens} if batch_tokens != BATCH_TOKENS else {}),
-        **({"adapter": adapter} if adapter else {}),
-        **({"annotator": annotator} if annotator else {}),
-        **({"allow_embedded": True} if allow_embedded else {}),
-        "config": config.to_dict(),
-    }
-    check_estimate(found, settings)
-    result = do_run("estimate", settings, workspace, queue=queue, as_json=as_json)
-    if result is None or as_json:
-        return
-    sizes = f"{count(result['n'], 'item')}, {count(result['questions'], 'question')}"
-    console.print(f"{result['name']}: {sizes}")
-    for problem, left_out in result["left_out"].items():
-        console.print(f"left out: {count(left_out, 'item')} ({problem})", markup=False)
-    for note in result.get("notes", ()):
-        console.print(f"note: {note}", markup=False)
-    if result["position_bias"]:
-        console.print(_bias_in_words(result["position_bias"]), markup=False)
-    console.print(f"compare it: distributions compare … --run {result['run']}", markup=False)
-
-
-def _estimate_defaults(
-    by: str, base: str | None, adapter: str, given: dict[str, Any]
-) -> dict[str, Any]:
-    """Return the settings that follow from the model, where they are not given."""
-    real = by == "logits" and (adapter or base not in (None, EMBEDDED_NAME))
-    options = given.get("options", WORDS if real else LETTERS)
-    return {
-        "transform": "norm" if by == "sampling" else "softmax",
-        "options": options,
-        **({"temperature": 1.0} if options == WORDS else {}),
-    }
-
-
-def _base_of(
-    adapter: str, base: str | None, annotator: str, workspace: Workspace
-) -> tuple[str, str]:
-    """Return base model and annotator of a training's adapter."""
-    from capo_core.imitation.generation.trained_adapters import adapter_of_run
-    from capo_core.run_folder import find_run
-
-    trained, target, _ = adapter_of_run(find_run(workspace, adapter), annotator)
-    return base or trained.base, target
-
-
-def _bias_in_words(bias: dict[str, Any]) -> str:
-    places = ", ".join(map(number, bias["by_place"]))
-
-    def measured(name: str) -> str:
-        if "intervals" not in bias:  # a run of before there were any
-            return number(bias[name], 3)
-        ((low, high),) = bias["intervals"][name]
-        return with_interval(bias[name], low, high, 3)
-
-    text = (
-        f"Mean share by position of the option: {places} (n = {count(bias['n'], 'item')}). Two "
-        f"orders of the options change an estimate by {measured('one_order')} (TVD)"
-    )
-    if bias["averaged"] is None:
-        return f"{text}."
-    return f"{text}; two means over half of the orders, by {measured('averaged')}."
-
-
-def _showing(found, config: EstimateConfig, explanations) -> tuple[Any, EstimateConfig]:
-    """Return the judgments with these explanations, and the settings that show them."""
-    source = str(explanations["source"].iloc[0])
-    return found.with_explanations(explanations), replace(config, explanations=source)
-
-
-def _chosen(found, config: EstimateConfig, way: str, votes: Path | None, workspace: Workspace):
-    """Return the selected explanations as a table; see `explanations.select_explanations`."""
-    from capo_core.distributions.explanations import select_explanations
-    from capo_core.distributions.files import read_votes
-    from capo_core.text.embeddings import Embedder
-
-    return select_explanations(
-        found, config.explanations, config.count, way, embed=Embedder(workspace.cache),
-        votes=read_votes(votes) if votes else None,
-    )  # fmt: skip
-
-
-@plain_errors
-@with_options(ExplainConfig, without=("mode",), names={"by": "guided_by"})
-def explain(
-    given: dict[str, Any],
-    out: Annotated[Path, typer.Option(help="Output file of the explanations (JSON lines).")],
-    file: Files = None,
-    dataset: Data = None,
-    labels: Labels = None,
-    base: Base = None,
-    server: Server = None,
-    precision: Precision = "auto",
-    batch_tokens: BatchTokens = BATCH_TOKENS,
-    allow_embedded: AllowEmbedded = False,
-    as_json: AsJson = False,
-) -> None:
-    """Generate explanations of labels by a model; pass the file to --file to use them."""
-    from capo_core.cli.generate import backend_of
-    from capo_core.distributions.explanations import explain as write
-    from capo_core.distributions.files import write_explanations
-    from capo_core.imitation.embedded_base.suitability import check_suitable
-
-    found = judgments_of(file, dataset, labels)
-    config = changed(ExplainConfig(), {**given, "mode": GUIDED if given.get("by") else LABEL_FREE})
-    backend = backend_of(base, server, precision, batch_tokens, {})
-    check_suitable(found, backend.name, allow_embedded=allow_embedded)
-    with progress_bar(quiet=as_json) as progress:
-        made = write(found, backend, config, progress=progress)
-    source = _provenance(found, dataset, file, seed=config.seed)
-    write_explanations(found, made.frame, out, source.but(models=(Path(backend.name).name,)))
-    said = {"file": str(out), "source": str(made.frame["source"].iloc[0]),
-            "written": len(made.frame), "wanted": made.wanted, "missing": made.missing}  # fmt: skip
-    if as_json:
-        print_json(said)
-        return
-    console.print(
-        f"{said['written']} of {made.wanted} explanations by {said['source']}: {out}", markup=False
-    )
-
-
-def do_run(
-    kind: str, settings: dict[str, Any], workspace: Workspace, *, queue: bool, as_json: bool
-) -> dict[str, Any] | None:
-    """Execute a run here and return its result with the run's name; with `queue`, submit it and
-    return None.
-    """
-    from capo_core.run_folder import RunFolder
-    from capo_core.runs import submit
-    from capo_core.runs.checks import check
-    from capo_core.runs.foreground import foreground
-    from capo_core.runs.kinds import execute
-    from capo_core.runs.request import RunRequest
-
-    request = RunRequest(kind, settings)
-    check(request)
-    if queue:
-        submitted = submit.submit(workspace, kind, settings)
-        if as_json:
-            print_json({"run": submitted.run_id})
-        else:
-            console.print(f"queued: {submitted.run_id}", markup=False)
-        return None
-    folder = RunFolder(workspace.runs / submit.run_name(request))
-    if not folder.done:
-        with (
-            progress_bar(quiet=as_json) as shown,
-            foreground(workspace, folder, kind=kind, settings=settings, progress=shown) as progress,
-        ):
-            execute(request, workspace, folder, progress)
-    result = {**folder.result, "run": folder.run_id}
-    if as_json:
-        print_json(result)
-    return result
-
-
-def mount_soft_labels(app: typer.Typer) -> None:
-    """Add the command `train` to the group `distributions`."""
-    app.command("train", cls=ManyValues)(train)
-
-
-@plain_errors
-@with_options(
-    SoftLabelConfig, names={"sources": "source"}, defaults={"sources": "the reference (--against)"}
-)
-def train(
-    given: dict[str, Any],
-    file: Annotated[
-        list[Path] | None, typer.Option("--file", help="JSON files of the training set.")
-    ] = None,
-    dataset: Data = None,
-    development: Annotated[
-        str, typer.Option(help="Development set, for selecting the epoch: a file or a dataset.")
-    ] = "",
-    test: Annotated[list[str] | None, typer.Option(help="Test sets: files or datasets.")] = None,
-    run: Annotated[list[str] | None, typer.Option(help="Finished estimates to train on.")] = None,
-    labels: Labels = None,
-    queue: Queued = False,
-    out: Annotated[Path | None, typer.Option(help="Output file of the result (JSON).")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Train classifiers on label distributions, and compare the sources as training signals."""
-    from capo_core.distributions import store
-    from capo_core.distributions.soft_labels import DEVELOPMENT, TEST
-
-    workspace = Workspace.default()
-    found = judgments_of(file, dataset, labels)
-    if run:
-        found = store.with_runs(found, run, workspace)
-    if not development:
-        raise ConfigError("there is no development set", todo="provide one (--development)")
-    # Not `changed`: what the encoder decides is decided when the settings are made.
-    config = SoftLabelConfig(**{"sources": (given.get("against", CROWD),), **given})
-    named = {DEVELOPMENT: development}
-    for nth, name in enumerate(test or ()):
-        named[TEST if not nth else f"{TEST} {Path(name).stem}"] = name
-    sets = {}
-    for name, place in named.items():
-        is_file = Path(place).suffix in (".json", ".jsonl")
-        one = judgments_of([Path(place)] if is_file else None, None if is_file else place, labels)
-        sets[name] = store.save(one, workspace)
-    settings = {
-        "dataset": found.name,
-        "judgments": store.save(found, workspace),
-        "sets": sets,
-        "config": config.to_dict(),
-    }
-    result = do_run("softlabel", settings, workspace, queue=queue, as_json=as_json)
-    if result is None:
-        return
-    if out is not None:
-        source = _provenance(found, dataset, file, run)
-        seeds = {"seeds": tuple(config.seeds)} if hasattr(config, "seeds") else {}
-        write_json(out, with_provenance(result, source.but(models=(config.encoder,), **seeds)))
-    if not as_json:
-        _show_training(result)
-
-
-def _show_training(result: dict[str, Any]) -> None:
-    table = Table("set", "trained on", box=None, title=f"Classifiers on {result['dataset']}")
-    measures = list(dict.fromkeys(row["measure"] for row in result["scores"]))
-    for measure in measures:
-        table.add_column(measure, justify="right")
-    table.add_column("n", justify="right")
-    rows: dict[tuple[str, str], dict[str, Any]] = {}
-    for row in result["scores"]:
-        rows.setdefault((row["set"], row["source"]), {})[row["measure"]] = row
-    for (name, source), by in rows.items():
-        cells = [with_interval(*(by[m][k] for k in ("value", "low", "high")), 3) for m in measures]
-        table.add_row(name, source, *cells, f"{by[measures[0]]['n']:,}")
-    console.print(table, markup=False)
-    _show_differences(result["differences"])
-    least = ", ".join(f"{number(v, 3)} ({k})" for k, v in result["least_cross_entropy"].items())
-    console.print(
-        f"\nAgainst {result['settings']['against']}; intervals {result['interval']}. Cross-entropy "
-        f"is at least the crowd's own entropy: {least}.",
-        markup=False,
-    )
-    console.print(f"run {result['run']}", markup=False, soft_wrap=True)
-
-
-def _show_differences(rows: list[dict[str, Any]]) -> None:
-    """Print differences on sets not used for selecting the epoch, if any; without cross-entropy,
-    whose differences equal those of KL.
-    """
-    shown = [row for row in rows if row["measure"] != "cross-entropy"]
-    shown = [row for row in shown if row["set"] != "development"] or shown
-    table = Table("set", "trained on", "minus", box=None, title="\nDifferences")
-    for measure in dict.fromkeys(row["measure"] for row in shown):
-        table.add_column(measure, justify="right", no_wrap=True)
-    pairs: dict[tuple[str, str, str], list[str]] = {}
-    for row in shown:
-        pairs.setdefault((row["set"], row["source"], row["against"]), []).append(
-            f"{row['value']:+.3f} [{row['low']:+.3f} to {row['high']:+.3f}]"
-        )
-    for key, cells in pairs.items():
-        table.add_row(*key, *cells)
-    console.print(table, markup=False)
-
 
 Out = Annotated[Path | None, typer.Option(help="Output file of the full result (JSON).")]
 
@@ -440,48 +61,6 @@ def mount(parent: typer.Typer) -> None:
     mount_estimates(app)
     mount_soft_labels(app)
     parent.add_typer(app, name="distributions")
-
-
-def judgments_of(files: list[Path] | None, dataset: str | None, labels: list[str] | None):
-    """Return the items and sources named on the command line."""
-    if not files and not dataset:
-        raise ConfigError("no data is named", todo="add --file FILE or --dataset NAME")
-    from capo_core.distributions.files import merge_judgments, read_judgments
-
-    read = []
-    if dataset:
-        from capo_core.data.catalog import Catalog
-        from capo_core.distributions.sources import dataset_judgments
-
-        read.append(dataset_judgments(Catalog(Workspace.default()).load(dataset)))
-        labels = labels or list(read[0].task.scale.labels)
-    read += [read_judgments(path, labels) for path in files or ()]
-    found = read[0]
-    for other in read[1:]:
-        found = merge_judgments(found, other)
-    return found
-
-
-def _provenance(
-    found: Judgments,
-    dataset: str | None,
-    files: list[Path] | None,
-    runs: list[str] | None = None,
-    seed: int | None = None,
-) -> Provenance:
-    """Return the provenance of a result on these judgments."""
-    from capo_core.data.catalog import Catalog
-    from capo_core.distributions.provenance import judgments_provenance
-    from capo_core.run_folder import find_run
-
-    workspace = Workspace.default()
-    return judgments_provenance(
-        found,
-        Catalog(workspace).load(dataset) if dataset else None,
-        runs=[find_run(workspace, name) for name in runs or ()],
-        files=[path.name for path in files or ()],
-        seed=seed,
-    )
 
 
 @plain_errors
@@ -520,7 +99,7 @@ def compare(
         found = with_runs(found, run, Workspace.default())
     result = DistributionReport(found, rank(found, config, sources=source), measure)
     _check_measure(result, measure)
-    provenance = _provenance(found, dataset, file, run, seed=config.seed)
+    provenance = provenance_of(found, dataset, file, run, seed=config.seed)
     written_report = out is not None and _write_report(result, out, provenance)
     if as_json or (out is not None and not written_report):
         # The values of each source on all its own items, as in earlier builds.
@@ -615,7 +194,7 @@ def variation(
             found, config, sources=source, cache=Workspace.default().cache, progress=progress
         )
     if out is not None:
-        source = _provenance(found, dataset, file, seed=config.seed)
+        source = provenance_of(found, dataset, file, seed=config.seed)
         write_json(out, with_provenance(result.to_dict(), source))
     if as_json:
         print_json(result.to_dict())
