@@ -228,9 +228,10 @@ def drawn(place, out, answers):
     if not report.exists():
         run("stability", "mine", "--representation", "words", "--reduction", "none", "--pool", 1,
             "--seeds", 1, "--permutations", 0, "--no-controls", "--out", report)  # fmt: skip
-    kind = out.suffix[1:].replace("csv", "svg")
+    beside = {".csv": "-data.csv", ".txt": "-caption.txt"}
+    kind = "svg" if out.suffix in beside else out.suffix[1:]
     run("figures", report, "--out", out.parent / "figures", "--kind", kind)
-    made = "ladder-words-data.csv" if out.suffix == ".csv" else f"ladder-words.{kind}"
+    made = f"ladder-words{beside.get(out.suffix, out.suffix)}"
     (out.parent / "figures" / made).rename(out)
 
 
@@ -260,7 +261,7 @@ WALKS = {
         command("stability", "mine", "--representation", "words", "--reduction", "none", "--pool",
                 "1", "--seeds", "1", "--permutations", "20", "--no-controls", "--out", "OUT"),
         "json tex"),
-    "figures out": (drawn, "pdf svg png csv"),
+    "figures out": (drawn, "pdf svg png csv txt"),
     "calibrate out": (
         command("calibrate", "--items", "20", "--strength", "1", "--datasets", "1",
                 "--permutations", "0", "--representation", "words", "--reduction", "none",

@@ -26,9 +26,18 @@ def figures(
         list[str] | None,
         typer.Option(help='"one column" (7.7 cm) or "two columns" (16 cm); repeatable.'),
     ] = None,
+    inside: Annotated[
+        bool,
+        typer.Option(
+            "--text-inside/--bare",
+            help="Title, caption and provenance in the picture, or in the caption file and the "
+            "file's metadata only, as papers want it.",
+        ),
+    ] = True,
 ) -> None:
-    """Draw the charts of a report for a paper: PDF, SVG or PNG, and the data behind each (CSV)."""
+    """Draw the charts of a report for a paper: PDF, SVG or PNG, caption (TXT) and data (CSV)."""
     # The charts belong to the dashboard, which nothing here imports.
     command = [sys.executable, "-m", "capo_core.dashboard.figures", str(report), str(out),
-               ",".join(kind or ["pdf"]), ",".join(width or ["one column"])]  # fmt: skip
+               ",".join(kind or ["pdf"]), ",".join(width or ["one column"]),
+               *([] if inside else ["bare"])]  # fmt: skip
     raise typer.Exit(subprocess.run(command, check=False).returncode)

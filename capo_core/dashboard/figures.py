@@ -17,7 +17,7 @@ import plotly.graph_objects as go
 from capo_core.dashboard.compare import charts as compare
 from capo_core.dashboard.stability import charts as stability
 from capo_core.dashboard.ui.figure_data import figure_data
-from capo_core.dashboard.ui.print_figure import MIME_TYPES, WIDTHS, printed
+from capo_core.dashboard.ui.print_figure import MIME_TYPES, WIDTHS, caption_file, printed
 from capo_core.dashboard.ui.theme import human_look, method_looks, reduction_name
 from capo_core.errors import CapoError, ConfigError, DataError
 from capo_core.evaluation.export import provenance_of
@@ -113,8 +113,13 @@ def read(path: Path) -> tuple[list[NamedFigure], Provenance]:
         ) from error
 
 
-def write(path: Path, folder: Path, kinds: list[str], widths: list[str]) -> list[Path]:
-    """Write all figures of a report and the data behind them; return the files.
+def write(
+    path: Path, folder: Path, kinds: list[str], widths: list[str], *, bare: bool = False
+) -> list[Path]:
+    """Write all figures of a report, their captions and the data behind them; return the files.
+
+    Args:
+        bare: leave title, caption and provenance out of the pictures (see `printed`).
 
     Raises:
         DataError: the file holds no report. ConfigError: an unknown format or width.
@@ -128,12 +133,15 @@ def write(path: Path, folder: Path, kinds: list[str], widths: list[str]) -> list
     files = {}
     for each in figures:
         files[f"{each.name}-data.csv"] = csv_text(figure_data(each.figure), provenance).encode()
+        files[f"{each.name}-caption.txt"] = caption_file(
+            each.title, each.caption, provenance
+        ).encode()
         for width in widths:
             short = "" if len(widths) == 1 else f"-{width.replace(' ', '-')}"
             for kind in kinds:
                 files[f"{each.name}{short}.{kind}"] = printed(
                     each.figure, kind, width, title=each.title, caption=each.caption,
-                    provenance=provenance,
+                    provenance=provenance, bare=bare,
                 )  # fmt: skip
     written = []
     for name, content in files.items():
@@ -144,10 +152,12 @@ def write(path: Path, folder: Path, kinds: list[str], widths: list[str]) -> list
 
 
 def main(words: list[str]) -> int:
-    """Run from the command line: REPORT FOLDER KINDS WIDTHS, the last two divided by commas."""
-    report, folder, kinds, widths = words
+    """Run from the command line: REPORT FOLDER KINDS WIDTHS [bare], with commas in the two."""
+    report, folder, kinds, widths, *bare = words
     try:
-        for path in write(Path(report), Path(folder), kinds.split(","), widths.split(",")):
+        for path in write(
+            Path(report), Path(folder), kinds.split(","), widths.split(","), bare=bool(bare)
+        ):
             print(path)
     except CapoError as error:
         print(error, file=sys.stderr)

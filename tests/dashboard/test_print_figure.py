@@ -77,9 +77,9 @@ def bars():
 KINDS = [ladder, variance, confusion, accuracy, triangle, bars, lambda: blank(300)]
 
 
-def printed(figure, kind="svg", width="one column", title="A $title$ & more"):
+def printed(figure, kind="svg", width="one column", title="A $title$ & more", bare=False):
     return print_figure.printed(
-        figure, kind, width, title=title, caption="What is drawn.", provenance=OF_NOBODY
+        figure, kind, width, title=title, caption="What is drawn.", provenance=OF_NOBODY, bare=bare
     )
 
 
@@ -94,9 +94,23 @@ def test_every_chart_is_drawn_as_wide_as_a_column(make, width):
     assert len(picture.convert("L").getcolors()) > 20  # something is drawn
 
 
+@pytest.mark.parametrize("bare", [False, True])
 @pytest.mark.parametrize("kind", print_figure.MIME_TYPES)
-def test_a_printed_figure_says_where_it_comes_from(kind):
-    assert provenance_in(printed(ladder(), kind), kind).line == OF_NOBODY.line
+def test_a_printed_figure_says_where_it_comes_from(kind, bare):
+    assert provenance_in(printed(ladder(), kind, bare=bare), kind).line == OF_NOBODY.line
+
+
+def test_a_bare_figure_has_title_and_provenance_beside_it_only():
+    full, bare = (printed(ladder(), title="Words tell", bare=each) for each in (False, True))
+    for words in ("Words tell (simulated data)", "What is drawn.", f"CAPO Lab {OF_NOBODY.version}"):
+        assert words in texts(full) and words not in texts(bare), words
+    assert "Input words masked" in texts(bare) and "chance 25\u00a0%" in texts(bare)
+    assert b"<dc:title>Words tell (simulated data)</dc:title>" in bare
+    heights = [float(re.search(rb'height="([\d.]+)pt"', each)[1]) for each in (full, bare)]
+    assert heights[1] < heights[0] - 20  # no empty room where they stood
+    caption = print_figure.caption_file("Words tell", "What is drawn.", OF_NOBODY)
+    assert caption.startswith("Words tell (simulated data). What is drawn.")
+    assert caption.endswith(f"\n{OF_NOBODY.line}\n")
 
 
 def test_a_printed_figure_is_the_same_in_light_and_dark():
@@ -156,7 +170,7 @@ def test_data_of_bars_and_of_an_empty_figure():
 
 def test_a_caption_says_result_content_data_and_n():
     source = OF_NOBODY.but(n=(("item", 500), ("annotator", 4)))
-    assert exports.caption_of("Words tell", "Accuracy by k.", source) == (
+    assert print_figure.caption_of("Words tell", "Accuracy by k.", source) == (
         "Words tell (simulated data). Accuracy by k. Data: made; 500 items, 4 annotators."
     )
 
@@ -183,7 +197,8 @@ def test_figures_of_a_saved_report_are_files_with_their_data(report, tmp_path):
     path.write_text(json_document(report.to_dict(), report.provenance))
     made = figures.write(path, tmp_path / "f", ["svg"], ["one column"])
     names = {each.name for each in made}
-    assert {"ladder-words.svg", "ladder-words-data.csv", "variance-words.svg"} <= names
+    assert {"ladder-words.svg", "ladder-words-data.csv", "ladder-words-caption.txt",
+            "variance-words.svg"} <= names  # fmt: skip
     assert all(each.stat().st_size for each in made)
     assert stability.ladder_title(report.ladder.to_frame())[:20] in texts(
         (tmp_path / "f" / "ladder-words.svg").read_bytes()

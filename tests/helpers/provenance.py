@@ -85,6 +85,8 @@ def provenance_in(content: bytes, kind: str) -> Provenance:
                           version=rows["product"].split()[-1], date=rows["date"])  # fmt: skip
     if kind == "tex":
         return Provenance.from_line(text.splitlines()[0].removeprefix("% "))
+    if kind == "txt":
+        return Provenance.from_line(text.splitlines()[-1])
     raise AssertionError(f"no place for the provenance of a file .{kind} is known")
 
 

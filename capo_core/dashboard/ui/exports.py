@@ -22,11 +22,11 @@ from capo_core.dashboard.ui import print_figure
 from capo_core.dashboard.ui.figure_data import figure_data
 from capo_core.dashboard.ui.text import escape, plotly
 from capo_core.export_formats import csv_text, for_excel, html_head, json_document
-from capo_core.formatting import count
 from capo_core.provenance import UNKNOWN, Provenance
 
 _PLACE = "export.provenance"
 _EXCEL = "export.csv_for_excel"
+_BARE = "export.bare_figures"
 
 
 def begin(provenance: Provenance) -> None:
@@ -141,6 +141,7 @@ def export_figure(figure: go.Figure, *, key: str, file_name: str, title: str, ca
         title: stands above the figure for print. caption: stands below it, with the provenance.
     """
     with st.popover("Export", icon=":material/download:", type="tertiary", key=f"{key}.menu"):
+        bare = _choose_bare(key)
         for width, inches in print_figure.WIDTHS.items():
             st.caption(f"Figure, {width} wide ({inches * 2.54:.1f} cm)")
             with st.container(horizontal=True):
@@ -149,12 +150,16 @@ def export_figure(figure: go.Figure, *, key: str, file_name: str, title: str, ca
                     _button(
                         called, f"{file_name}-{short}-column{'s' * (short != 'one')}.{kind}",
                         print_figure.MIME_TYPES[kind],
-                        partial(_printed, figure, kind, width, title, caption),
+                        partial(_printed, figure, kind, width, title, caption, bare),
                         key=f"{key}.{kind}.{short}",
                     )  # fmt: skip
         st.caption("Caption")
-        st.text(caption_of(title, caption, current()))
+        st.text(print_figure.caption_of(title, caption, current()))
         with st.container(horizontal=True):
+            _button(
+                "Caption (TXT)", f"{file_name}-caption.txt", "text/plain",
+                partial(print_figure.caption_file, title, caption), key=f"{key}.caption",
+            )  # fmt: skip
             _button(
                 "Data (CSV)", f"{file_name}-data.csv", "text/csv",
                 lambda provenance: csv_text(figure_data(figure), provenance), key=f"{key}.data",
@@ -165,19 +170,30 @@ def export_figure(figure: go.Figure, *, key: str, file_name: str, title: str, ca
             )  # fmt: skip
 
 
-def caption_of(title: str, caption: str, provenance: Provenance) -> str:
-    """Return the text for below a figure in a paper: result, what is drawn, data and n."""
-    counted = ", ".join(count(number, noun) for noun, number in provenance.n)
-    data = f"Data: {provenance.dataset}" if provenance.dataset else ""
-    said = [provenance.titled(title), caption, "; ".join(filter(None, (data, counted)))]
-    return " ".join(f"{part.rstrip('.')}." for part in said if part)
+def _choose_bare(key: str) -> bool:
+    """Show the choice of what stands in figures for print, and return it; one for all charts."""
+
+    def keep() -> None:
+        st.session_state[_BARE] = not st.session_state[widget]
+
+    widget = f"{key}.inside"
+    st.session_state[widget] = not st.session_state.get(_BARE, False)
+    st.checkbox(
+        "Title and provenance in the figure",
+        key=widget,
+        on_change=keep,
+        help="Without them a figure is as papers want it. They stand in the caption (TXT) and in "
+        "the file's metadata either way. Applies to PDF, SVG and PNG of all charts.",
+    )
+    return bool(st.session_state.get(_BARE, False))
 
 
 def _printed(
-    figure: go.Figure, kind: str, width: str, title: str, caption: str, provenance: Provenance
-) -> bytes:
+    figure: go.Figure, kind: str, width: str, title: str, caption: str, bare: bool,
+    provenance: Provenance,
+) -> bytes:  # fmt: skip
     return print_figure.printed(
-        figure, kind, width, title=title, caption=caption, provenance=provenance
+        figure, kind, width, title=title, caption=caption, provenance=provenance, bare=bare
     )
 
 

@@ -19,6 +19,7 @@ import plotly.graph_objects as go
 
 from capo_core.dashboard.ui.figure_data import plain
 from capo_core.dashboard.ui.theme import ON_WHITE
+from capo_core.formatting import count
 from capo_core.provenance import PRODUCT, Provenance
 
 # Width in inches of a column and of the text, in the style of the ACL conferences.
@@ -101,6 +102,7 @@ def printed(
     title: str,
     caption: str,
     provenance: Provenance,
+    bare: bool = False,
 ) -> bytes:
     """Return a figure as a file for print, light in either theme.
 
@@ -108,6 +110,8 @@ def printed(
         kind: "pdf", "svg" or "png" (300 dots an inch). width: one of `WIDTHS`.
         title: stands above; what is simulated is said there. caption: stands below.
         provenance: stands below in fine type, and in the file's own description.
+        bare: leave title, caption and provenance out of the picture, as papers want it. Title and
+            provenance stay in the file's description, and all three in `caption_file`.
     """
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -120,11 +124,25 @@ def printed(
         "svg.hashsalt": PRODUCT,
     }
     with mpl.rc_context(settings):
-        page = _drawn(figure, WIDTHS[width], provenance.titled(title), caption, provenance.line)
+        words = ("", "", "") if bare else (provenance.titled(title), caption, provenance.line)
+        page = _drawn(figure, WIDTHS[width], *words)
         FigureCanvasAgg(page)
         out = io.BytesIO()
         page.savefig(out, format=kind, dpi=_DPI, metadata=_metadata(kind, title, provenance))
     return out.getvalue()
+
+
+def caption_of(title: str, caption: str, provenance: Provenance) -> str:
+    """Return the text for below a figure in a paper: result, what is drawn, data and n."""
+    counted = ", ".join(count(number, noun) for noun, number in provenance.n)
+    data = f"Data: {provenance.dataset}" if provenance.dataset else ""
+    said = [provenance.titled(title), caption, "; ".join(filter(None, (data, counted)))]
+    return " ".join(f"{part.rstrip('.')}." for part in said if part)
+
+
+def caption_file(title: str, caption: str, provenance: Provenance) -> str:
+    """Return the text file beside a figure: its caption, and the provenance as the last line."""
+    return f"{caption_of(title, caption, provenance)}\n\n{provenance.line}\n"
 
 
 def _metadata(kind: str, title: str, provenance: Provenance) -> dict[str, str | None]:
