@@ -34,8 +34,9 @@ from capo_core.evaluation.measures.registry import (
 )
 from capo_core.evaluation.referee.tables import referee_tables
 from capo_core.evaluation.report import EvaluationReport
+from capo_core.evaluation.statement_parts import interval_text
 from capo_core.evaluation.streams import GUESS, HUMAN, OTHER
-from capo_core.evaluation.summary import interval_text, statements, titled
+from capo_core.evaluation.summary import statements, titled
 from capo_core.evaluation.table import ALL
 from capo_core.export_formats import (
     csv_text,

@@ -37,22 +37,32 @@ def methods_paragraph(
     Args:
         targets: the annotators whom every method imitates.
     """
-    sentences = _sentences(
-        dataset, n_items, split, config, sources, llm_judges, missing, likelihood or {}, targets
-    )
-    text = " ".join(sentences)
-    return {"text": text, "latex": latex(text)}
-
-
-def _sentences(
-    dataset, n_items, split, config, sources, llm_judges, missing, likelihood, targets
-) -> list[str]:
     methods = [source for source in sources if source.name not in (HUMAN, OTHER)]
     sentences = [
         f"All scores are computed on the {n_items} {split} items of {dataset.name} "
         f"({'simulated annotators; ' if dataset.simulated else ''}{len(dataset.annotators)} "
-        "annotators), of which no text was used in training."
+        "annotators), of which no text was used in training.",
+        *_answers(methods, missing),
+        _averages(targets),
+        *(_attribution(config, dataset) if "attribution" in config.families else ()),
+        *([_likelihood(likelihood)] if likelihood else ()),
+        *map(_llm_judge, llm_judges),
+        *(said for family, said in _other_measures(config) if family in config.families),
+        *tests_in_words(config),
+        "Intervals are 95 % and over items: by the infinitesimal jackknife for averages, by a "
+        f"Bayesian bootstrap of {DRAWS} draws for macro-F1, κ, α and style distance. Differences "
+        "are paired by item and tested by a sign-flip permutation test by item (exact, or "
+        f"{FLIPS} flips; first-order for pooled scores) or by the paired bootstrap, two-sided, "
+        "Holm-corrected over all pairs of sources compared by one measure. "
+        f"Seed of the evaluation: {config.seed}.",
     ]
+    text = " ".join(sentences)
+    return {"text": text, "latex": latex(text)}
+
+
+def _answers(methods: Sequence[EvaluatedSource], missing: str) -> list[str]:
+    """Return what was scored of each method, and what was not."""
+    sentences = []
     for source in methods:
         runs = len(source.replicates)
         times = f"; {runs} runs or samples: {_some(source.replicates)}" if runs > 1 else ""
@@ -69,80 +79,84 @@ def _sentences(
             f"{count(dropped, 'answer')} to items that not every method answered "
             f"{'is' if dropped == 1 else 'are'} left out."
         )
-    averaged = (
-        f"averaged over runs and samples of one target, then over {listed(targets)}, whom every "
-        "method imitates, with equal weight."
-        if len(targets) > 1
-        else f"of annotator {targets[0]}, averaged over runs and samples."
-        if targets
-        else "of single annotators, averaged over runs and samples."
-    )
-    sentences.append(
+    return sentences
+
+
+def _averages(targets: Sequence[str]) -> str:
+    averaged = "of single annotators, averaged over runs and samples."
+    if len(targets) == 1:
+        averaged = f"of annotator {targets[0]}, averaged over runs and samples."
+    elif targets:
+        averaged = (
+            f"averaged over runs and samples of one target, then over {listed(targets)}, whom "
+            "every method imitates, with equal weight."
+        )
+    return (
         f"Scores are {averaged} The ceiling is the target's own held-out responses, the floor "
         "another annotator's taken for the target's, both of the same targets and on the items "
         "that the methods answered; responses judged invalid are left out."
     )
-    if "attribution" in config.families:
-        views = " and ".join(f"{v.representation} under {v.reduction}" for v in config.views)
-        ks = ", ".join(map(str, config.pool))
-        sentences.append(
-            f"Attribution: a ridge classifier of {views}, fitted on human training explanations "
-            f"only, gives groups of k = {ks} explanations on different items to an annotator "
-            f"({GROUPINGS} random groupings); probabilities are a softmax whose slope is fitted on "
-            f"human training texts scored in {FOLDS} folds grouped by item. Chance is "
-            f"1/{len(dataset.annotators)}."
-        )
-        sentences.append(
-            "Distance from the human: for each target the absolute difference between a method's "
-            "value and that of the target's own held-out texts, averaged over targets; 95 % "
-            "intervals and differences between methods by a Bayesian bootstrap over items."
-        )
-    if likelihood:
-        folds = f", in {LIKELIHOOD_FOLDS} folds by item" if likelihood["crossed"] else ""
-        sentences.append(
-            "Likelihood attribution: mean log-probability per token of the explanation, given item "
-            f"and label, under the SFT adapters of all annotators on {likelihood['base']}; typing "
-            "habits at both ends are made equal. A multinomial logistic model with one slope and "
-            f"an offset for each adapter, fitted on {likelihood['calibration_texts']} validation "
-            f"texts{folds}, names the author; k texts are added up."
-        )
-    for judge in llm_judges:
-        asked = judge["config"]
-        sentences.append(
-            f"LLM judge: {judge['judge']} (temperature 0, seed {asked['seed']}) saw cards with "
-            f"{asked['cards']} training explanations of each annotator, in rotated order, and "
-            f"named the author of {asked['k']} explanation{'s' if asked['k'] > 1 else ''} at a "
-            f"time, in {judge['trials']} trials of which {judge['unread']} could not be read."
-        )
-    if "style" in config.families:
-        sentences.append(
+
+
+def _attribution(config: TableConfig, dataset: Dataset) -> list[str]:
+    views = " and ".join(f"{v.representation} under {v.reduction}" for v in config.views)
+    ks = ", ".join(map(str, config.pool))
+    return [
+        f"Attribution: a ridge classifier of {views}, fitted on human training explanations "
+        f"only, gives groups of k = {ks} explanations on different items to an annotator "
+        f"({GROUPINGS} random groupings); probabilities are a softmax whose slope is fitted on "
+        f"human training texts scored in {FOLDS} folds grouped by item. Chance is "
+        f"1/{len(dataset.annotators)}.",
+        "Distance from the human: for each target the absolute difference between a method's "
+        "value and that of the target's own held-out texts, averaged over targets; 95 % "
+        "intervals and differences between methods by a Bayesian bootstrap over items.",
+    ]
+
+
+def _likelihood(found: Mapping[str, Any]) -> str:
+    folds = f", in {LIKELIHOOD_FOLDS} folds by item" if found["crossed"] else ""
+    return (
+        "Likelihood attribution: mean log-probability per token of the explanation, given item "
+        f"and label, under the SFT adapters of all annotators on {found['base']}; typing "
+        "habits at both ends are made equal. A multinomial logistic model with one slope and "
+        f"an offset for each adapter, fitted on {found['calibration_texts']} validation "
+        f"texts{folds}, names the author; k texts are added up."
+    )
+
+
+def _llm_judge(judge: Mapping[str, Any]) -> str:
+    asked = judge["config"]
+    return (
+        f"LLM judge: {judge['judge']} (temperature 0, seed {asked['seed']}) saw cards with "
+        f"{asked['cards']} training explanations of each annotator, in rotated order, and "
+        f"named the author of {asked['k']} explanation{'s' if asked['k'] > 1 else ''} at a "
+        f"time, in {judge['trials']} trials of which {judge['unread']} could not be read."
+    )
+
+
+def _other_measures(config: TableConfig) -> list[tuple[str, str]]:
+    """Return (family, sentence) of the measures besides attribution."""
+    return [
+        (
+            "style",
             "Style distance: mean over style features of the Jensen–Shannon divergence (bits) "
-            f"between responses and the target's training texts, each feature cut into at most "
-            f"{BINS} bins by quantiles of human training texts."
-        )
-    if "consistency" in config.families:
-        sentences.append(
+            "between responses and the target's training texts, each feature cut into at most "
+            f"{BINS} bins by quantiles of human training texts.",
+        ),
+        (
+            "consistency",
             "Label consistency: a ridge classifier of word n-grams with the input's words masked, "
             "fitted on human training responses, reads the label from an explanation; the floor "
-            "is the target's own explanations shuffled over items."
-        )
-    if "diversity" in config.families:
-        sentences.append(
+            "is the target's own explanations shuffled over items.",
+        ),
+        (
+            "diversity",
             f"Distinct-1 to 3 are computed in groups of {GROUP} explanations; self-similarity is "
             "the mean cosine of two explanations of one method on different items, self-overlap "
             "their mean ROUGE-2. An explanation is a near-duplicate where its similarity (edits) "
-            f"to a training explanation of the target is at least {config.duplicate:g}."
-        )
-    sentences += tests_in_words(config)
-    sentences.append(
-        "Intervals are 95 % and over items: by the infinitesimal jackknife for averages, by a "
-        f"Bayesian bootstrap of {DRAWS} draws for macro-F1, κ, α and style distance. Differences "
-        "are paired by item and tested by a sign-flip permutation test by item (exact, or "
-        f"{FLIPS} flips; first-order for pooled scores) or by the paired bootstrap, two-sided, "
-        "Holm-corrected over all pairs of sources compared by one measure. "
-        f"Seed of the evaluation: {config.seed}."
-    )
-    return sentences
+            f"to a training explanation of the target is at least {config.duplicate:g}.",
+        ),
+    ]
 
 
 def _some(names: Sequence[str], most: int = 6) -> str:

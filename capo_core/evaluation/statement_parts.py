@@ -1,0 +1,66 @@
+"""Parts of sentences on an evaluation: rows in a list, shares and numbers with intervals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from capo_core.formatting import (
+    PERCENT,
+    Statement,
+    count,
+    number,
+    percent_interval,
+    share_of,
+)
+
+Values = Mapping[str, Any]
+
+
+def phrase(template: str, **values: Any) -> Statement:
+    """Return a part of a statement: a template with its values."""
+    return Statement("part", template, values)
+
+
+def phrases(template: str, rows: Iterable[Values]) -> list[Statement]:
+    """Return `template` with the values of each row; a list of them is "A, B and C"."""
+    return [phrase(template, **row) for row in rows]
+
+
+def is_known(value: float | None) -> bool:
+    """Return whether there is such a number."""
+    return value is not None and not math.isnan(value)
+
+
+def share_with_interval(row: Values, *, single: bool) -> str:
+    """Return "63 % [58–68]"; of few cases "11 of 12 [62–98 %]".
+
+    Args:
+        row: value, low, high and n.
+        single: whether the share is of these n cases, and no mean over annotators.
+    """
+    shown, interval = share_of(row["value"], row["n"], single=single), ""
+    if is_known(row["low"]) and is_known(row["high"]):
+        interval = percent_interval(row["low"], row["high"])
+    if " of " in shown and interval:
+        interval = f"{interval[:-1]}{PERCENT}]"
+    return f"{shown} {interval}".strip()
+
+
+def interval_text(low: float | None, high: float | None, digits: int = 2) -> str:
+    """Return the interval of a number, "[0.12–0.20]", "[−0.03 to 0.20]"; "" without one."""
+    if not (is_known(low) and is_known(high)):
+        return ""
+    ends = number(low, digits), number(high, digits)
+    return f"[{(' to ' if min(low, high) < 0 else '–').join(ends)}]"
+
+
+def cases(row: Values, single: bool, unit: str = "text") -> str:
+    """Return "63 % [58–68] of 100 texts"; of few ones "11 of 12 texts [62–98 %]"."""
+    shown = share_with_interval(row, single=single)
+    if " of " in shown:
+        head, _, interval = shown.partition(" [")
+        counted = f"{head} {unit if row['n'] == 1 else unit + 's'}"
+        return f"{counted} [{interval}" if interval else counted
+    return f"{shown} of {count(row['n'], unit)}"
