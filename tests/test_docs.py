@@ -11,6 +11,7 @@ from capo_core.cli import COMMANDS, load_command
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
+ANCHOR = re.compile(r"\]\(([^):\s]*\.md)?#([^)\s]+)\)")
 # A path in backticks, from the project's root or from the package: `text/tokens.py`.
 # The code of a page: blocks of indented or fenced lines, and words in backticks.
 CODE = re.compile(r"`([^`\n]+)`|^(?:    |(?=python -m))(.+)$", re.MULTILINE)
@@ -23,6 +24,18 @@ FOLDERS = ("", "capo_core", "capo_core/imitation", "capo_core/dashboard", "capo_
 def test_links_lead_somewhere(page):
     missing = [link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()]
     assert missing == []
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors that the headings of a page have on GitHub."""
+    titles = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title).strip().lower().replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_anchors_are_headings(page):
+    for file, anchor in ANCHOR.findall(page.read_text()):
+        assert anchor in anchors((page.parent / file) if file else page), (file, anchor)
 
 
 @pytest.mark.parametrize("page", PAGES[1:], ids=lambda page: page.name)
