@@ -21,6 +21,8 @@ from capo_core.text.representations import REPRESENTATIONS
 IDENTIFYING = 0.9  # accuracies whose intervals begin here are called identifying
 NEARLY_SUFFICIENT = 0.8  # from here on a single explanation is called nearly sufficient
 MASKED = "mask_input"  # the reduction that headlines are about, where it was computed
+# Controls that use no explanation: they belong to every representation.
+TEXTLESS = ("label", "length", "formatting", "input")
 MOST_POOLED = 16  # explanations in a headline; larger groups are few and uncertain
 
 Tables = Mapping[str, pd.DataFrame]
@@ -42,6 +44,23 @@ def findings(tables: Tables) -> tuple[Finding, ...]:
         unsupervised(tables["unsupervised"]),
     )
     return tuple(finding for finding in made if finding is not None)
+
+
+def of_view(tables: Tables, view: str) -> Tables:
+    """Return the tables with the rows of one representation, and those that belong to none.
+
+    Findings of them are about this representation; what was measured with another one only (as the
+    leak of centering, with the first) is not found.
+    """
+    found = dict(tables)
+    for name in ("ladder", "controls", "variance", "unsupervised"):
+        frame = tables[name]
+        if len(frame):
+            here = frame["representation"] == view
+            if name == "controls":
+                here |= frame["control"].isin(TEXTLESS)
+            found[name] = frame[here]
+    return found
 
 
 def row_of(frame: pd.DataFrame, **wanted: Any) -> pd.Series | None:

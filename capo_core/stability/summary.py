@@ -11,7 +11,7 @@ from typing import Any
 
 from capo_core.findings import Finding
 from capo_core.formatting import Statement, percent, percent_interval
-from capo_core.stability.claims import MASKED, Tables, findings
+from capo_core.stability.claims import MASKED, Tables, findings, of_view
 from capo_core.text.reductions import find_reduction
 from capo_core.text.representations import find_representation
 
@@ -21,6 +21,12 @@ Values = Mapping[str, Any]
 def statements(tables: Tables) -> tuple[Statement, ...]:
     """Return all statements that the tables allow, the most important first."""
     return tuple(RENDERERS[finding.claim](finding) for finding in findings(tables))
+
+
+def view_statements(tables: Tables, view: str) -> tuple[Statement, ...]:
+    """Return the statements of one representation, and the one that compares all of them."""
+    of_all = tuple(each for each in statements(tables) if each.topic == "views")
+    return (*(each for each in statements(of_view(tables, view)) if each.topic != "views"), *of_all)
 
 
 def accuracy_text(point: Values) -> str:

@@ -81,6 +81,7 @@ def form(workspace: Workspace) -> draft.Draft:
 def test_the_form_keeps_what_is_chosen_and_its_command_follows(workspace):
     app = open_page("finetune", dataset="demo-nli", view="new")
     assert "9 runs: 2 trainings, 5 sets of answers, profiles" in fine(app)
+    assert "Pre-flight check: not finished." in shown(app)  # above the settings, in narrow windows
     command = "python -m capo_core experiment start --dataset demo-nli --annotator A"
     assert app.code[0].value == f"{command} --preset minutes"
     app.number_input(key="finetune.form.sft.epochs").set_value(2).run()

@@ -315,6 +315,24 @@ def test_no_representation_is_the_best_where_intervals_overlap():
     assert clear.decided and "highest with word n-grams" in summary.RENDERERS["views"](clear).text
 
 
+def test_statements_of_a_representation_are_of_that_one_and_compare_all():
+    ladder = _ladder(("words", 0.62, 0.58, 0.66), ("embedding", 0.4, 0.36, 0.44))
+    masked = ladder.assign(reduction="mask_input", accuracy=[0.7, 0.3], low=[0.68, 0.26],
+                           high=[0.72, 0.34])  # fmt: skip
+    controls = ladder.assign(control="random_mask", reduction="mask_input")
+    labels = ladder.head(1).assign(control="label", representation="label", accuracy=0.31)
+    nothing = pd.DataFrame()
+    found = {"ladder": pd.concat([ladder, masked]), "controls": pd.concat([controls, labels]),
+             "variance": nothing, "unsupervised": nothing}  # fmt: skip
+    said = {view: {each.topic: each.text for each in summary.view_statements(found, view)}
+            for view in ("words", "embedding")}  # fmt: skip
+    assert "by word n-grams 62" in said["words"]["reduction"] and "70" in said["words"]["reduction"]
+    assert "40" in said["embedding"]["reduction"] and "30" in said["embedding"]["reduction"]
+    for topic in ("label", "views"):  # what is of no representation, or of all
+        assert said["words"][topic] == said["embedding"][topic]
+    assert "31" in said["words"]["label"]
+
+
 @pytest.mark.parametrize(
     ("low", "high", "said"),
     [(-0.01, 0.03, "not significantly above zero"), (0.01, 0.03, "20 times the annotator's"),

@@ -9,11 +9,13 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from capo_core.dashboard.ui.charts import blank, clickable_cells, percent_axis, whiskers
+from capo_core.dashboard.ui.figure_kinds import figure_kind
 from capo_core.dashboard.ui.text import plotly
 from capo_core.dashboard.ui.theme import FAINT, NEUTRAL, OKABE_ITO, Look, cell_colors
 from capo_core.formatting import percent, percent_interval, rate
 
 
+@figure_kind("label-use", "Label use of one annotator")
 def label_use(use: Sequence, name: str, look: Look) -> go.Figure:
     """Return the share of each label of one annotator, with intervals, and of all the others.
 
@@ -43,6 +45,7 @@ def label_use(use: Sequence, name: str, look: Look) -> go.Figure:
     return figure
 
 
+@figure_kind("label-use-of-two", "Label use of two annotators")
 def label_use_of_two(
     first_use: Sequence, second_use: Sequence, first: str, second: str, looks: dict[str, Look]
 ) -> go.Figure:
@@ -100,6 +103,7 @@ def _label_axis(figure: go.Figure, use: Sequence, *more: Sequence) -> None:
     figure.update_yaxes(**percent_axis("Share of labels", 0.0, highest))
 
 
+@figure_kind("phrases", "Distinctive phrases")
 def phrase_rates(
     frame: pd.DataFrame, look: Look, name: str, others: str = "the others"
 ) -> go.Figure:
@@ -145,6 +149,7 @@ def phrase_rates(
     return figure
 
 
+@figure_kind("annotators", "All annotators, ranked")
 def ranked(rows: pd.DataFrame, title: str, middle: float, *, share: bool) -> go.Figure:
     """Return annotators in descending order of a value, with a gap where some are left out.
 
@@ -197,6 +202,7 @@ def ranked(rows: pd.DataFrame, title: str, middle: float, *, share: bool) -> go.
     return figure
 
 
+@figure_kind("agreement", "Labels of two annotators")
 def confusion(counts: pd.DataFrame, first: str, second: str, *, dark: bool) -> go.Figure:
     """Return the confusion matrix of two annotators on common items: the first in rows."""
     figure = blank(max(280, 90 + 34 * len(counts)))

@@ -33,6 +33,7 @@ from capo_core.dashboard.ui.components import (
     show_note,
 )
 from capo_core.dashboard.ui.exports import describe, download
+from capo_core.dashboard.ui.figure_kinds import figure_kind
 from capo_core.dashboard.ui.glossary import HELP
 from capo_core.dashboard.ui.item_html import Answer, Tile, tiles_html
 from capo_core.dashboard.ui.text import plotly
@@ -140,6 +141,7 @@ def _method_note(config: MapConfig) -> str:
     )
 
 
+@figure_kind("map", "Map of explanations")
 def figure(frame: pd.DataFrame, color: str, dataset: Dataset, *, dark: bool) -> go.Figure:
     """Return the map with a colour for each value of the column `color`."""
     drawn = blank(560, legend=True)

@@ -16,6 +16,7 @@ from capo_core.dashboard.ui.charts import (
     share_texts,
     whiskers,
 )
+from capo_core.dashboard.ui.figure_kinds import figure_kind
 from capo_core.dashboard.ui.text import plotly
 from capo_core.dashboard.ui.theme import FAINT, NEUTRAL, Look, cell_colors, method_name
 from capo_core.evaluation.measures.registry import FAMILIES
@@ -27,6 +28,7 @@ OWN = "the target's own texts"
 FLOOR = "another annotator's texts"
 
 
+@figure_kind("imitation", "Attribution by pooled texts")
 def imitation(
     rows: pd.DataFrame, looks: Mapping[str, Look], human: Look, method: str = ""
 ) -> go.Figure:
@@ -90,6 +92,7 @@ def _line(figure, rows, shift, called, look, *, width, dash, symbol) -> None:
     )
 
 
+@figure_kind("labels-and-attribution", "Labels and attribution")
 def labels_and_manner(
     manner: pd.DataFrame, labels: pd.DataFrame, looks: Mapping[str, Look], human: Look
 ) -> go.Figure:
@@ -134,6 +137,7 @@ def labels_and_manner(
     return figure
 
 
+@figure_kind("style-features", "Style features by method")
 def habits(
     texts: Sequence[str],
     scaled: Mapping[str, np.ndarray],
@@ -194,6 +198,7 @@ def habits(
     return figure
 
 
+@figure_kind("attribution-confusion", "Attribution confusion matrix")
 def given(shares: pd.DataFrame, *, counts: Mapping[str, int], dark: bool) -> go.Figure:
     """Confusion matrix of the attribution of each method's texts: rows are targets, columns
     annotators.

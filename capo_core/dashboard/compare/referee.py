@@ -7,7 +7,7 @@ import streamlit as st
 from capo_core.dashboard.app.page import PageContext, guarded
 from capo_core.dashboard.compare.scores import target_of
 from capo_core.dashboard.compare.selection import PAGE, CompareSelection
-from capo_core.dashboard.ui.components import section_heading, show_note
+from capo_core.dashboard.ui.components import data_grid, section_heading, show_note
 from capo_core.dashboard.ui.exports import download_table
 from capo_core.evaluation.referee.claims import CLAIMS, DETECTABLE, MEASURES
 from capo_core.evaluation.referee.tables import referee_tables
@@ -53,10 +53,9 @@ def show(context: PageContext, chosen: CompareSelection, said: list[tuple[str, s
     for made in referee_tables(report, target_of(chosen)):
         section_heading(made.title)
         show_note(made.meaning)
-        st.dataframe(
+        data_grid(
             made.text_frame(),
-            hide_index=True,
-            width="stretch",
+            alt=f"Table: {made.title}",
             column_config={
                 header: st.column_config.TextColumn(header, help=about or None)
                 for header, about in made.columns.items()

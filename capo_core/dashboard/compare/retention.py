@@ -25,6 +25,7 @@ from capo_core.dashboard.ui.components import (
     side_by_side,
     table,
 )
+from capo_core.dashboard.ui.figure_kinds import figure_kind
 from capo_core.dashboard.ui.theme import NEUTRAL, Look, human_look, looks, method_name
 from capo_core.data.catalog import Entry
 from capo_core.errors import CapoError
@@ -148,6 +149,7 @@ _LOOKS = {
 }
 
 
+@figure_kind("retention-gained", "What an adapter learned")
 def gained(found: Retention, human: Look) -> go.Figure:
     """Chart of the share of explanations attributed to the target and of majority labels, by
     strength.
@@ -177,6 +179,7 @@ def gained(found: Retention, human: Look) -> go.Figure:
     return figure
 
 
+@figure_kind("retention-kept", "What an adapter kept")
 def kept(found: Retention, human: Look) -> go.Figure:
     """Line chart of perplexity relative to the base model, by kind of text; 1 is equal."""
     figure = _way(found)
@@ -236,6 +239,7 @@ def _line(figure, rows, called, look, value, low, high, texts: list[str]) -> Non
     )
 
 
+@figure_kind("retention-plane", "Learning against forgetting")
 def plane_figure(found: RetentionPlane) -> go.Figure:
     """Chart of attribution by what is kept of the base, one path a training, its best point
     ringed."""

@@ -12,7 +12,7 @@ import streamlit as st
 
 from capo_core.dashboard.compare.selection import PAGE, CompareSelection, open_answers
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.components import Field, section_heading, show_note, table
+from capo_core.dashboard.ui.components import Field, data_grid, section_heading, show_note, table
 from capo_core.dashboard.ui.theme import (
     method_looks,
     method_name,
@@ -237,9 +237,8 @@ def _draw(
         config[column.key] = st.column_config.TextColumn(
             column.header, help=column.help, alignment="right", width=150
         )
-    st.dataframe(
+    data_grid(
         shown.style.apply(dress, axis=0),
-        hide_index=True,
         column_config=config,
         key=f"{PAGE}.scores",
         on_select=lambda: _clicked(sources, wanted),

@@ -9,7 +9,7 @@ import streamlit as st
 
 from capo_core.dashboard.app import cache
 from capo_core.dashboard.data.form_words import FIELD_TITLES, NOT_IN_FILE
-from capo_core.dashboard.ui.components import show_note
+from capo_core.dashboard.ui.components import data_grid, show_note
 from capo_core.dashboard.ui.text import markdown
 from capo_core.data.column_names import wide_names
 from capo_core.data.columns import AnnotatorColumns, ColumnMapping, guess_mapping, lacking_roles
@@ -39,9 +39,9 @@ def choose_mapping(raw: RawTable, token: str, *, names_annotators: bool) -> Colu
     guessed = with_proposed_columns(guessed, frame)
     columns = [str(name) for name in frame.columns]
     with st.expander("Map columns", expanded=True):
-        st.dataframe(
+        data_grid(
             frame.head(5),
-            hide_index=True,
+            alt="Table: the first five rows of the file",
             key=f"import.{token}.preview",
             column_config={name: st.column_config.Column(width="small") for name in columns},
         )

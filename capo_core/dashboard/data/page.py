@@ -12,6 +12,7 @@ from capo_core.dashboard.data.import_report import import_report
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import (
     Field,
+    scroll_into_view,
     section_heading,
     show_headline,
     show_note,
@@ -28,6 +29,7 @@ from capo_core.data.splits import split_problems
 from capo_core.data.tool_exports import TOOL_EXPORTS
 from capo_core.dataset import Dataset
 
+_ADDED = "data-added"
 _VIEWS = {"dataset": "This dataset", "import": "Import", "all": "All datasets"}
 
 
@@ -56,7 +58,7 @@ def _next_steps(context: PageContext) -> None:
     """Show, once after an import, where to go on."""
     if st.session_state.pop(import_form.ADDED, None) != context.entry.name:
         return
-    with st.container(border=True):
+    with st.container(border=True, key=_ADDED):
         st.markdown(f"**{markdown(context.entry.name)} was added.** Next:")
         with st.container(horizontal=True):
             if context.entry.annotators:
@@ -65,6 +67,7 @@ def _next_steps(context: PageContext) -> None:
                 page_link(context, "finetune", "Fine-tune on an annotator")
             else:
                 page_link(context, "distributions", "Compare label distributions")
+    scroll_into_view(_ADDED)  # the button of the form stands far below
 
 
 def _description(context: PageContext, dataset: Dataset) -> None:
@@ -251,5 +254,8 @@ def _all(context: PageContext) -> None:
         },
         key="data.all",
         file_name="datasets",
+        on_row=lambda row: url_state.put(
+            PAGE, {url_state.DATASET: context.entries[row].name, "view": None}
+        ),
     )
-    show_note("Select a dataset in the sidebar to view it.")
+    show_note("A click on a row opens the dataset.")

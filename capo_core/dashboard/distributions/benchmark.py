@@ -24,6 +24,7 @@ from capo_core.dashboard.ui.components import (
     table,
 )
 from capo_core.dashboard.ui.exports import begin, current, download
+from capo_core.dashboard.ui.figure_kinds import figure_kind
 from capo_core.dashboard.ui.text import markdown, plotly
 from capo_core.dashboard.ui.theme import NEUTRAL, OKABE_ITO
 from capo_core.errors import CapoError
@@ -167,6 +168,7 @@ def _export(result: Leaderboard) -> None:
                  partial(csv_text, frame))  # fmt: skip
 
 
+@figure_kind("board", "Board of LeWiDi-2025")
 def chart(result: Leaderboard, task: str) -> go.Figure:
     """Return the rows of one task as points: ours with intervals, and published ones below a line,
     as diamonds without."""

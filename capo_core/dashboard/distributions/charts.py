@@ -15,6 +15,7 @@ import plotly.graph_objects as go
 
 from capo_core.dashboard.distributions.item_data import CORNERS, HEIGHT, heaps
 from capo_core.dashboard.ui.charts import blank, percent_axis, share_texts, whiskers
+from capo_core.dashboard.ui.figure_kinds import figure_kind
 from capo_core.dashboard.ui.text import plotly
 from capo_core.dashboard.ui.theme import FAINT, NEUTRAL, Look
 from capo_core.distributions.compare import measure_title
@@ -162,6 +163,7 @@ def chosen(figure: go.Figure, start: np.ndarray | None, end: np.ndarray, color: 
     )
 
 
+@figure_kind("shares", "All items together, by label")
 def bars(
     scale: LabelScale, shares: Sequence[tuple[str, Look, np.ndarray, np.ndarray, np.ndarray]]
 ) -> go.Figure:
@@ -202,6 +204,7 @@ def bars(
     return figure
 
 
+@figure_kind("disagreement", "Map of disagreement")
 def map_of_disagreement(
     frame: pd.DataFrame, measure: str, look: Look, open_item: str, ink: str, most: float
 ) -> go.Figure:
@@ -239,6 +242,7 @@ def map_of_disagreement(
     return figure
 
 
+@figure_kind("cumulated", "All items together, on an ordinal scale")
 def cumulated(
     scale: LabelScale,
     said: Sequence[tuple[str, Look, np.ndarray, np.ndarray, np.ndarray]],
@@ -280,6 +284,7 @@ def cumulated(
     return figure
 
 
+@figure_kind("explanation-similarity", "Similarity of explanations")
 def likeness(rows: pd.DataFrame, looks: Mapping[str, Look], measure: str) -> go.Figure:
     """Lines of similarity by n-gram length, one per set of explanations, with intervals.
 
@@ -314,6 +319,7 @@ def likeness(rows: pd.DataFrame, looks: Mapping[str, Look], measure: str) -> go.
     return figure
 
 
+@figure_kind("replaced", "Human explanations replaced by a model's")
 def replaced(rows: pd.DataFrame, title: str, color: str) -> go.Figure:
     """Line of a value by the share of human explanations replaced, with intervals.
 

@@ -21,6 +21,7 @@ from capo_core.dashboard.distributions.summary import data_options
 from capo_core.dashboard.ui import job_progress, url_state
 from capo_core.dashboard.ui.components import (
     Field,
+    data_grid,
     section_heading,
     show_error,
     show_headline,
@@ -254,13 +255,13 @@ def _grid(rows: pd.DataFrame) -> None:
         )
     config["seeds"] = st.column_config.NumberColumn("Seeds", width=70, help="0 for a floor.")
     quiet = [one["seeds"] == 0 for one in shown]
-    st.dataframe(
+    data_grid(
         pd.DataFrame(shown).style.apply(
             lambda column: ["color: #8A8F94" if floor else "" for floor in quiet], axis=0
         ),
-        hide_index=True,
         column_config=config,
         key=f"{PAGE}.trained",
+        alt="Table: measures of the classifiers by what they were trained on",
     )
 
 

@@ -22,6 +22,7 @@ from capo_core.dashboard.ui.components import (
     show_note,
     side_by_side,
 )
+from capo_core.dashboard.ui.figure_kinds import figure_kind
 from capo_core.dashboard.ui.glossary import DISTRIBUTIONS_HELP
 from capo_core.dashboard.ui.text import markdown, plotly
 from capo_core.dashboard.ui.theme import Look, human_look
@@ -83,6 +84,7 @@ def _left(chosen: Chosen, items: Items, scale: LabelScale, look: str) -> None:
         show_note(f"Only the first {MOST_TOGETHER} are drawn; not shown: {listed(left_out)}.")
 
 
+@figure_kind("places", "From source to reference, item by item")
 def _places(chosen: Chosen, items: Items, scale: LabelScale, look: str) -> go.Figure:
     ternary = item_data.kind_of(scale) == TERNARY
     figure = (charts.triangle if ternary else charts.plane)(scale)

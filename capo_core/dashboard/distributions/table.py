@@ -13,7 +13,7 @@ from capo_core.dashboard.distributions.item_data import ITEM_MEASURES
 from capo_core.dashboard.distributions.selection import PAGE, Chosen
 from capo_core.dashboard.distributions.summary import sentences
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.components import Field, section_heading, show_note, table
+from capo_core.dashboard.ui.components import Field, data_grid, section_heading, show_note, table
 from capo_core.dashboard.ui.glossary import DISTRIBUTIONS_HELP
 from capo_core.dashboard.ui.text import markdown
 from capo_core.distributions.compare import (
@@ -112,9 +112,8 @@ def _draw(chosen: Chosen, rows: list[TableRow]) -> None:
     # Another key for another choice: else what was clicked stays picked out, and is another
     # source's as soon as the rows stand in another order.
     place = f"{PAGE}.distances.{chosen.reading.names.index(chosen.focus)}.{chosen.measure}"
-    st.dataframe(
+    data_grid(
         grid.style.apply(dress, axis=0),
-        hide_index=True,
         column_config=config,
         key=place,
         on_select=lambda: _clicked(place, [row.source for row in rows], chosen.shown),

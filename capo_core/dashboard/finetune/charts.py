@@ -9,6 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from capo_core.dashboard.ui.charts import blank, percent_axis, share_texts, whiskers
+from capo_core.dashboard.ui.figure_kinds import figure_kind
 from capo_core.dashboard.ui.text import plotly
 from capo_core.dashboard.ui.theme import DASHES, FAINT, NEUTRAL, OKABE_ITO
 from capo_core.formatting import percent
@@ -43,6 +44,7 @@ CURVES = {
 }
 
 
+@figure_kind("training-curve", "Curve of a training")
 def curve(events: RunEvents, name: str) -> go.Figure:
     """Chart of one curve over the steps of one run, for training and validation."""
     about = CURVES[name]
@@ -60,6 +62,7 @@ def curve(events: RunEvents, name: str) -> go.Figure:
     return figure
 
 
+@figure_kind("training-overlay", "Curves of several runs")
 def overlay(runs: Mapping[str, RunEvents], name: str, *, validation: bool) -> go.Figure:
     """Chart of one curve over the steps of several runs, by their names."""
     about = CURVES[name]
@@ -74,6 +77,7 @@ def overlay(runs: Mapping[str, RunEvents], name: str, *, validation: bool) -> go
     return figure
 
 
+@figure_kind("probe", "Probe of a training")
 def probe(probes: pd.DataFrame) -> go.Figure:
     """Mean probability of the target over steps, with interval, beside people's own texts.
 

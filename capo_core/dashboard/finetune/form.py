@@ -19,6 +19,8 @@ from capo_core.dashboard.finetune.fields import FOLDED, JUDGE, MAIN, RETENTION, 
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import (
     control_row,
+    request_scroll,
+    scroll_to_details,
     section_heading,
     show_error,
     show_note,
@@ -45,6 +47,7 @@ from capo_core.runs import slurm, submit
 from capo_core.runs.experiments import plan, store
 from capo_core.runs.experiments.config import PRESETS, ExperimentConfig
 from capo_core.runs.experiments.detectable import detectable_plan
+from capo_core.runs.preflight.experiment import ExperimentPreflight
 from capo_core.runs.preflight.report import saved_preflight
 from capo_core.workspace import Workspace, write_json
 
@@ -477,6 +480,7 @@ def show(context: PageContext) -> None:
         now = draft.begin(context.entry, annotators[:1], suggested=suggested)
     form = ExperimentForm(context.workspace, now)
     load(context)
+    glance = st.container(key="finetune-glance")
     with side_by_side("experiment", [3, 2]) as (left, right):
         with left:
             whom_and_how(form, annotators, suggested)
@@ -496,10 +500,12 @@ def show(context: PageContext) -> None:
                 except CapoError as error:
                     show_error(error)
                     _mend_base(form, dataset)
-            if config is not None:
-                _begin(context, config, form)
+            found = None if config is None else _begin(context, config, form)
+    with glance:
+        _glance(found)
     if config is not None:
         show_command(config)
+    scroll_to_details(PAGE, "finetune-will")
 
 
 def _missing(workspace: Workspace, model: KnownModel, form: Form) -> None:
@@ -547,7 +553,27 @@ def _right(workspace: Workspace, now: draft.Draft, annotators: tuple[str, ...]) 
     return config
 
 
-def _begin(context: PageContext, config: ExperimentConfig, form: Form) -> None:
+def _glance(found: ExperimentPreflight | None) -> None:
+    """Show the check's state in a line above the settings, for windows in which it stands below
+    them (the stylesheet hides it in wider ones)."""
+    obstacles = 0 if found is None else sum(each.blocks for _, each in found.obstacles)
+    if found is None:
+        text = "The settings do not fit together yet; the summary below them says why."
+    elif obstacles:
+        text = f"Pre-flight check: {count(obstacles, 'obstacle')}, so that Start is closed."
+    elif found.passed:
+        text = "Pre-flight check passed: the experiment can start."
+    else:
+        text = "Pre-flight check: not finished."
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(text)
+        st.button(
+            "Go to summary and Start", key="finetune.glance", type="tertiary",
+            icon=":material/arrow_downward:", on_click=request_scroll, args=(PAGE,),
+        )  # fmt: skip
+
+
+def _begin(context: PageContext, config: ExperimentConfig, form: Form) -> ExperimentPreflight:
     settled = config.with_changes(fingerprint=context.entry.fingerprint)
     planned = plan.plan_runs(settled)
     kinds = [each.request.kind for each in planned]
@@ -587,6 +613,7 @@ def _begin(context: PageContext, config: ExperimentConfig, form: Form) -> None:
         on_click=guarded,
         args=(_start, context.workspace, settled, planned),
     )
+    return found
 
 
 def _start(workspace: Workspace, config: ExperimentConfig, planned: list[plan.PlannedRun]) -> None:

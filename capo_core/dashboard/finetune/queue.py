@@ -14,7 +14,7 @@ from capo_core.dashboard.finetune import PAGE
 from capo_core.dashboard.finetune import live as finetune_live
 from capo_core.dashboard.finetune.live import head_html
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.components import MISSING, section_heading, show_note
+from capo_core.dashboard.ui.components import data_grid, section_heading, show_note
 from capo_core.dashboard.ui.text import escape, markdown
 from capo_core.data.catalog import Catalog
 from capo_core.formatting import count
@@ -312,24 +312,21 @@ def run_table(
         _pickable(place, rows, shown, config, found, picked)
         return
 
-    def clicked() -> None:
-        chosen = url_state.now(place).selection.rows
-        if chosen and chosen[0] < len(found):
-            finetune_live.act(open_run, found[chosen[0]].run_id)
-
-    _frame(place, rows, shown, config, on_select=clicked, selection_mode="single-row")
+    _frame(
+        place, rows, shown, config,
+        on_row=lambda row: finetune_live.act(open_run, found[row].run_id),
+    )  # fmt: skip
 
 
 def _frame(place: str, rows: pd.DataFrame, shown: list[str], config: dict, **selecting) -> None:
     """Draw the table of runs; `selecting` says what a selection does."""
-    st.dataframe(
+    data_grid(
         rows,
         key=place,
+        alt="Table: runs with their state and results",
         column_order=shown,
         column_config=config,
-        hide_index=True,
         height="auto" if len(rows) <= MOST_ROWS else 440,
-        placeholder=MISSING,
         **selecting,
     )
 

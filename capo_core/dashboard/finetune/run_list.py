@@ -19,9 +19,9 @@ from capo_core.dashboard.finetune.queue import (
 from capo_core.dashboard.finetune.run_actions import events_of
 from capo_core.dashboard.ui import exports, url_state
 from capo_core.dashboard.ui.components import (
-    MISSING,
     Field,
     control_row,
+    data_grid,
     section_heading,
     show_figure,
     show_note,
@@ -151,26 +151,22 @@ def _grouped(
         f"{count(len(frame), 'method')} in {count(len(set(names)), 'experiment')}: shares are "
         "means over all answers of seeds and annotators, minutes a sum. A click shows the runs."
     )
-    place = f"{PAGE}.table.groups"
 
-    def clicked() -> None:
-        chosen = url_state.now(place).selection.rows
-        if chosen and chosen[0] < len(names) and names[chosen[0]]:
-            url_state.put(PAGE, {"experiment": names[chosen[0]], "group": None})
+    def opened(row: int) -> None:
+        if names[row]:
+            url_state.put(PAGE, {"experiment": names[row], "group": None})
 
-    st.dataframe(
+    data_grid(
         frame,
-        key=place,
+        key=f"{PAGE}.table.groups",
+        alt="Table: methods of each experiment with their results",
+        on_row=opened,
         column_config={
             "experiment": st.column_config.TextColumn("Experiment", pinned=True),
             "method": st.column_config.TextColumn("Method"),
             "runs": st.column_config.TextColumn("Runs", help="That succeeded.", width="small"),
             **number_columns(),
         },
-        hide_index=True,
-        on_select=clicked,
-        selection_mode="single-row",
-        placeholder=MISSING,
     )
 
 

@@ -16,6 +16,7 @@ from capo_core.dashboard.ui.charts import (
     pool_axis,
     whiskers,
 )
+from capo_core.dashboard.ui.figure_kinds import figure_kind
 from capo_core.dashboard.ui.theme import (
     FAINT,
     NEUTRAL,
@@ -35,6 +36,7 @@ _PARTS = (
 )
 
 
+@figure_kind("variance", "Variance components")
 def variance(rows: pd.DataFrame, names: Sequence[str]) -> go.Figure:
     """Return shares of the variance: stacked bars, one per row of `rows`, called `names`.
 
@@ -89,6 +91,7 @@ def _interval(row) -> str:
     return f"[{100 * low:.1f}–{100 * high:.1f}]"
 
 
+@figure_kind("separation", "Unsupervised separability")
 def separation(rows: pd.DataFrame) -> go.Figure:
     """Return the AUC without training by explanations pooled, one line per reduction."""
     figure = blank(360, legend=True)
@@ -115,6 +118,7 @@ def separation(rows: pd.DataFrame) -> go.Figure:
     return figure
 
 
+@figure_kind("reliability", "Split-half reliability")
 def reliability(rows: pd.DataFrame) -> go.Figure:
     """Return the correlation of profiles from two halves, by explanations in a half."""
     figure = blank(360, legend=True)
@@ -151,6 +155,7 @@ def reliability_title(rows: pd.DataFrame) -> str:
     )
 
 
+@figure_kind("calibration-planted", "Calibration: planted style")
 def planted(rows: pd.DataFrame) -> go.Figure:
     """Return accuracy by planted strength, one line per k; whiskers from lowest to highest.
 
@@ -184,6 +189,7 @@ def planted(rows: pd.DataFrame) -> go.Figure:
     return figure
 
 
+@figure_kind("calibration-null", "Calibration: p-values on null data")
 def null_p_values(points: pd.DataFrame) -> go.Figure:
     """Return the cumulative distribution of the p-values on null data, per k; ideally diagonal.
 
@@ -219,10 +225,7 @@ def null_p_values(points: pd.DataFrame) -> go.Figure:
     return figure
 
 
-# Controls that use no text: they are shown with every representation.
-_TEXTLESS = ("label", "length", "formatting", "input")
-
-
+@figure_kind("ladder", "Stability ladder")
 def ladder(rows: pd.DataFrame, chosen: tuple[str, int] | None = None) -> go.Figure:
     """Return attribution accuracy by explanations pooled, one line per reduction.
 
@@ -338,7 +341,7 @@ def controls_at(rows: pd.DataFrame, representation: str, k: int) -> pd.DataFrame
     Of the nulls, which every reduction has, the highest represents all. The matching of two texts
     with equal labels (same_label) has another chance level and is shown in the table only.
     """
-    here = (rows["representation"] == representation) | rows["control"].isin(_TEXTLESS)
+    here = (rows["representation"] == representation) | rows["control"].isin(claims.TEXTLESS)
     rows = rows[here & (rows["k"] == k) & (rows["control"] != "same_label")]
     rows = rows.sort_values("accuracy", ascending=False, kind="stable")
     rows = rows.drop_duplicates("control")
@@ -356,6 +359,7 @@ def controls_title(ladder_rows: pd.DataFrame, control_rows: pd.DataFrame, k: int
     )
 
 
+@figure_kind("controls", "Reductions and controls")
 def controls(ladder_rows: pd.DataFrame, control_rows: pd.DataFrame) -> go.Figure:
     """Return the accuracies at one k: reductions (filled) and the controls to exceed (open).
 

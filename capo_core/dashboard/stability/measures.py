@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pandas as pd
 
 from capo_core.dashboard.app.page import PageContext
@@ -17,6 +19,8 @@ from capo_core.dashboard.ui.components import (
 )
 from capo_core.dashboard.ui.glossary import HELP
 from capo_core.dashboard.ui.theme import reduction_name, representation_name
+from capo_core.formatting import Statement
+from capo_core.stability.summary import view_statements
 
 
 def _named(frame: pd.DataFrame) -> pd.DataFrame:
@@ -29,9 +33,9 @@ def _named(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(**changes)
 
 
-def _show_statements(report, topic: str) -> None:
-    """Show the report's sentences on a topic."""
-    texts = [statement.text for statement in report.statements if statement.topic == topic]
+def _show_statements(statements: Iterable[Statement], topic: str) -> None:
+    """Show the sentences on a topic."""
+    texts = [statement.text for statement in statements if statement.topic == topic]
     if texts:
         show_headline(*texts)
 
@@ -40,7 +44,7 @@ def variance(context: PageContext, report, representation: str) -> None:
     """Show the shares of item, annotator and residual in the variance of explanations."""
     rows = report.variance.to_frame()
     section_heading("Variance components", HELP["variance"])
-    _show_statements(report, "variance")
+    _show_statements(view_statements(report.tables, representation), "variance")
     if rows.empty:
         show_note("Too few items have all annotators, so the shares cannot be computed.")
         return
@@ -136,7 +140,7 @@ def reliability(context: PageContext, report, representation: str) -> None:
 def information(context: PageContext, report, representation: str) -> None:
     """Show the separability without training, and the bits per explanation."""
     section_heading("Unsupervised separability", HELP["auc"])
-    _show_statements(report, "unsupervised")
+    _show_statements(view_statements(report.tables, representation), "unsupervised")
     rows = report.unsupervised.to_frame()
     if not rows.empty:
         here = rows[rows["representation"] == representation]
@@ -161,7 +165,7 @@ def information(context: PageContext, report, representation: str) -> None:
             file_name=f"{context.entry.name}-separation",
         )
     section_heading("Information per explanation", HELP["bits"])
-    _show_statements(report, "information")
+    _show_statements(report.statements, "information")
     table(
         _named(report.information.to_frame()),
         {
@@ -181,7 +185,7 @@ def information(context: PageContext, report, representation: str) -> None:
 def agreement(context: PageContext, report, representation: str) -> None:
     """Show the agreement of labels, of all annotators and of each pair."""
     section_heading("Inter-annotator agreement", HELP["agreement"])
-    _show_statements(report, "agreement")
+    _show_statements(report.statements, "agreement")
     rows = report.agreement.to_frame()
     rows = rows.assign(measure=rows["measure"].map(_MEASURES).fillna(rows["measure"]))
     table(

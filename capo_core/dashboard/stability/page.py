@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 
 import pandas as pd
@@ -31,9 +32,10 @@ from capo_core.dashboard.ui.theme import (
     reduction_name,
     representation_name,
 )
-from capo_core.formatting import count
+from capo_core.formatting import Statement, count
 from capo_core.stability import tables
 from capo_core.stability.claims import headline_points
+from capo_core.stability.summary import view_statements
 from capo_core.text.representations import REPRESENTATIONS
 
 _METHOD_PARTS = ("ladder", "controls", "unsupervised", "information", "variance", "reliability")
@@ -208,6 +210,7 @@ def _choices(
 def _figures(
     context: PageContext, report, rows: pd.DataFrame, representation: str, chosen: tuple[str, int]
 ) -> None:
+    of_view = view_statements(report.tables, representation)
     with side_by_side("ladder", [3, 2]) as (left, right):
         with left:
             title = charts.ladder_title(rows, chosen[0])
@@ -220,7 +223,7 @@ def _figures(
                 title=title,
                 on_select=_clicked,
             )
-            for text in _statements(report, "reduction", "views", "language"):
+            for text in (*_texts(of_view, "reduction", "views"), *_statements(report, "language")):
                 show_note(text)
         with right:
             k = chosen[1]
@@ -234,13 +237,17 @@ def _figures(
                 alt=f"Attribution accuracy of each reduction and each control, k = {k}",
                 title=title,
             )
-            for text in _statements(report, "label", "null", "leak"):
+            for text in _texts(of_view, "label", "null", "leak"):
                 show_note(text)
 
 
 def _statements(report, *topics: str) -> list[str]:
     """Return the report's sentences on these topics."""
-    return [statement.text for statement in report.statements if statement.topic in topics]
+    return _texts(report.statements, *topics)
+
+
+def _texts(statements: Iterable[Statement], *topics: str) -> list[str]:
+    return [statement.text for statement in statements if statement.topic in topics]
 
 
 def _clicked() -> None:

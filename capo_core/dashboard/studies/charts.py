@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 
 from capo_core.dashboard.studies.labels import answer_name
 from capo_core.dashboard.ui.charts import blank, chance_line, percent_axis, share_texts, whiskers
+from capo_core.dashboard.ui.figure_kinds import figure_kind
 from capo_core.dashboard.ui.text import plotly
 from capo_core.dashboard.ui.theme import NEUTRAL, Look, cell_colors, human_look, method_looks
 from capo_core.formatting import percent
@@ -26,6 +27,7 @@ def looks(sources: Sequence[str], *, dark: bool) -> dict[str, Look]:
     return found | {HUMAN: human_look(dark=dark), OTHER_HUMAN: _GREY}
 
 
+@figure_kind("study-attribution", "Attribution by judges")
 def accuracy(rows: pd.DataFrame, looked: Mapping[str, Look], ceiling: float) -> go.Figure:
     """Attribution accuracy per source with its interval, chance, and the annotators' own texts.
 
@@ -49,6 +51,7 @@ def accuracy(rows: pd.DataFrame, looked: Mapping[str, Look], ceiling: float) -> 
     return figure
 
 
+@figure_kind("study-preferences", "Preferences of judges")
 def wins(rows: pd.DataFrame, looked: Mapping[str, Look]) -> go.Figure:
     """Share of wins of the first source of each pair, ties as half."""
     names = [pair_name(a, b) for a, b in zip(rows["source_a"], rows["source_b"], strict=True)]
@@ -63,6 +66,7 @@ def wins(rows: pd.DataFrame, looked: Mapping[str, Look]) -> go.Figure:
 LEAST_STRENGTH = 0.5  # log-odds that the axis of strengths shows to either side, at least
 
 
+@figure_kind("study-strengths", "Bradley–Terry strengths")
 def strengths(rows: pd.DataFrame, looked: Mapping[str, Look]) -> go.Figure:
     """Bradley-Terry strengths with their intervals."""
     # The fit's last digits are no strengths: equal sources stand at 0, on an axis with a width.
@@ -77,6 +81,7 @@ def strengths(rows: pd.DataFrame, looked: Mapping[str, Look]) -> go.Figure:
     return figure
 
 
+@figure_kind("study-reasoning", "Ratings of reasoning")
 def ratings(rows: pd.DataFrame, looked: Mapping[str, Look]) -> go.Figure:
     """Mean ratings of reasoning, 1 to 5."""
     drawn = _by_source(rows)
@@ -86,6 +91,7 @@ def ratings(rows: pd.DataFrame, looked: Mapping[str, Look]) -> go.Figure:
     return figure
 
 
+@figure_kind("study-attentiveness", "Attentiveness of judges")
 def attentiveness(rows: pd.DataFrame) -> go.Figure:
     """Attentiveness of each judge with its interval; judges without enough data are grey.
 
@@ -117,6 +123,7 @@ def attentiveness(rows: pd.DataFrame) -> go.Figure:
     return figure
 
 
+@figure_kind("study-weighted", "Raw and weighted results")
 def raw_and_weighted(rows: pd.DataFrame) -> go.Figure:
     """Every result twice: raw, and weighted by judge quality."""
     figure = blank(110 + 52 * len(rows), legend=True)
@@ -143,6 +150,7 @@ def raw_and_weighted(rows: pd.DataFrame) -> go.Figure:
     return figure
 
 
+@figure_kind("study-confusion", "Whom judges name")
 def confusion(rows: pd.DataFrame, *, dark: bool) -> go.Figure:
     """Confusion matrix of one source: annotators of the texts (rows) by annotators named (columns).
 

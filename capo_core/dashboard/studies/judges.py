@@ -18,7 +18,7 @@ from capo_core.dashboard.studies.data import CLOSED, FROZEN, RUNNING, UNBLINDED,
 from capo_core.dashboard.studies.labels import JUDGE_STATES, kind_title
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import (
-    MISSING,
+    data_grid,
     section_heading,
     show_headline,
     show_note,
@@ -50,11 +50,10 @@ def show_audit(context: PageContext, seen: Seen) -> None:
         f"{count(len(rows), 'line')}, the newest first. The log is append-only and records that "
         "there was an answer, not its content."
     )
-    st.dataframe(
+    data_grid(
         rows.iloc[::-1].head(SHOWN),
         key=f"{PAGE}.audit",
-        hide_index=True,
-        width="stretch",
+        alt="Table: the newest lines of the audit log",
         height=460 if len(rows) > 12 else "auto",
         column_config={
             "at": st.column_config.DatetimeColumn("When (UTC)", format="YYYY-MM-DD HH:mm:ss"),
@@ -315,12 +314,10 @@ def _home() -> str:
 
 
 def _table(status: StudyStatus) -> None:
-    st.dataframe(
+    data_grid(
         pd.DataFrame([judge_row(judge) for judge in status.judges]),
         key=f"{PAGE}.judges",
-        placeholder=MISSING,
-        hide_index=True,
-        width="stretch",
+        alt="Table: judges with their progress",
         column_config={
             "number": st.column_config.TextColumn("Sequence", width="small"),
             "state": st.column_config.TextColumn("State", width="small"),

@@ -32,7 +32,13 @@ from capo_core.dashboard.studies.data import (
 )
 from capo_core.dashboard.studies.labels import kind_title
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.components import show_error, show_errors, show_headline, show_note
+from capo_core.dashboard.ui.components import (
+    data_grid,
+    show_error,
+    show_errors,
+    show_headline,
+    show_note,
+)
 from capo_core.errors import CapoError
 from capo_core.formatting import count
 from capo_core.study.source_names import source_name
@@ -139,18 +145,11 @@ def show_all(context: PageContext, found: list[Seen]) -> None:
         _nothing_yet()
         return
     show_note(f"{count(len(found), 'study', 'studies')} in this workspace; click a row to open it.")
-    place = f"{PAGE}.table"
-
-    def picked() -> None:
-        chosen = url_state.now(place).selection.rows
-        if chosen and chosen[0] < len(found):
-            open_study(found[chosen[0]])
-
-    st.dataframe(
+    data_grid(
         pd.DataFrame([_row(seen) for seen in found]),
-        key=place,
-        hide_index=True,
-        width="stretch",
+        key=f"{PAGE}.table",
+        alt="Table: studies with their state",
+        on_row=lambda row: open_study(found[row]),
         height="auto" if len(found) <= MOST_ROWS else 460,
         column_config={
             "study": st.column_config.TextColumn("Study", width="medium"),
@@ -164,8 +163,6 @@ def show_all(context: PageContext, found: list[Seen]) -> None:
             "judges": st.column_config.NumberColumn("Judges", format="%d", width="small"),
             "dataset": st.column_config.TextColumn("Dataset"),
         },
-        on_select=picked,
-        selection_mode="single-row",
     )
     st.button("New study", key=f"{PAGE}.new", on_click=url_state.put,
               args=(PAGE, {"view": "new"}))  # fmt: skip

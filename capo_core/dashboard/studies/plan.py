@@ -14,7 +14,14 @@ from capo_core.dashboard.studies.compute import Planned, Preview
 from capo_core.dashboard.studies.labels import HELP, kind_title
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.charts import blank, percent_axis, share_texts
-from capo_core.dashboard.ui.components import section_heading, show_figure, show_headline, show_note
+from capo_core.dashboard.ui.components import (
+    data_grid,
+    section_heading,
+    show_figure,
+    show_headline,
+    show_note,
+)
+from capo_core.dashboard.ui.figure_kinds import figure_kind
 from capo_core.dashboard.ui.text import markdown
 from capo_core.dashboard.ui.theme import NEUTRAL
 from capo_core.formatting import number, percent, percent_interval, points
@@ -28,6 +35,7 @@ _LINES = (
 )
 
 
+@figure_kind("study-plan", "Power by number of judges")
 def over_judges(rows: pd.DataFrame, judges: int) -> go.Figure:
     """Lines over the number of judges; the design's own is marked.
 
@@ -106,11 +114,10 @@ def plan(found: Preview, annotators: int, assumed: dict[str, float]) -> Planned 
     show_headline(_headline(one))
     for sentence in one.warnings:
         st.warning(markdown(sentence))
-    st.dataframe(
+    data_grid(
         _figures(one),
-        hide_index=True,
-        width="stretch",
         key=f"{PAGE}.plan",
+        alt="Table: what the design is expected to show",
         column_config={"what": "", "value": "Simulated [95 %]"},
     )
     _curve(told, kind, found.config.judges)

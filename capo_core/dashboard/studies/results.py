@@ -16,8 +16,8 @@ from capo_core.dashboard.studies.data import Seen
 from capo_core.dashboard.studies.labels import HELP, kind_title
 from capo_core.dashboard.ui import exports, url_state
 from capo_core.dashboard.ui.components import (
-    MISSING,
     Field,
+    data_grid,
     is_dark,
     section_heading,
     show_figure,
@@ -65,10 +65,7 @@ def show_details(report: StudyReport, name: str, *, tried: bool) -> None:
     elif part == "numbers":
         for title, frame in compute.sections(report.analysis):
             with st.expander(title):
-                st.dataframe(
-                    frame, hide_index=True, width="stretch", key=f"{PAGE}.all.{title}",
-                    placeholder=MISSING,
-                )  # fmt: skip
+                data_grid(frame, key=f"{PAGE}.all.{title}", alt=f"Table: {title}")
                 download_table(frame, key=f"{PAGE}.all.{title}.csv",
                                file_name=f"{name}-{_slug(title)}")  # fmt: skip
     else:

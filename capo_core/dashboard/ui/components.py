@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -14,6 +15,7 @@ from pandas.io.formats.style import Styler
 
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.exports import NO_BUTTONS, NO_CLOUD, download_table, export_figure
+from capo_core.dashboard.ui.figure_kinds import kind_of
 from capo_core.dashboard.ui.text import escape, markdown
 from capo_core.errors import CapoError
 from capo_core.formatting import number
@@ -117,6 +119,33 @@ def control_row(key: str, widths: Sequence[int]) -> Iterator[list]:
 MISSING = "—"  # in a table, where there is no value
 
 
+def data_grid(
+    frame: pd.DataFrame | Styler,
+    *,
+    key: str,
+    alt: str,
+    on_row: Callable[[int], None] | None = None,
+    **settings: Any,
+) -> None:
+    """Show a frame as a sortable grid without its index; the one place that draws such grids.
+
+    Args:
+        alt: what is in it, for those who cannot see it.
+        on_row: called with the number of the row of `frame` that was clicked.
+        settings: further ones of `st.dataframe`.
+    """
+    if on_row is not None:
+
+        def clicked() -> None:
+            rows = url_state.now(key).selection.rows
+            if rows and rows[0] < len(getattr(frame, "index", ())):
+                on_row(rows[0])
+
+        settings |= {"on_select": clicked, "selection_mode": "single-row"}
+    settings = {"hide_index": True, "width": "stretch", "placeholder": MISSING, **settings}
+    st.dataframe(frame, key=key, alt=alt, **settings)
+
+
 @dataclass(frozen=True)
 class Field:
     """One column of a table on the screen.
@@ -161,8 +190,13 @@ def table(
     file_name: str,
     height: int | str = "auto",
     download: bool = True,
+    on_row: Callable[[int], None] | None = None,
 ) -> None:
-    """Show the columns named in `fields`, sortable; all of `frame` downloads as CSV."""
+    """Show the columns named in `fields`, sortable; all of `frame` downloads as CSV.
+
+    Args:
+        on_row: called with the number of the row of `frame` that was clicked.
+    """
     shown = frame.loc[:, [name for name in fields if name in frame.columns]]
     shares = [name for name in shown.columns if fields[name].percent]
     shown = shown.copy()
@@ -181,9 +215,9 @@ def table(
             config[name] = st.column_config.NumberColumn(
                 field.header, help=field.help, width=field.width, format=field.number_format
             )
-    st.dataframe(
-        _with_texts(shown, frame, fields), hide_index=True, width="stretch", height=height,
-        column_config=config, key=key, placeholder=MISSING, alt=_table_name(file_name),
+    data_grid(
+        _with_texts(shown, frame, fields), key=key, alt=_table_name(file_name), on_row=on_row,
+        height=height, column_config=config,
     )  # fmt: skip
     if download:
         helpers = {field.digits_from for field in fields.values()}
@@ -233,7 +267,11 @@ def show_figure(
     Args:
         alt: what is drawn, for those who cannot see it; the caption of the exported figure.
         title: the result, above the exported figure; by default `alt`.
+
+    Raises:
+        ValueError: the figure is of no registered kind (see `figure_kinds`).
     """
+    kind_of(figure)
     st.plotly_chart(
         figure,
         key=key,
@@ -270,14 +308,24 @@ def details_anchor():
     return st.container(key=_DETAILS)
 
 
-def scroll_to_details(page: str) -> None:
-    """Scroll to the details if a callback requested it."""
+def scroll_to_details(page: str, key: str = _DETAILS) -> None:
+    """Scroll to the details, or to the container of another key, if a callback requested it."""
     scrolls = url_state.session_dict(_SCROLLS)
-    if not scrolls.pop(f"{page}.now", False):
-        return
+    if scrolls.pop(f"{page}.now", False):
+        _scroll(key, scrolls[page], "start")
+
+
+def scroll_into_view(key: str) -> None:
+    """Scroll to the container of a key, in this run."""
+    scrolls = url_state.session_dict(_SCROLLS)
+    scrolls[key] = scrolls.get(key, 0) + 1
+    _scroll(key, scrolls[key], "center")
+
+
+def _scroll(key: str, times: int, block: str) -> None:
     # The count makes every script a new one: the same one would not run again.
     st.html(
-        f"<script>/* {scrolls[page]} */ document.querySelector('.st-key-{_DETAILS}')"
-        "?.scrollIntoView({behavior: 'smooth', block: 'start'})</script>",
+        f"<script>/* {times} */ document.querySelector('.st-key-{key}')"
+        f"?.scrollIntoView({{behavior: 'smooth', block: '{block}'}})</script>",
         unsafe_allow_javascript=True,
     )

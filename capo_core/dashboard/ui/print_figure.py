@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import re
 import textwrap
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -48,6 +49,7 @@ _MARKERS = {
 _DASHES = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-."}
 _STEPS = {"hv": "steps-post"}
 _ACROSS = {"left": "left", "right": "right", "center": "center", "auto": "center"}
+_OFF = defaultdict(float, {"left": 2.0, "right": -2.0, "bottom": 1.5, "top": -2.0})  # points
 _UPRIGHT = {"top": "top", "bottom": "bottom", "middle": "center", "auto": "center"}
 
 
@@ -218,7 +220,8 @@ def _plot_height(figure: go.Figure, width: float, y: _Axis) -> float:
     asked = float(figure.layout.height or 400) * _POINTS / 72
     if y.words:  # a row for each name, which may be broken into lines
         lines = sum(len(_tick_lines(name, width)) for name in y.names)
-        return max(asked, _inches(lines, _SMALL) + 0.15 * len(y.names) + 0.45)
+        needed = _inches(lines, _SMALL) + 0.08 * len(y.names) + 0.45
+        return float(np.clip(asked, needed, 1.3 * needed))
     return float(np.clip(asked, _LEAST * width, _MOST * width))
 
 
@@ -279,9 +282,10 @@ def _ground(axes, figure: go.Figure, x: _Axis, y: _Axis, width: float) -> None:
             side.set_minor_locator(_no_ticks())
         title = layout.title.text if layout.title else None
         if title:
-            side.set_label_text(
-                "\n".join(textwrap.wrap(plain(title), max(24, int(width * 14)))), fontsize=_SMALL
-            )
+            # Beside names of categories, the axis has but a part of the width.
+            part = 0.55 if name == "x" and y.words else 0.75
+            letters = max(24, int(part * width * 72 / (_SMALL * _LETTER)))
+            side.set_label_text("\n".join(textwrap.wrap(plain(title), letters)), fontsize=_SMALL)
     if x.layout.visible is False and y.layout.visible is False:
         axes.set_axis_off()
     if y.layout.scaleanchor:
@@ -369,8 +373,9 @@ class _Drawing:
         symbol = _each("circle" if marker.symbol is None else marker.symbol, n)
         size = np.array(_each(6 if marker.size is None else marker.size, n), float) * self.scale
         opacity = marker.opacity if isinstance(marker.opacity, int | float) else 1.0
+        seen = self._within(x, y)  # what lies on an end of an axis is drawn whole
         for kind in dict.fromkeys(symbol):
-            mine = np.array([each == kind for each in symbol])
+            mine = np.array([each == kind for each in symbol]) & seen
             form = _MARKERS.get(kind.removesuffix("-open"), "o")
             open_ = kind.endswith("-open")
             edge = [_color(each) for each, here in zip(color, mine, strict=True) if here]
@@ -381,8 +386,18 @@ class _Drawing:
                 edgecolors=None if strokes else edge if open_ else "none",
                 linewidths=(_first(marker.line.width) or 1.4) * self.scale
                 if open_ or strokes else 0.0,
-                alpha=opacity, zorder=3, clip_on=trace.cliponaxis is not False,
+                alpha=opacity, zorder=3, clip_on=False,
             )  # fmt: skip
+
+    def _within(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Return which places lie within the ranges of the axes, where those are set."""
+        seen = np.ones(len(x), dtype=bool)
+        for values, axis in ((x, self.x), (y, self.y)):
+            ends = axis.layout.range
+            if ends is not None and axis.layout.type != "log":
+                low, high = sorted(float(end) for end in ends)
+                seen &= np.isnan(values) | ((values >= low) & (values <= high))
+        return seen
 
     def _arrows(self, x, y, color, opacity: float) -> None:
         """Draw an arrow for each three places: its start, its end, and a gap."""
@@ -471,9 +486,17 @@ class _Drawing:
             place.append(float(value) if part else axis.at([value])[0])
         color = _color((note.font.color if note.font else None) or "#333333")
         text = note.text or ""
+        # A text that hangs on a line stands a little off it.
+        off = [
+            _OFF[anchor or ""] if system == "data" and not shift else shift * _POINTS
+            for anchor, shift, system in (
+                (note.xanchor, note.xshift or 0, systems[0]),
+                (note.yanchor, note.yshift or 0, systems[1]),
+            )
+        ]
         self.axes.annotate(
             plain(text), tuple(place), xycoords=tuple(systems),
-            xytext=((note.xshift or 0) * _POINTS, (note.yshift or 0) * _POINTS),
+            xytext=tuple(off),
             textcoords="offset points", ha=_ACROSS[note.xanchor or "auto"],
             va=_UPRIGHT[note.yanchor or "auto"], fontsize=_SMALL - 0.5, color=color,
             weight="bold" if text.startswith("<b>") else "normal", annotation_clip=False, zorder=5,

@@ -1,0 +1,46 @@
+"""Tables on pages: one function draws them all, each with a text for those who cannot see it."""
+
+import ast
+from pathlib import Path
+from types import SimpleNamespace
+
+import pandas as pd
+
+from capo_core import dashboard
+from capo_core.dashboard.ui import components, url_state
+
+ROOT = Path(dashboard.__path__[0])
+FRAME = pd.DataFrame({"name": ["a", "b"], "n": [-0.001, 2.0]})
+
+
+def test_grids_are_drawn_by_one_function_alone():
+    found = [
+        str(path.relative_to(ROOT))
+        for path in sorted(ROOT.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in ("dataframe", "table")
+        and getattr(node.value, "id", "") == "st"
+    ]  # fmt: skip
+    assert found == ["ui/components.py"]
+
+
+def test_a_table_has_an_alternative_text_and_a_click_names_its_row(monkeypatch):
+    drawn, opened = {}, []
+    monkeypatch.setattr(components.st, "dataframe", lambda frame, **given: drawn.update(given))
+    components.table(
+        FRAME, {"name": components.Field("Name"), "n": components.Field("n", digits=2)},
+        key="t", file_name="demo-nli-annotators", download=False, on_row=opened.append,
+    )  # fmt: skip
+    assert drawn["alt"] == "Table: demo nli annotators" and drawn["hide_index"]
+    for rows in ([1], [], [7]):  # the last is of a former, longer table
+        chosen = SimpleNamespace(selection=SimpleNamespace(rows=rows))
+        monkeypatch.setattr(url_state, "now", lambda key, chosen=chosen: chosen)
+        drawn["on_select"]()
+    assert opened == [1]
+
+
+def test_without_a_row_to_open_nothing_is_selected(monkeypatch):
+    drawn = {}
+    monkeypatch.setattr(components.st, "dataframe", lambda frame, **given: drawn.update(given))
+    components.data_grid(FRAME, key="t", alt="Table: two rows")
+    assert "on_select" not in drawn and drawn["alt"] == "Table: two rows"
