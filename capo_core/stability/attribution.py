@@ -220,18 +220,6 @@ def _places(scores, order, first, annotator, k, ranks: bool = False) -> np.ndarr
     return found
 
 
-def shared_hits(pooled: np.ndarray, label: int) -> np.ndarray:
-    """Score 1 if class `label` is highest of [classes, …], 1/m if m classes tie, else 0."""
-    floor = pooled.max(axis=0) - TIE
-    own = pooled[label] >= floor
-    if pooled.shape[0] > 8:  # many classes: count ties only where this class is among the best
-        own = own.astype(np.float32)
-        at = np.nonzero(own)
-        own[at] /= (pooled[(slice(None), *at)] >= floor[at]).sum(axis=0)
-        return own
-    return own / np.maximum((pooled >= floor).sum(axis=0), 1)
-
-
 def pool(
     scores: list[np.ndarray],
     corpus: ExplanationCorpus,

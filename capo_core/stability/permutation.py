@@ -10,15 +10,17 @@ null statistic share every partition. Only label-free operators are computed fro
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy import sparse
 
-from capo_core.stability.attribution import TIE, Operators, shared_hits
+from capo_core.stability.attribution import TIE, Operators
 from capo_core.stability.corpus import ExplanationCorpus, Partition, group_slices
 
 _MANY = 16  # annotators above which sparse products and whole groups are quicker
-_CELLS = 40_000_000  # scores held at once; decides how many permutations go together
+_CACHED = 700_000  # numbers worked on at once for few annotators
+_CELLS = 40_000_000  # and for many; both decide how many permutations go together
 
 
 @dataclass(frozen=True)
@@ -73,77 +75,201 @@ def permutation_null(
     `operators` are the `attribution.operators` of each partition.
     """
     identity = np.arange(len(corpus), dtype=np.int32)[None]
-    moves = np.concatenate([identity, moves])
-    total = np.zeros((len(moves), len(ks)))
+    moves = np.ascontiguousarray(np.concatenate([identity, moves]).T)
+    # The text moves[place] lies at `place`, so its author is the place's annotator.
+    author = np.empty(moves.shape, dtype=np.int16)
+    place = np.broadcast_to(corpus.annotator[:, None], moves.shape)
+    np.put_along_axis(author, moves, place, axis=0)
+    total = np.zeros((moves.shape[1], len(ks)))
     for fold_operators, part in zip(operators, parts, strict=True):
-        total += _one_partition(fold_operators, corpus, part, ks, moves)
+        total += _one_partition(fold_operators, corpus, part, ks, moves, author)
     total /= len(parts)
     return NullDistribution(tuple(ks), total[1:], total[0])
 
 
-def _one_partition(operators, corpus, part, ks, moves) -> np.ndarray:
-    classes = len(corpus.annotators)
-    hits = np.zeros((len(moves), len(ks), classes))
+def _one_partition(operators, corpus, part, ks, moves, author) -> np.ndarray:
+    """Accuracies [permutations, ks]; `moves` and `author` are [rows, permutations]."""
+    classes, count = len(corpus.annotators), moves.shape[1]
+    hits = np.zeros((count, len(ks), classes))
     counts = np.zeros((len(ks), classes))
     for index, k in enumerate(ks):
         groups = (np.diff(part.starts) // k).reshape(part.folds, classes)
         counts[index] = groups.sum(axis=0) * len(part.orders)
     # Where an annotator fills no group the statistic is undefined, and so is its p-value.
     defined = (counts > 0).all(axis=1)
-    several = tuple(k for k, there in zip(ks, defined, strict=True) if there and k > 1)
-    places = [ks.index(k) for k in several]
+    wanted = tuple(k for k, there in zip(ks, defined, strict=True) if there)
+    places = [ks.index(k) for k in wanted]
     for fold in range(part.folds):
         train, test = part.split(fold)
         share = np.bincount(corpus.annotator[train], minlength=classes) / len(train)
+        # An annotator without training rows in this fold has no score: 0, as everybody's mean.
+        weight = np.divide(1, share, where=share > 0, out=np.zeros_like(share)).astype(np.float32)
         runs = part.starts[fold * classes : (fold + 1) * classes + 1]
         orders = [order[runs[0] : runs[-1]] for order in part.orders]
         local = np.full(len(corpus), -1, dtype=np.int64)
         local[test] = np.arange(len(test))
-        chunk = max(1, _CELLS // max(1, classes * (len(test) + len(train))))
-        for begin in range(0, len(moves), chunk):
-            some = moves[begin : begin + chunk]
-            scores = _scores(operators[fold], corpus.annotator, train, some, share)
-            here = hits[begin : begin + chunk]
-            if 1 in ks and defined[ks.index(1)]:
-                text = local[some[:, orders[0]]]  # groups of one are the same in every order
-                single = _single_hits(scores, text, corpus.annotator[orders[0]])
-                here[:, ks.index(1)] += single * len(orders)
-            if not several:
-                continue
-            added = np.zeros((len(some), len(several), classes))
-            for order in orders:
-                _add_hits(scores, local[some[:, order]], runs - runs[0], several, added)
-            here[:, places] += added
+        if classes <= _MANY:
+            add = _FewAnnotators(operators[fold], orders, runs - runs[0], wanted, weight)
+        else:
+            add = _ManyAnnotators(operators[fold], orders, runs - runs[0], wanted, weight)
+        step = add.chunk(len(train))
+        text = local[moves[orders[0]]]  # the text at each place, in the first order
+        for begin in range(0, count, step):
+            some = slice(begin, begin + step)
+            hits[some, places] += add.hits(author[train, some], text[:, some])
     counts[~defined] = np.nan
     return (hits / counts).mean(axis=2)
 
 
-def _scores(operator, annotator, train, moves, share) -> np.ndarray:
-    """Scores [classes, permutations, n_test] of the texts under each permutation of authors."""
-    classes, count = len(share), len(moves)
-    # The text moves[p, place] lies at `place`, so its author is the place's annotator. Places of
-    # the training items hold texts of training items: shuffles stay within items.
-    author = np.empty(moves.shape, dtype=np.int16)
-    np.put_along_axis(author, moves, np.broadcast_to(annotator, moves.shape), axis=1)
-    author = author[:, train]
-    # An annotator without training rows in this fold has no score: 0, as everybody's mean.
-    weight = np.divide(1, share, where=share > 0, out=np.zeros_like(share)).astype(np.float32)
-    result = np.empty((classes, count, operator.shape[0]), dtype=np.float32)
-    if classes <= _MANY:
-        # The operator's rows sum to zero, and so do the classes' scores before weighting.
-        result[-1] = 0
-        for label in range(classes - 1):
-            result[label] = (author == label).astype(np.float32) @ operator.T
-            result[-1] -= result[label]
-        result *= weight[:, None, None]
-        return result
-    rows = np.repeat(np.arange(count), len(train)) * classes + author.ravel()
-    ones = np.ones(len(rows), dtype=np.float32)
-    picker = sparse.csr_matrix(
-        (ones, (rows, np.tile(np.arange(len(train)), count))), shape=(count * classes, len(train))
-    )
-    summed = np.asarray(picker @ operator.T).reshape(count, classes, -1)
-    return summed.transpose(1, 0, 2) * weight[:, None, None]
+class _FewAnnotators:
+    """Right attributions of a fold's groups, for few annotators with many groups each.
+
+    A permutation is a column of every array here, so that rows are picked and added as a whole;
+    sums of k explanations are made from those of fewer.
+    """
+
+    def __init__(self, operator, orders, starts, ks, weight) -> None:
+        self.operator, self.starts, self.ks, self.weight = operator, starts, ks, weight
+        self.orders = len(orders)
+        self.several = _nested_groups(orders, starts, tuple(k for k in ks if k > 1))
+
+    def chunk(self, n_train: int) -> int:
+        """Return the number of permutations that go together: what they need stays in cache."""
+        rows = n_train + (len(self.weight) + 2) * max(1, int(self.starts[-1]))
+        return int(np.clip(_CACHED // rows, 64, 4096))
+
+    def hits(self, author: np.ndarray, text: np.ndarray) -> np.ndarray:
+        """Return the hits, float64 [permutations, ks, classes].
+
+        Args:
+            author: of each training text [n_train, permutations].
+            text: the test text that lies at each place of the first order [places, permutations].
+        """
+        classes, count = len(self.weight), author.shape[1]
+        single = np.empty((classes, *text.shape), dtype=np.float32)
+        at = (text * count + np.arange(count)).ravel()
+        last = np.zeros((len(self.operator), count), dtype=np.float32)
+        for label in range(classes):
+            # The operator's rows sum to zero, and so do the classes' scores before weighting.
+            if label < classes - 1:
+                scores = self.operator @ (author == label).astype(np.float32)
+                last -= scores
+            else:
+                scores = last
+            np.take(scores.ravel(), at, out=single[label].ravel(), mode="clip")
+            single[label] *= self.weight[label]
+        found = np.zeros((count, len(self.ks), classes))
+        levels = {1: single}
+        for index, k in enumerate(self.ks):
+            if k == 1:  # groups of one are the same in every order
+                found[:, index] = _hits(single, self.starts) * self.orders
+                continue
+            source, members, starts = self.several[k]
+            below = levels[source]
+            pooled = below[:, members[0]]
+            for member in members[1:]:
+                pooled += below[:, member]
+            levels[k] = pooled
+            found[:, index] = _hits(pooled, starts)
+        return found
+
+
+def _nested_groups(orders, starts, ks) -> dict[int, tuple[int, np.ndarray, np.ndarray]]:
+    """Return how the groups of each k in all `orders` are made from those of a smaller one.
+
+    k → (the smaller k, members [their number, groups], the first group of each label [labels + 1]);
+    groups are sorted by label, and those of 1 are the places of the first order.
+    """
+    place = np.empty(int(max(order.max() for order in orders)) + 1, dtype=np.int64)
+    place[orders[0]] = np.arange(len(orders[0]))
+    runs = [
+        place[order[begin:end]]
+        for begin, end in pairwise(starts)  # one label after the other
+        for order in orders
+    ]
+    first = {1: None}  # the first group of each run among those of k
+    made = {}
+    for k in ks:
+        source = max(k_ for k_ in first if k % k_ == 0)
+        number = np.array([len(run) // k for run in runs])
+        members = []
+        for index, (run, n) in enumerate(zip(runs, number, strict=True)):
+            within = np.arange(n * (k // source))
+            found = run[within] if source == 1 else first[source][index] + within
+            members.append(found.reshape(n, -1))
+        first[k] = np.concatenate([[0], np.cumsum(number)])
+        columns = np.ascontiguousarray(np.concatenate(members).T)
+        made[k] = (source, columns, first[k][:: len(orders)])
+    return made
+
+
+def _hits(pooled: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Count the right attributions of each label's groups, ties shared, [permutations, labels].
+
+    `pooled` [labels, groups, permutations]; the groups of a label are neighbours from `starts`.
+    """
+    labels, _, count = pooled.shape
+    found = np.zeros((count, labels))
+    for label, (begin, end) in enumerate(pairwise(starts)):
+        if begin == end:
+            continue
+        own = pooled[label, begin:end]
+        rest = [other for other in range(labels) if other != label]
+        other = pooled[rest[0], begin:end]
+        for index in rest[1:]:
+            other = np.maximum(other, pooled[index, begin:end])
+        lead = own - other
+        right = lead >= -TIE
+        found[:, label] = right.sum(axis=0, dtype=np.uint16)
+        close = np.flatnonzero(right & (lead <= TIE))
+        if len(close):
+            group, permutation = np.divmod(close, count)
+            tied = pooled[:, begin + group, permutation]
+            shares = 1 / (tied >= tied.max(axis=0) - TIE).sum(axis=0)
+            found[:, label] += np.bincount(permutation, shares - 1, count)
+    return found
+
+
+class _ManyAnnotators:
+    """Right attributions of a fold's groups, for many annotators with few groups each: sparse
+    products, and all groups of one k at once."""
+
+    def __init__(self, operator, orders, starts, ks, weight) -> None:
+        self.operator, self.starts, self.ks, self.weight = operator, starts, ks, weight
+        place = np.empty(int(max(order.max() for order in orders)) + 1, dtype=np.int64)
+        place[orders[0]] = np.arange(len(orders[0]))
+        self.orders = [place[order] for order in orders]
+        self.annotator = np.repeat(np.arange(len(weight)), np.diff(starts))
+
+    def chunk(self, n_train: int) -> int:
+        """Return the number of permutations that go together."""
+        return max(1, _CELLS // (len(self.weight) * (len(self.operator) + n_train)))
+
+    def hits(self, author: np.ndarray, text: np.ndarray) -> np.ndarray:
+        """Return the hits, float64 [permutations, ks, classes]; arguments as for few."""
+        scores, text = self._scores(author), np.ascontiguousarray(text.T)
+        found = np.zeros((len(text), len(self.ks), len(self.weight)))
+        several = tuple(k for k in self.ks if k > 1)
+        if 1 in self.ks:
+            single = _single_hits(scores, text, self.annotator)
+            found[:, self.ks.index(1)] = single * len(self.orders)
+        if several:
+            added = np.zeros((len(text), len(several), len(self.weight)))
+            for order in self.orders:
+                _add_hits_of_many(scores, text[:, order], self.starts, several, added)
+            found[:, [self.ks.index(k) for k in several]] = added
+        return found
+
+    def _scores(self, author: np.ndarray) -> np.ndarray:
+        """Scores [classes, permutations, n_test] of the texts under each permutation."""
+        (n_train, count), classes = author.shape, len(self.weight)
+        rows = (np.arange(count) * classes + author).ravel()
+        ones = np.ones(len(rows), dtype=np.float32)
+        picker = sparse.csr_matrix(
+            (ones, (rows, np.repeat(np.arange(n_train), count))), shape=(count * classes, n_train)
+        )
+        summed = np.asarray(picker @ self.operator.T).reshape(count, classes, -1)
+        return summed.transpose(1, 0, 2) * self.weight[:, None, None]
 
 
 def _single_hits(scores, text, annotator) -> np.ndarray:
@@ -163,7 +289,7 @@ def _single_hits(scores, text, annotator) -> np.ndarray:
     return np.bincount(flat, 1 / tied, count * classes).reshape(count, classes)
 
 
-def _add_hits(scores, text, starts, ks, hits) -> None:
+def _add_hits_of_many(scores, text, starts, ks, hits) -> None:
     """Add one order's right attributions to `hits` [permutations, ks, classes].
 
     `text` [permutations, places] numbers the test text that lies at each place.
@@ -173,22 +299,6 @@ def _add_hits(scores, text, starts, ks, hits) -> None:
     at_place = np.take(scores.reshape(classes, -1), flat.ravel(), axis=1)
     summed = np.zeros((classes, count, text.shape[1] + 1), dtype=np.float32)
     np.cumsum(at_place.reshape(classes, count, -1), axis=2, out=summed[:, :, 1:])
-    if classes > _MANY:
-        _add_hits_of_many(summed, starts, ks, hits)
-        return
-    for label in range(classes):
-        begin, size = starts[label], starts[label + 1] - starts[label]
-        for index, k in enumerate(ks):
-            if size < k:
-                continue
-            # Groups of k are k neighbouring places, so that group sums are differences of slices.
-            edges = summed[:, :, begin : begin + size // k * k + 1 : k]
-            hits[:, index, label] += shared_hits(np.diff(edges, axis=2), label).sum(axis=1)
-
-
-def _add_hits_of_many(summed, starts, ks, hits) -> None:
-    """Add the hits for many annotators with few groups each: all groups of one k at once."""
-    classes = summed.shape[0]
     for index, k in enumerate(ks):
         first, label = group_slices(starts, k)
         if not len(first):
