@@ -39,7 +39,7 @@ def operators(features: Features, part: Partition) -> Operators | None:
     """Return the label-free operator of each fold (see `ridge`); None for too many rows."""
     if len(part.fold) > MANY_ROWS:
         return None
-    return [ridge.operator(*features.split(*part.split(fold))) for fold in range(part.folds)]
+    return [features.operator(*part.split(fold)) for fold in range(part.folds)]
 
 
 def held_out_scores(

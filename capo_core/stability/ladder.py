@@ -110,6 +110,9 @@ class _Rows(Features):
     def split(self, train, test):
         return self.base.split(self.rows[train], self.rows[test])
 
+    def operator(self, train, test):
+        return self.base.operator(self.rows[train], self.rows[test])
+
 
 @dataclass(frozen=True)
 class LadderPoint:

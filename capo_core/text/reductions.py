@@ -16,13 +16,15 @@ coefficients of all dimensions where predictions alone are needed, and always in
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from dataclasses import dataclass, field
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
-from scipy import linalg
+from scipy import linalg, sparse
 
 from capo_core.errors import ConfigError
+from capo_core.stats import ridge
+from capo_core.stats.ridge import Matrix
 from capo_core.text.lexicons import STYLE_WORDS
 from capo_core.text.pos_noise import content_words, pos_noise, random_pos_noise
 from capo_core.text.tagging import Tag, TaggedToken
@@ -109,6 +111,22 @@ class VectorReduction(Protocol):
         ...
 
 
+@runtime_checkable
+class ReducesProducts(Protocol):
+    """A reduction of vectors that also works on their products: sparse vectors stay sparse."""
+
+    def products(
+        self,
+        train: Matrix,
+        test: Matrix,
+        train_rows: np.ndarray,
+        test_rows: np.ndarray,
+        inputs: Matrix | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return what `ridge.products` gives of the reduced rows; arguments as of the call."""
+        ...
+
+
 @dataclass(frozen=True)
 class ItemInputs:
     """The items' own texts, as a reduction of vectors may need them.
@@ -117,11 +135,16 @@ class ItemInputs:
         item: the item of each corpus row [n].
         embedding: computes the features of each item's input [items, e] (`input_features`).
         seed: random seed, for controls.
+        kept: what reductions of the same inputs share: of all representations.
     """
 
     item: np.ndarray
     embedding: Callable[[], np.ndarray]
     seed: int = 0
+    kept: dict = field(default_factory=dict)
+
+
+_KEPT_NUMBERS = 50_000_000  # of the weights of items that are kept for other representations
 
 
 @dataclass(frozen=True)
@@ -135,6 +158,7 @@ class Residual:
         inner_folds: residuals of training rows come from models that did not see the row's item;
             in-sample residuals would be smaller than those of test rows.
         shuffle_seed: a control: pairs the items with the inputs of others.
+        kept: weights of items by fold, shared by all residuals on these inputs.
     """
 
     represents_inputs: ClassVar[bool] = False
@@ -144,33 +168,90 @@ class Residual:
     penalty: float = 10.0
     inner_folds: int = 5
     shuffle_seed: int | None = None
+    kept: dict = field(default_factory=dict)
 
     def __call__(self, train, test, train_rows, test_rows, inputs=None):
+        fold = _FoldItems.of(self.item[train_rows], self.item[test_rows])
+        mean = fold.averaging.astype(train.dtype) @ train
+        if len(fold.items) <= self.inputs.shape[1]:
+            predicted, ahead = (weights @ mean for weights in self._weights(fold))
+        else:  # as many weights as pairs of items
+            predicted, ahead = self._predictions(fold, mean)
+        return train - predicted[fold.code], test - ahead[fold.test_code]
+
+    def products(self, train, test, train_rows, test_rows, inputs=None):
+        """Return the products of the residuals, which are linear in the rows of the fold."""
+        kernel, cross = ridge.products(train, test)
+        fold = _FoldItems.of(self.item[train_rows], self.item[test_rows])
+        averaging = fold.averaging.astype(kernel.dtype)
+        weights, ahead = (one.astype(kernel.dtype) for one in self._weights(fold))
+        mean = averaging @ kernel
+        kernel -= (weights @ mean)[fold.code]
+        cross -= (ahead @ mean)[fold.test_code]
+        for found in (kernel, cross):
+            found -= ((averaging @ found.T).T @ weights.T)[:, fold.code]
+        return kernel, cross
+
+    def _weights(self, fold: _FoldItems) -> tuple[np.ndarray, np.ndarray]:
+        """Return the weights of the training items' means in the prediction of each item, of
+        training [items, items] and of test [test items, items]."""
+        key = (self.shuffle_seed, self.penalty, self.inner_folds, fold.key)
+        if key not in self.kept:
+            unit = np.eye(len(fold.items), dtype=self.inputs.dtype)
+            made = self._predictions(fold, unit)
+            if (len(self.kept) + 1) * sum(one.size for one in made) > _KEPT_NUMBERS:
+                return made
+            self.kept[key] = made
+        return self.kept[key]
+
+    def _predictions(self, fold: _FoldItems, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Predict the vectors of the training items, out of fold, and of the test items, from the
+        training items' mean vectors [items, d]."""
         inputs = self.inputs
         if self.shuffle_seed is not None:
             inputs = inputs[np.random.default_rng(self.shuffle_seed).permutation(len(inputs))]
-        items, code = np.unique(self.item[train_rows], return_inverse=True)
-        count = np.bincount(code).astype(np.float32)
-        mean = _sum_rows(train, code, len(items)) / count[:, None]
-        own = np.empty_like(train)
-        inner = np.arange(len(items)) % self.inner_folds
-        for fold in range(self.inner_folds):
-            fitted, held = inner != fold, inner == fold
-            if not held.any():
+        own, count = inputs[fold.items], fold.count.astype(mean.dtype)
+        predicted = np.zeros((len(own), mean.shape[1]), dtype=mean.dtype)
+        inner = np.arange(len(own)) % self.inner_folds
+        for number in range(self.inner_folds):
+            fit, held = inner != number, inner == number
+            if not held.any() or not fit.any():
                 continue
-            predicted = np.zeros((len(items), train.shape[1]), dtype=train.dtype)
             predicted[held] = ridge_predict(
-                inputs[items[fitted]],
-                mean[fitted],
-                count[fitted],
-                inputs[items[held]],
-                self.penalty,
+                own[fit], mean[fit], count[fit], own[held], self.penalty
             )
-            rows = held[code]
-            own[rows] = train[rows] - predicted[code[rows]]
-        test_items, test_code = np.unique(self.item[test_rows], return_inverse=True)
-        predicted = ridge_predict(inputs[items], mean, count, inputs[test_items], self.penalty)
-        return own, test - predicted[test_code]
+        return predicted, ridge_predict(own, mean, count, inputs[fold.test_items], self.penalty)
+
+
+@dataclass(frozen=True)
+class _FoldItems:
+    """The items of a fold's rows.
+
+    Attributes:
+        items, test_items: their numbers; code, test_code: where each row's item is among them.
+        count: rows of each training item; averaging: sparse [items, n_train], its mean.
+    """
+
+    items: np.ndarray
+    code: np.ndarray
+    count: np.ndarray
+    averaging: sparse.csr_matrix
+    test_items: np.ndarray
+    test_code: np.ndarray
+
+    @classmethod
+    def of(cls, train: np.ndarray, test: np.ndarray) -> _FoldItems:
+        """Return them from the item of each row."""
+        items, code = np.unique(train, return_inverse=True)
+        count = np.bincount(code)
+        places = (code, np.arange(len(code)))
+        averaging = sparse.csr_matrix((1 / count[code], places), (len(items), len(code)))
+        return cls(items, code, count, averaging, *np.unique(test, return_inverse=True))
+
+    @property
+    def key(self) -> tuple:
+        """What the weights of the items depend on."""
+        return self.items.tobytes(), self.count.tobytes(), self.test_items.tobytes()
 
 
 @dataclass(frozen=True)
@@ -191,18 +272,39 @@ class Subspace:
         directions = self.directions(inputs, train.shape[1])
         return project_out(train, directions), project_out(test, directions)
 
-    def directions(self, inputs: np.ndarray, dimensions: int) -> np.ndarray:
+    def products(self, train, test, train_rows, test_rows, inputs=None):
+        """Return the products without those of the components along the directions."""
+        kernel, cross = ridge.products(train, test)
+        directions = self.directions(inputs, train.shape[1])
+        along = np.asarray(train @ directions.T)
+        kernel -= along @ along.T
+        cross -= np.asarray(test @ directions.T) @ along.T
+        return kernel, cross
+
+    def directions(self, inputs: Matrix, dimensions: int) -> np.ndarray:
         """Return the orthonormal rows [rank, d] to be removed."""
-        rank = max(1, min(self.rank, dimensions // 4, len(inputs) - 1))
+        rank = max(1, min(self.rank, dimensions // 4, inputs.shape[0] - 1))
         if self.random_seed is not None:
             noise = np.random.default_rng(self.random_seed).normal(size=(dimensions, rank))
             return np.linalg.qr(noise)[0].T.astype(np.float32)
-        centered = (inputs - inputs.mean(axis=0)).astype(np.float64)
-        few = len(centered) < dimensions
-        gram = centered @ centered.T if few else centered.T @ centered
+        mean = np.asarray(inputs.mean(axis=0, dtype=np.float64)).ravel()
+        inputs = inputs.astype(np.float64)
+        few = inputs.shape[0] < dimensions
+        if few:
+            gram = _dense(inputs @ inputs.T)
+            column = gram.mean(axis=0)
+            gram = gram - column - column[:, None] + column.mean()
+        else:
+            gram = _dense(inputs.T @ inputs) - inputs.shape[0] * np.outer(mean, mean)
         size = len(gram)
         top = linalg.eigh(gram, subset_by_index=[size - rank, size - 1])[1]
-        return np.linalg.qr(centered.T @ top if few else top)[0].T.astype(np.float32)
+        if few:
+            top = np.asarray(inputs.T @ top) - np.outer(mean, top.sum(axis=0))
+        return np.linalg.qr(top)[0].T.astype(np.float32)
+
+
+def _dense(matrix: Matrix) -> np.ndarray:
+    return matrix.toarray() if sparse.issparse(matrix) else matrix
 
 
 def project_out(matrix: np.ndarray, directions: np.ndarray) -> np.ndarray:
@@ -236,14 +338,6 @@ def ridge_predict(
     gram = x.T @ (weight[:, None] * x)
     gram[np.diag_indices_from(gram)] += penalty
     return x_new @ np.linalg.solve(gram, x.T @ (weight[:, None] * y)) + y_mean
-
-
-def _sum_rows(matrix: np.ndarray, code: np.ndarray, groups: int) -> np.ndarray:
-    from scipy.sparse import csr_matrix
-
-    ones = np.ones(len(code), dtype=matrix.dtype)
-    picker = csr_matrix((ones, (code, np.arange(len(code)))), shape=(groups, len(code)))
-    return picker @ matrix
 
 
 TextChange = Callable[[str, tuple[str, str], np.random.Generator], str]
@@ -353,7 +447,7 @@ REDUCTIONS: dict[str, Reduction] = {
             "with the input regressed out",
             "The residual of a ridge regression of the explanation's vector on the embedding of "
             "the item's texts.",
-            vectors=lambda inputs: Residual(inputs.embedding(), inputs.item),
+            vectors=lambda inputs: Residual(inputs.embedding(), inputs.item, kept=inputs.kept),
             needs_input_embedding=True,
             control=Reduction(
                 "residual_shuffled",
@@ -361,7 +455,7 @@ REDUCTIONS: dict[str, Reduction] = {
                 "with another item's input regressed out",
                 "The same residual with each item paired with another item's input.",
                 vectors=lambda inputs: Residual(
-                    inputs.embedding(), inputs.item, shuffle_seed=inputs.seed
+                    inputs.embedding(), inputs.item, shuffle_seed=inputs.seed, kept=inputs.kept
                 ),
                 needs_input_embedding=True,
             ),

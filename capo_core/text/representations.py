@@ -22,12 +22,14 @@ from scipy import sparse
 
 from capo_core.errors import ConfigError, DataError
 from capo_core.progress import Progress, silent
+from capo_core.stats import ridge
 from capo_core.stats.ridge import MANY_ROWS, Matrix
 from capo_core.text import stylometry
 from capo_core.text.embeddings import Embedder
 from capo_core.text.pos_noise import TAG_OF
 from capo_core.text.reductions import (
     ItemInputs,
+    ReducesProducts,
     VectorReduction,
     find_reduction,
     input_features,
@@ -69,6 +71,10 @@ class Features(ABC):
     @abstractmethod
     def split(self, train: np.ndarray, test: np.ndarray) -> Split:
         """Features of the rows `train` and `test`, everything fitted on `train`."""
+
+    def operator(self, train: np.ndarray, test: np.ndarray) -> np.ndarray:
+        """Return the label-free operator of a fold [n_test, n_train] (`ridge.operator`)."""
+        return ridge.operator(*self.split(train, test))
 
     def whole(self) -> Matrix:
         """Return all rows, for measures that fit nothing to annotators (variance, separation)."""
@@ -153,17 +159,28 @@ class ReducedFeatures(Features):
     input_item: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=int))
 
     def split(self, train, test):
-        inputs = None
-        if self.reduction.represents_inputs:
-            # Texts of training items only; they are scaled by the training rows alone.
-            known = np.flatnonzero(np.isin(self.input_item, self.item[train]))
-            offset = len(self.item)
-            left, right = self.base.split(train, np.concatenate([test, offset + known]))
-            left, right = _dense(left), _dense(right)
-            right, inputs = right[: len(test)], right[len(test) :]
-        else:
-            left, right = (_dense(part) for part in self.base.split(train, test))
+        left, right, inputs = (
+            None if part is None else _dense(part) for part in self._unreduced(train, test)
+        )
         return self.reduction(left, right, train, test, inputs)
+
+    def operator(self, train, test):
+        left, right, inputs = self._unreduced(train, test)
+        sparse_rows = sparse.issparse(left) and left.shape[0] <= left.shape[1]
+        if sparse_rows and isinstance(self.reduction, ReducesProducts):
+            products = self.reduction.products(left, right, train, test, inputs)
+            return ridge.operator_of_products(*products)
+        return super().operator(train, test)
+
+    def _unreduced(self, train, test) -> tuple[Matrix, Matrix, Matrix | None]:
+        """Return the rows of `base`, and of the training items' texts where they are needed."""
+        if not self.reduction.represents_inputs:
+            return *self.base.split(train, test), None
+        # Texts of training items only; they are scaled by the training rows alone.
+        known = np.flatnonzero(np.isin(self.input_item, self.item[train]))
+        offset = len(self.item)
+        left, right = self.base.split(train, np.concatenate([test, offset + known]))
+        return left, right[: len(test)], right[len(test) :]
 
     @property
     def n_rows(self):
@@ -347,6 +364,7 @@ class Representer:
     ) -> None:
         self.texts, self.embedder, self.seed = texts, embedder, seed
         self._tagger = tagger
+        self._of_inputs: dict = {}
 
     @property
     def tagger(self) -> TextTagger:
@@ -376,7 +394,9 @@ class Representer:
         )
         if reduced.vectors is None:
             return represented.features(self._request(texts, inputs, progress))
-        items = ItemInputs(self.texts.item, lambda: self.input_embedding(progress), self.seed)
+        items = ItemInputs(
+            self.texts.item, lambda: self.input_embedding(progress), self.seed, self._of_inputs
+        )
         vectors = reduced.vectors(items)
         input_item = np.zeros(0, dtype=int)
         if vectors.represents_inputs:

@@ -51,3 +51,14 @@ def test_single_precision_changes_no_score_that_matters(features, monkeypatch):
 def test_rows_of_the_operator_sum_to_zero(features):
     train, _, test = problem(features)
     assert np.abs(ridge.operator(train, test).sum(axis=1)).max() < 1e-5
+
+
+def test_frequent_and_rare_sparse_features_make_the_products_of_all():
+    rng = np.random.default_rng(0)
+    rows = sparse.random(100, 80, 0.03, format="csr", random_state=1, dtype=np.float32).tolil()
+    rows[:, :5] = rng.normal(size=(100, 5))  # in every row
+    rows = rows.tocsr()
+    kernel, cross = ridge.products(rows[:70], rows[70:])
+    dense = rows.toarray()
+    np.testing.assert_allclose(kernel, dense[:70] @ dense[:70].T, atol=1e-5)
+    np.testing.assert_allclose(cross, dense[70:] @ dense[:70].T, atol=1e-5)

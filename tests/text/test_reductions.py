@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from capo_core.text import reductions
 from capo_core.text.tagging import TaggedToken
@@ -110,3 +111,41 @@ def test_masked_words_are_those_of_the_text_as_written():
     assert [measured[token.start : token.end] for token in tokens] == ["dog", "known", "man"]
     assert masked("pos_noise", tags={measured: tokens}) == ["dog", "Known", "Man"]
     assert masked("pos_noise", tags={measured: tokens}, raw=True) == []  # not tagged as typed
+
+
+@pytest.mark.parametrize(
+    "reduction",
+    ["residual", "shuffled", "subspace", "random_subspace"],
+)
+def test_products_are_those_of_the_reduced_rows(reduction):
+    """Sparse rows are reduced by way of their products: the same as of the dense rows."""
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(40, 60)).astype(np.float32)
+    item = np.sort(rng.integers(0, 40, size=90))
+    rows = sparse.random(90, 120, 0.1, format="csr", random_state=1, dtype=np.float32)
+    texts = sparse.random(50, 120, 0.1, format="csr", random_state=2, dtype=np.float32)
+    train, test = np.flatnonzero(item < 30), np.flatnonzero(item >= 30)
+    made = {
+        "residual": reductions.Residual(inputs, item),
+        "shuffled": reductions.Residual(inputs, item, shuffle_seed=3),
+        "subspace": reductions.Subspace(rank=4),
+        "random_subspace": reductions.Subspace(rank=4, random_seed=3),
+    }[reduction]
+    left, right = made(rows[train].toarray(), rows[test].toarray(), train, test, texts.toarray())
+    kernel, cross = made.products(rows[train], rows[test], train, test, texts)
+    np.testing.assert_allclose(kernel, left @ left.T, atol=1e-5)
+    np.testing.assert_allclose(cross, right @ left.T, atol=1e-5)
+    assert np.abs(left - rows[train]).max() > 0.01
+
+
+def test_residuals_of_many_items_are_those_of_few():
+    """With more items than features of the input, without weights for pairs of items."""
+    inputs, item, rows = linear(n_items=30, noise=1.0)
+    train, test = np.flatnonzero(item < 24), np.flatnonzero(item >= 24)
+    wide = np.concatenate([inputs, np.zeros((30, 40), np.float32)], axis=1)  # the same inputs
+    for few, many in zip(
+        reductions.Residual(wide, item)(rows[train], rows[test], train, test),
+        reductions.Residual(inputs, item)(rows[train], rows[test], train, test),
+        strict=True,
+    ):
+        np.testing.assert_allclose(few, many, atol=1e-4)
