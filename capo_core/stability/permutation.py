@@ -196,7 +196,7 @@ def _nested_groups(orders, starts, ks) -> dict[int, tuple[int, np.ndarray, np.nd
         for index, (run, n) in enumerate(zip(runs, number, strict=True)):
             within = np.arange(n * (k // source))
             found = run[within] if source == 1 else first[source][index] + within
-            members.append(found.reshape(n, -1))
+            members.append(found.reshape(n, k // source))
         first[k] = np.concatenate([[0], np.cumsum(number)])
         columns = np.ascontiguousarray(np.concatenate(members).T)
         made[k] = (source, columns, first[k][:: len(orders)])

@@ -4,6 +4,7 @@ two groups of different annotators, without any training?
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,8 @@ from capo_core.stability.corpus import ExplanationCorpus
 from capo_core.stats.ridge import MANY_ROWS, Matrix
 
 _REPLICATES = 40  # half-samples for the interval
+_CELLS = 2_000_000  # products worked on at once
+_FEW = 16  # annotators up to which all pairs of cosines are compared at once
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,7 @@ def _draw(gram, corpus, cells, rng, ks, draws) -> np.ndarray:
     classes = len(corpus.annotators)
     item, annotator = corpus.item[cells], corpus.annotator[cells]
     values = np.full((draws, len(ks)), np.nan)
+    waiting: list[tuple[int, int, np.ndarray]] = []  # draw, explanations in a group, groups
     for index in range(draws):
         side = rng.random(len(corpus.item_ids)) < 0.5
         orders, counts = [], []
@@ -105,34 +109,54 @@ def _draw(gram, corpus, cells, rng, ks, draws) -> np.ndarray:
             orders.append(order[np.argsort(annotator[order], kind="stable")])
             counts.append(np.bincount(annotator[order], minlength=classes))
         most = max((k for k in ks if k <= min(count.min() for count in counts)), default=0)
-        left, right = (
+        groups = [
             cells[order[(np.cumsum(count) - count)[:, None] + np.arange(most)]]
             for order, count in zip(orders, counts, strict=True)
-        )
-        for at, k in enumerate(k for k in ks if k <= most):
-            values[index, at] = _auc(_cosines(gram, left[:, :k], right[:, :k]))
+        ]
+        waiting.append((index, most, np.array(groups)))
+    for most in {most for _, most, _ in waiting} - {0}:
+        own = [(index, groups) for index, size, groups in waiting if size == most]
+        step = max(1, _CELLS // (classes * most) ** 2)
+        for start in range(0, len(own), step):
+            numbers, groups = zip(*own[start : start + step], strict=True)
+            sizes = [k for k in ks if k <= most]
+            found = _cosines(gram, np.array(groups), sizes)
+            for at, cosines in enumerate(found):
+                values[list(numbers), at] = _aucs(cosines)
     return values
 
 
-def _cosines(gram: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Cosines [C, C] of the means of the groups of rows `left` and `right` [C, k]."""
-    classes, k = left.shape
-    across = gram[np.ix_(left.ravel(), right.ravel())].reshape(classes, k, classes, k)
-    lengths = [
-        np.sqrt(np.maximum(gram[rows[:, :, None], rows[:, None, :]].sum(axis=(1, 2)), 0))
-        for rows in (left, right)
-    ]
-    scale = lengths[0][:, None] * lengths[1]
-    return across.sum(axis=(1, 3)) / np.where(scale > 1e-12, scale, np.inf)
+def _cosines(gram: np.ndarray, groups: np.ndarray, ks: list[int]) -> Iterator[np.ndarray]:
+    """Yield for each k the cosines [draws, C, C] of group means, one group from each half.
+
+    Args:
+        groups: rows [draws, 2, C, most]; a group of k is the first k of them.
+    """
+    flat, width = gram.ravel(), gram.shape[1]
+    left, right = groups[:, 0], groups[:, 1]
+    across = flat[left[:, :, :, None, None] * width + right[:, None, None]]
+    within = flat[groups[..., None] * width + groups[..., None, :]]
+    for k in ks:
+        lengths = np.sqrt(np.maximum(within[..., :k, :k].sum(axis=(-2, -1)), 0))
+        scale = lengths[:, 0, :, None] * lengths[:, 1, None, :]
+        summed = across[:, :, :k, :, :k].sum(axis=(2, 4))
+        yield summed / np.where(scale > 1e-12, scale, np.inf)
 
 
-def _auc(cosine: np.ndarray) -> float:
-    """Mann–Whitney statistic of the diagonal against the rest, ties one half."""
-    off = ~np.eye(len(cosine), dtype=bool)
-    same, different = np.diag(cosine), np.sort(cosine[off])
-    below = np.searchsorted(different, same - 1e-9)
-    upto = np.searchsorted(different, same + 1e-9, side="right")
-    return float((below + upto).mean() / 2 / len(different))
+def _aucs(cosines: np.ndarray) -> np.ndarray:
+    """Mann–Whitney statistic of the diagonal against the rest, ties one half, of each [draws]."""
+    classes = cosines.shape[1]
+    off = ~np.eye(classes, dtype=bool)
+    same, different = cosines[:, ~off], cosines[:, off]
+    if classes <= _FEW:
+        lead = same[:, :, None] - different[:, None, :]
+        return ((lead > 1e-9).mean(axis=(1, 2)) + (lead >= -1e-9).mean(axis=(1, 2))) / 2
+    found = np.empty(len(cosines))
+    for index, (own, others) in enumerate(zip(same, np.sort(different), strict=True)):
+        below = np.searchsorted(others, own - 1e-9)
+        upto = np.searchsorted(others, own + 1e-9, side="right")
+        found[index] = (below + upto).mean() / 2 / len(others)
+    return found
 
 
 def _logit_interval(value: float, error: float, n: int) -> tuple[float, float]:

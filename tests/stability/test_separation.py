@@ -56,12 +56,14 @@ def test_too_few_items_are_none(corpus):
 def test_cosines_are_those_of_group_means(corpus):
     matrix = vectors(corpus, 0.3)
     rng = np.random.default_rng(0)
-    left, right = rng.permutation(len(corpus))[:24].reshape(2, 4, 3)
+    groups = rng.permutation(len(corpus))[:48].reshape(2, 2, 4, 3)  # two draws
     centred = matrix - matrix.mean(axis=0)
-    means = [centred[rows].mean(axis=1) for rows in (left, right)]
-    means = [m / np.linalg.norm(m, axis=1, keepdims=True) for m in means]
-    got = stability_separation._cosines(stability_separation._gram(matrix), left, right)
-    np.testing.assert_allclose(got, means[0] @ means[1].T, atol=1e-9)
+    gram = stability_separation._gram(matrix)
+    for k, got in zip((2, 3), stability_separation._cosines(gram, groups, [2, 3]), strict=True):
+        for found, (left, right) in zip(got, groups, strict=True):
+            means = [centred[rows[:, :k]].mean(axis=1) for rows in (left, right)]
+            means = [m / np.linalg.norm(m, axis=1, keepdims=True) for m in means]
+            np.testing.assert_allclose(found, means[0] @ means[1].T, atol=1e-9)
 
 
 def test_large_data_are_drawn_down(corpus, monkeypatch):
@@ -70,9 +72,10 @@ def test_large_data_are_drawn_down(corpus, monkeypatch):
     assert found.n_items == 50  # 4 annotators each
 
 
-def test_auc_is_scikit_learn_s():
-    cosine = np.random.default_rng(1).normal(size=(6, 6)).round(1)  # rounded: with ties
-    same = np.eye(6, dtype=bool)
-    assert stability_separation._auc(cosine) == pytest.approx(
-        roc_auc_score(same.ravel(), cosine.ravel())
-    )
+@pytest.mark.parametrize("classes", [6, 20], ids=["few", "many"])
+def test_auc_is_scikit_learn_s(classes):
+    # Rounded: with ties.
+    cosines = np.random.default_rng(1).normal(size=(3, classes, classes)).round(1)
+    same = np.eye(classes, dtype=bool)
+    expected = [roc_auc_score(same.ravel(), cosine.ravel()) for cosine in cosines]
+    assert stability_separation._aucs(cosines) == pytest.approx(expected)
