@@ -287,6 +287,7 @@ WALKS = {
         command("benchmark", "lewidi", "--dataset", "varierr", "--data", "mine", "--system",
                 "nothing", "frequent", "--no-runs", "--out", "OUT"), "json csv md tex"),
     "study export path": (command("study", "export", "over", "OUT"), "csv jsonl"),
+    "study trials path": (command("study", "trials", "over", "OUT"), "csv jsonl"),
     "study participants path": (
         command("study", "participants", "over", "OUT"), "csv jsonl"),
     "study audit path": (command("study", "audit", "over", "OUT"), "csv jsonl"),
@@ -313,7 +314,7 @@ def test_every_file_says_where_it_comes_from(name, kind, place, answers, tmp_pat
     wanted = inspect.signature(make_file).parameters
     make_file(place, out, answers, **({"monkeypatch": monkeypatch} if len(wanted) > 3 else {}))
     found = check_file(out.read_bytes(), out.name)
-    if name.startswith(("study export path", "study participants", "study audit")):
+    if name.startswith(("study export path", "study trials", "study participants", "study audit")):
         assert (found.judges, dict(found.details)["study"]) == (PEOPLE, "over")
     elif "import" in name:
         assert (found.dataset, found.data) == ("other", PEOPLE)

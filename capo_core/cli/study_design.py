@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from capo_core.cli import study_analysis, study_sessions
 from capo_core.cli.options import with_options
 from capo_core.cli.runs import changes_of
 from capo_core.cli.support import ManyValues, console, plain_errors, print_json
-from capo_core.errors import ConfigError
+from capo_core.errors import CapoError, ConfigError
 from capo_core.formatting import count
 from capo_core.study.config import StudyConfig
 from capo_core.study.design.planner import PlanInputs
@@ -114,7 +115,7 @@ Config = Annotated[
     Path | None, typer.Option(help="A design as JSON; options override what it says.")
 ]
 # Fields of StudyConfig that are no options of their own, and those with a shorter name.
-NO_OPTION = ("name", "sources")
+NO_OPTION = ("name", "title", "sources")
 OPTION_NAMES = {"kinds": "kind", "targets": "target"}
 SHOWN = 12  # leaks of a kind that are printed one by one
 
@@ -180,7 +181,10 @@ def plan(
 @plain_errors
 @with_options(StudyConfig, without=NO_OPTION, names=OPTION_NAMES)
 def create(
-    name: Annotated[str, typer.Argument(help="Name of the new study.")],
+    name: Annotated[
+        str,
+        typer.Argument(help="Name of the new study; words with spaces become its title."),
+    ],
     *,
     given: dict[str, Any],
     source: Source = None,
@@ -198,7 +202,10 @@ def create(
 
     workspace = Workspace.default()
     wished = wished_settings(workspace, config, experiment, source, set_, given)
-    draft = design_draft.draw(workspace, study_config({**wished, "name": name}))
+    called = design_draft.name_and_title(workspace, name)
+    if not called["title"]:
+        called.pop("title")  # one that the file has stays
+    draft = design_draft.draw(workspace, study_config({**wished, **called}))
     study_id = design_draft.create(workspace, draft, replace=replace)
     report = balance_report.count_balance(draft)
     median, most = planner.minutes_of(draft)
@@ -282,17 +289,26 @@ def list_studies(as_json: AsJson = False) -> None:
     from capo_core.study.design import freeze
 
     workspace = Workspace.default()
-    names = design_draft.names(workspace)
-    rows = [{"study": name, "frozen": freeze.is_frozen(workspace, name)} for name in names]
+    rows = []
+    for name in design_draft.names(workspace):
+        about = {"study": name, "title": "", "frozen": freeze.is_frozen(workspace, name)}
+        try:
+            about["title"] = design_draft.config_of(workspace, name).title
+            if about["frozen"]:
+                about["hash"] = freeze.hash_of(workspace, name)
+        except CapoError as error:
+            about["problem"] = error.what
+        rows.append(about)
     if as_json:
         print_json(rows)
         return
     if not rows:
         console.print("There are no studies yet (see: study create).")
         return
-    table = Table("study", "state")
+    table = Table("study", "title", "state", "hash")
     for row in rows:
-        table.add_row(row["study"], "frozen" if row["frozen"] else "draft")
+        state = row.get("problem") or ("frozen" if row["frozen"] else "draft")
+        table.add_row(row["study"], escape(row["title"]), escape(state), row.get("hash", "")[:16])
     console.print(table)
 
 

@@ -1,5 +1,5 @@
 """`study invite | open-link | participants | link | revoke | release | status | close | unblind |
-export | audit`: sessions of judges."""
+export | trials | audit`: sessions of judges."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ def add(study_app: typer.Typer) -> None:
         ("close", close),
         ("unblind", unblind),
         ("export", export),
+        ("trials", trials),
         ("audit", audit),
     ):
         study_app.command(name)(command)
@@ -176,15 +177,76 @@ def export(
     history: Annotated[
         bool, typer.Option("--history", help="Full answer history, without sources.")
     ] = False,
+    texts: Annotated[
+        bool,
+        typer.Option(
+            "--texts", help="Also what was judged: item, label and explanation of every text shown."
+        ),
+    ] = False,
 ) -> None:
     """Write the judgments with the order shown and the true sources, after unblinding."""
+    from capo_core.errors import ConfigError
+    from capo_core.study.owner.trials import with_texts
+
     service, kind = _service(), _kind(path)
-    frame = (
-        service.export_history(study)
-        if history
-        else service.export_judgments(study, practice=practice)
-    )
+    if history and texts:
+        raise ConfigError("--history has no texts", todo="leave out one of the two options")
+    if history:
+        frame = service.export_history(study)
+    else:
+        frame = service.export_judgments(study, practice=practice)
+    if texts:
+        frame = with_texts(frame, service.export_texts(study))
     _write(study, frame, path, kind)
+
+
+@plain_errors
+def trials(
+    study: Study,
+    path: Annotated[
+        Path | None, typer.Argument(help="A file ending in .csv or .jsonl; none prints.")
+    ] = None,
+    trial: Annotated[
+        str, typer.Option(help="Print this trial whole: texts, sources and every answer.")
+    ] = "",
+    texts: Annotated[
+        bool, typer.Option(help="With the texts, in a file; without where a licence forbids it.")
+    ] = True,
+) -> None:
+    """List the trials of an unblinded study with their sources and what judges answered."""
+    import pandas as pd
+    from rich.markup import escape
+    from rich.table import Table
+
+    from capo_core.errors import ConfigError
+    from capo_core.study.owner.trials import sources_in_words, trial_lines, trials_of, with_texts
+
+    service = _service()
+    kind = _kind(path) if path is not None else ""
+    judged, shown = service.export_judgments(study), service.export_texts(study)
+    if trial:
+        if path is not None:
+            raise ConfigError("one trial is printed", where="--trial", todo="leave out the file")
+        of_trial = shown[shown["trial_id"] == trial]
+        if of_trial.empty:
+            raise ConfigError(
+                f"there is no trial {trial!r} in {study}", where="--trial",
+                todo=f"list them: study trials {study}",
+            )  # fmt: skip
+        for line in trial_lines(of_trial, judged[judged["trial_id"] == trial]):
+            console.print(line, markup=False, soft_wrap=True)
+        return
+    frame = trials_of(judged, shown)
+    if path is not None:
+        _write(study, with_texts(frame, shown) if texts else frame, path, kind)
+        return
+    table = Table("trial", "kind", "item", "target", "source", "right", "answers")
+    for row in frame.to_dict("records"):
+        right = "" if pd.isna(row["right"]) else f"{row['right']}/{row['judgments']}"
+        cells = (row["trial_id"], row["kind"], row["item_id"], row["target_annotator_id"],
+                 sources_in_words(row), right, row["answers"])  # fmt: skip
+        table.add_row(*map(escape, cells))
+    console.print(table)
 
 
 @plain_errors

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+import unicodedata
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -49,7 +51,10 @@ class StudyConfig:
         ConfigError: a setting is missing, of another type, or out of range.
     """
 
-    name: str = setting(title="Name of the study", description="Judges never see this name.")
+    name: str = setting(
+        title="Name of the study",
+        description="Its folder, and its name in commands. Judges never see this name.",
+    )
     dataset: str = setting(title="Dataset", description="A dataset of the workspace.")
     kinds: tuple[str, ...] = setting(
         (ATTRIBUTION,), "Trial kinds", "What judges are asked; one kind or several.",
@@ -173,6 +178,11 @@ class StudyConfig:
         "participant id of the link.",
     )  # fmt: skip
 
+    title: str = setting(
+        "", "Title",
+        "What the study is called on pages; empty takes its name. Judges never see it.",
+    )  # fmt: skip
+
     def __post_init__(self) -> None:
         safe_name(self.name)
         safe_name(self.dataset)
@@ -246,6 +256,11 @@ class StudyConfig:
         return tuple(stratum for stratum in found if self.reference in stratum.sources)
 
     @property
+    def called(self) -> str:
+        """The title, or where there is none the name."""
+        return self.title or self.name
+
+    @property
     def methods(self) -> dict[str, tuple[str, ...]]:
         """The sources that are no people, with their runs."""
         return {name: runs for name, runs in self.sources.items() if name not in PEOPLE}
@@ -298,8 +313,32 @@ class StudyConfig:
 
 _LATER = (
     "equivalence_margin", "reference", "incomplete", "purpose", "researcher", "contact",
-    "data_kept", "return_address",
+    "data_kept", "return_address", "title",
 )  # fmt: skip
+
+MOST_LETTERS = 60  # of a name that is made from a title
+
+
+def name_from_title(title: str, taken: Collection[str] = ()) -> str:
+    """Return a name for the folder of a study: "CAPO against SFT" → "CAPO-against-SFT".
+
+    A title that is a name already stays as it is. Accents are dropped; what has no Latin letters or
+    digits becomes "study". Names that are taken are numbered from 2 on.
+
+    Raises:
+        ConfigError: the title is empty.
+    """
+    if not title.strip():
+        raise ConfigError("the study has no name", where="Name of the study", expected="some words")
+    try:
+        return safe_name(title)
+    except ConfigError:
+        plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode()
+    words = re.sub(r"[^A-Za-z0-9]+", "-", plain).strip("-")[:MOST_LETTERS].strip("-") or "study"
+    name, number = words, 2
+    while name in taken:
+        name, number = f"{words}-{number}", number + 1
+    return name
 
 
 def change(**settings: Any) -> DesignChange:

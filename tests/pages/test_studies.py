@@ -114,7 +114,7 @@ def test_the_form_draws_plans_and_keeps_a_draft(workspace, add, dataset):
         ({"people": ["human"]}, "needs 2 sources"),
         ({"people": []}, "no source"),
         ({"kinds": []}, "kinds"),
-        ({"name": "no name!"}, "cannot be used"),
+        ({"name": "  "}, "no name"),
         ({"runs": ["gone"], "people": ["human"]}, "gone"),
         ({"targets": ["nobody"]}, "nobody"),
         ({"expected": 7}, "above 0"),

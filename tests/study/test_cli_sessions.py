@@ -12,11 +12,13 @@ from typer.testing import CliRunner
 
 from capo_core.cli import study_sessions
 from capo_core.errors import StudyError
+from capo_core.export_formats import unescape
 from capo_core.study import store
 from capo_core.study.design import draft as design_draft
 from capo_core.study.design import freeze
 from capo_core.study.design.draft import draw
 from capo_core.study.judging import desk as judging_desk
+from capo_core.study.owner.export import read_judgments
 from capo_core.study.owner.service import StudyService
 from capo_core.study.tables import JUDGMENTS
 
@@ -82,6 +84,22 @@ def test_from_invitation_to_export(run, workspace, tmp_path):
     truth = draft.sealed[draft.sealed["slot"] == 0].set_index("trial_id")
     assert (frame["purpose"] == frame["trial_id"].map(truth["purpose"])).all()
     run("export", STUDY, tmp_path / "h.csv", "--history")
+    run("export", STUDY, tmp_path / "t.csv", "--texts")
+    texts = pd.read_csv(tmp_path / "t.csv", dtype=str, keep_default_na=False)
+    assert list(read_judgments(tmp_path / "t.csv")["trial_id"]) == list(frame["trial_id"])
+    shown = draft.texts.set_index("text_id")["explanation"]
+    slot = draft.sealed.set_index(["trial_id", "slot"])["text_id"]
+    for row in texts.itertuples(index=False):
+        assert unescape(row.explanation_1) == shown[slot[row.trial_id, 0]]
+        pair = row.kind == "comparison"
+        assert unescape(row.explanation_2) == (shown[slot[row.trial_id, 1]] if pair else "")
+    assert "no texts" in run("export", STUDY, tmp_path / "x.csv", "--texts", "--history", code=2)
+    assert "attribution" in run("trials", STUDY)
+    one = run("trials", STUDY, "--trial", frame["trial_id"][0])
+    assert shown[slot[frame["trial_id"][0], 0]] in one and "3 judgments" not in one
+    assert "there is no trial" in run("trials", STUDY, "--trial", "T0", code=2)
+    run("trials", STUDY, tmp_path / "bare.csv", "--no-texts")
+    assert "explanation_1" not in pd.read_csv(tmp_path / "bare.csv")
     assert "unblind" in run("audit", STUDY)
     run("audit", STUDY, tmp_path / "a.jsonl")
     assert desks[0].token not in (tmp_path / "a.jsonl").read_text()

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from helpers.study_designs import small_dataset, small_design, small_draft
 
+from capo_core.dashboard.studies import data
 from capo_core.data.catalog import Catalog
 from capo_core.errors import ConfigError, StudyError
 from capo_core.study import tables
@@ -72,6 +73,10 @@ def test_the_hash_is_of_contents_and_of_nothing_else(made, draft):
     assert freeze.parts_of(other)["design"] != freeze.parts_of(draft)["design"]
     assert freeze.parts_of(other)["texts"] == freeze.parts_of(draft)["texts"]
     assert len(first) == 64
+    # The list of studies has it from now on, before anybody is invited.
+    seen = data.see(made, None, NAME)
+    assert (seen.stage, seen.frozen_hash) == (data.FROZEN, first)
+    assert freeze.hash_of(made, NAME) == first
 
 
 def test_a_draft_that_is_not_frozen_does_not_verify(made):

@@ -194,6 +194,20 @@ def judgments(workspace: Workspace, name: str, unblinded: str) -> pd.DataFrame:
     return begun_service(workspace).export_judgments(name)
 
 
+@st.cache_resource(max_entries=4, show_spinner="Reading the texts …", hash_funcs=_DATABASE)
+def texts(workspace: Workspace, name: str, unblinded: str) -> pd.DataFrame:
+    """What each trial showed, with its sources (`owner.trials.TRIAL_TEXTS`). As `judgments`."""
+    return begun_service(workspace).export_texts(name)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=_DATABASE)
+def trials(workspace: Workspace, name: str, unblinded: str) -> pd.DataFrame:
+    """The trials with what judges answered (`owner.trials.TRIALS_OF_STUDY`). As `judgments`."""
+    from capo_core.study.owner.trials import trials_of
+
+    return trials_of(judgments(workspace, name, unblinded), texts(workspace, name, unblinded))
+
+
 def report(workspace: Workspace, name: str, unblinded: str, mu: str) -> StudyReport | None:
     """The analysis of the answers; None while it is computed.
 

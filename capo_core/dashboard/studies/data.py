@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from capo_core.errors import CapoError, StudyError
+from capo_core.errors import CapoError
 from capo_core.formatting import count
 from capo_core.provenance import SIMULATED
 from capo_core.study.config import StudyConfig
-from capo_core.study.design import draft
+from capo_core.study.design import draft, freeze
 from capo_core.study.owner.service import StudyService
 from capo_core.study.owner.status import StudyStatus
 from capo_core.study.provenance import who_judged
@@ -44,6 +44,7 @@ class Seen:
         config: its design; None where that cannot be read.
         status: its counts in the database; None where it is not in there.
         problem: what is wrong with it, or None.
+        frozen_hash: of its design; "" before it is frozen.
     """
 
     name: str
@@ -51,6 +52,12 @@ class Seen:
     config: StudyConfig | None = None
     status: StudyStatus | None = None
     problem: CapoError | None = None
+    frozen_hash: str = ""
+
+    @property
+    def called(self) -> str:
+        """Return its title; without one, its name."""
+        return self.config.called if self.config else self.name
 
     @property
     def dataset(self) -> str:
@@ -78,6 +85,14 @@ class Seen:
             return f"{filled}, {count(len(self.status.judges), 'judge')} invited"
         return f"{filled}; {'sources are sealed' if self.stage == CLOSED else 'sources are known'}"
 
+    @property
+    def progress(self) -> str:
+        """Return `standing` in the fewest words, for a cell of a table."""
+        if self.status is None or self.problem is not None or self.stage == FROZEN:
+            return self.standing
+        filled = f"{self.status.filled:,} of {self.status.places:,} judgments"
+        return f"{filled} (simulated)" if self.simulated_judges else filled
+
 
 def every(workspace: Workspace, service: StudyService | None) -> list[Seen]:
     """All studies by name.
@@ -99,22 +114,23 @@ def see(workspace: Workspace, service: StudyService | None, name: str) -> Seen:
     Args:
         service: None where the study is not in the database.
     """
-    config, problem, frozen = None, None, False
+    config, problem, frozen_hash = None, None, ""
     try:
-        folder = draft.folder_of(workspace, name)
-        config = StudyConfig.from_dict(draft.read_json(folder / draft.DESIGN)["config"])
-        frozen = (folder / draft.FROZEN).exists()
+        config = draft.config_of(workspace, name)
+        if freeze.is_frozen(workspace, name):
+            frozen_hash = freeze.hash_of(workspace, name)
     except CapoError as error:
         problem = error
-    except KeyError:
-        problem = StudyError("its design is damaged", where=name)
     status = None
     if service is not None:
         try:
             status = service.status(name)
         except CapoError as error:
             problem = problem or error
-    return Seen(name, _stage(config, frozen, status, problem), config, status, problem)
+    if not frozen_hash and status is not None:  # its folder is gone; the database has it too
+        frozen_hash = status.frozen_hash
+    stage = _stage(config, bool(frozen_hash), status, problem)
+    return Seen(name, stage, config, status, problem, frozen_hash)
 
 
 def _stage(config, frozen: bool, status: StudyStatus | None, problem) -> str:

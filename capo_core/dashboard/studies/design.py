@@ -141,7 +141,7 @@ def balance_table(balance: BalanceReport) -> pd.DataFrame:
     add(
         "Left/right imbalance",
         CountRange(0, balance.left),
-        ("how much more often one source of a pair is on the left, per judge; 0 or 1 is balanced"),
+        "one source of a pair more often on the left; 0 or 1 is balanced",
     )
     add("Items repeated for a judge", CountRange(balance.items_twice, balance.items_twice),
         "excluding repeats; should be 0")  # fmt: skip

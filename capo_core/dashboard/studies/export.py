@@ -46,6 +46,7 @@ from capo_core.study.analysis.report import (
     to_markdown,
 )
 from capo_core.study.owner.export import as_text
+from capo_core.study.owner.trials import with_texts
 from capo_core.templates import render
 
 
@@ -136,20 +137,31 @@ def show(context: PageContext, seen: Seen) -> None:
                      lambda source, make=make: make(report))  # fmt: skip
     section_heading("Judgments")
     service = cache.begun_service(context.workspace)
-    practice = st.toggle("Include practice trials", key=f"{PAGE}.export.practice")
+    with st.container(horizontal=True):
+        practice = st.toggle("Include practice trials", key=f"{PAGE}.export.practice")
+        texts = st.toggle(
+            "Include the texts",
+            key=f"{PAGE}.export.texts",
+            help="Items, labels and explanations as judges saw them. Leave them out where the "
+            "dataset's licence does not allow passing them on.",
+        )
+
+    def judgments() -> pd.DataFrame:
+        found = service.export_judgments(name, practice=practice)
+        return with_texts(found, service.export_texts(name)) if texts else found
+
     with st.container(horizontal=True):
         for kind, mime in (("csv", "text/csv"), ("jsonl", "application/jsonl")):
             download(
                 PAGE, f"Judgments ({kind.upper()})", f"{name}-judgments.{kind}", mime,
-                lambda source, kind=kind: as_text(
-                    service.export_judgments(name, practice=practice), kind, source
-                ),
+                lambda source, kind=kind: as_text(judgments(), kind, source),
             )  # fmt: skip
         download(PAGE, "Full answer history (CSV)", f"{name}-history.csv", "text/csv",
                  lambda source: as_text(service.export_history(name), "csv", source))  # fmt: skip
     show_note(
         "One row per judgment, with its answer and true source. Of a comparison, a and b are the "
-        "stored texts (source_a, source_b), and “displayed” says in which order they stood."
+        "stored texts (source_a, source_b), and “displayed” says in which order they stood. With "
+        "the texts, text 1 is a and text 2 is b; the part Trials shows them."
     )
     with show_errors():
         _pairs(context, seen, report)

@@ -13,7 +13,7 @@ import streamlit as st
 
 from capo_core.dashboard.app import access
 from capo_core.dashboard.app.page import PageContext, guarded
-from capo_core.dashboard.studies import PAGE, cache
+from capo_core.dashboard.studies import PAGE, cache, local_judges
 from capo_core.dashboard.studies.data import CLOSED, FROZEN, RUNNING, UNBLINDED, Seen
 from capo_core.dashboard.studies.labels import JUDGE_STATES, kind_title
 from capo_core.dashboard.ui import url_state
@@ -27,12 +27,7 @@ from capo_core.dashboard.ui.exports import download_table
 from capo_core.dashboard.ui.text import escape
 from capo_core.formatting import count, percent
 from capo_core.study.judging.open_links import PARAMETERS
-from capo_core.study.owner.access import (
-    PASSWORD,
-    SHORTEST_PASSWORD,
-    local_judges_error,
-    open_to_local_judges,
-)
+from capo_core.study.owner.access import local_judges_error, open_to_local_judges
 from capo_core.study.owner.invitations import Invitation
 from capo_core.study.owner.service import DAYS
 from capo_core.study.owner.status import JudgeStatus, StudyStatus
@@ -150,14 +145,6 @@ def _revoke(context: PageContext, study: str, judge: str) -> None:
 
 
 HOME = "http://localhost:8501"
-OPEN_HERE = (
-    "No owner password is set, so everybody at this computer can open these pages and see the "
-    f"sources. To have judges sit here, stop the dashboard, set {PASSWORD} ({SHORTEST_PASSWORD} "
-    "characters or more) and start it again; or let it run for judges alone while they judge "
-    "(python -m capo_core app --judges-only). Until then, links are made for an address elsewhere "
-    "only."
-)
-ALONE = "Judges sit at this computer while the dashboard runs for judges alone"
 
 
 def show(context: PageContext, seen: Seen) -> None:
@@ -207,14 +194,7 @@ def _invite(context: PageContext, seen: Seen) -> None:
         )
         + "Further judges are reserves and take over open trials."
     )
-    if access.needs_no_sign_in():
-        st.warning(OPEN_HERE)
-        st.checkbox(
-            ALONE,
-            key=f"{PAGE}.invite.alone",
-            help="Copy the links, stop this dashboard, and start it by: python -m capo_core app "
-            "--judges-only. Nobody can open the owner's pages then.",
-        )
+    local_judges.show_while_inviting()
     st.text_input(
         "Dashboard address for judges", value=_home(),
         key=f"{PAGE}.invite.base",

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from capo_core.dashboard.app.page import PageContext, guarded
-from capo_core.dashboard.studies import PAGE, cache, new_study
+from capo_core.dashboard.studies import PAGE, cache, local_judges, new_study
 from capo_core.dashboard.studies.background import waiting
 from capo_core.dashboard.studies.compute import wider
 from capo_core.dashboard.studies.data import Seen
@@ -57,6 +57,7 @@ def show_freeze(context: PageContext, seen: Seen) -> None:
             f"The consent page says nothing of: {', '.join(absent)} (New study → Consent page). "
             "Most ethics boards ask for all four."
         )
+    local_judges.show_before_inviting()
     if found is None:
         waiting("Checking all texts …")
         return
@@ -151,7 +152,7 @@ def _leave_out(context: PageContext, seen: Seen, kinds: list[str]) -> None:
 
 def _draw_without(workspace: Workspace, seen: Seen, kinds: tuple[str, ...]) -> None:
     """Load the design without these texts into the form of a new study."""
-    form = new_study.from_config(wider(seen.config, kinds), seen.name)
+    form = new_study.from_config(wider(seen.config, kinds), seen.called)
     new_study.keep(workspace, form)
     url_state.put(PAGE, {"view": "new", url_state.DATASET: seen.config.dataset})
 

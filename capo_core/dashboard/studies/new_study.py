@@ -17,7 +17,7 @@ from streamlit.delta_generator import DeltaGenerator
 from capo_core.dashboard.app import cache
 from capo_core.dashboard.app.page import PageContext, guarded, page_link
 from capo_core.dashboard.finetune.fields import Setting, from_class
-from capo_core.dashboard.studies import PAGE
+from capo_core.dashboard.studies import PAGE, local_judges
 from capo_core.dashboard.studies import cache as studies_cache
 from capo_core.dashboard.studies.background import waiting
 from capo_core.dashboard.studies.compute import Consequence, Preview
@@ -116,9 +116,14 @@ def assumed_of(form: FormValues) -> dict[str, float]:
 
 
 def from_config(config: StudyConfig, name: str) -> FormValues:
-    """Return the form of a design, under another name."""
+    """Return the form of a design.
+
+    Args:
+        name: what the form is to call it: another name, or its own title.
+    """
     plain = config.to_dict()
     sources = plain.pop("sources")
+    plain.pop("title", None)  # the form has one field for both
     return {
         **plain,
         "name": name,
@@ -251,7 +256,7 @@ def what_and_whose(
 ) -> None:
     """Name, trial kinds, sources, targets."""
     _text(form, "name", "Name of the study")
-    st.caption("Letters, digits, “.”, “_” or “-”. Judges never see this name.")
+    st.caption("Any words. Judges never see them.")
     _several(form, "kinds", "Trial kinds", list(TRIAL_KINDS), kind_title)
     for kind in form.values.get("kinds") or ():
         if kind in TRIAL_KINDS:
@@ -432,12 +437,13 @@ def show(context: PageContext) -> None:
         with right, st.container(key="studies-will"):
             section_heading("Summary")
             try:
-                config = config_of(values, sources_of(values.get("runs") or (), finished))
+                config = _config(workspace, values, finished)
                 found = studies_cache.preview(workspace, entry, config)
                 if found is None:
                     waiting("Drawing texts and sequences …")
                 else:
                     light = _will_be(context, found)
+                    local_judges.show_before_inviting()
                     told = plan(found, len(annotators), assumed_of(values))
                     if told is not None:
                         with light:
@@ -445,8 +451,17 @@ def show(context: PageContext) -> None:
             except DesignError as error:
                 _mend(context, form, error, finished, len(annotators))
             except CapoError as error:
-                show_error(error)
+                show_error(of_the_form(error))
             assumed(form)
+
+
+def _config(
+    workspace: Workspace, values: FormValues, finished: Mapping[str, SeenRun]
+) -> StudyConfig:
+    """Return the design in a form; its name is made from the words in the field. Raises as
+    `config_of`."""
+    called = draft.name_and_title(workspace, str(values.get("name") or ""))
+    return config_of({**values, **called}, sources_of(values.get("runs") or (), finished))
 
 
 MOST_CHANGES = 4
@@ -494,13 +509,35 @@ def _consequence(
     """Return what a change leads to, and that in words; None and "" while it is computed."""
     values = {**form.values, **{k: form_value(v) for k, v in change.settings.items()}}
     try:
-        config = config_of(values, sources_of(values.get("runs") or (), finished))
+        config = _config(context.workspace, values, finished)
         found = studies_cache.consequence(
             context.workspace, context.entry, config, annotators, assumed_of(values)
         )
     except CapoError as other:  # the next obstacle, which is shown once this one is out of the way
-        return None, f"Then: {other.what}."
+        return None, f"Not enough by itself: {in_form_words(other)}."
     return found, _minutes(found.minutes) if found is not None else ""
+
+
+def of_the_form(error: CapoError) -> CapoError:
+    """Return the error with the label of the field it is about, where it names a setting."""
+    stage, found, name = (error.where or "").replace("setting ", "study, ", 1).partition(", ")
+    if stage != "study" or not found:
+        return error
+    try:
+        label = setting_field(StudyConfig, name).title
+    except ConfigError:
+        return error
+    return ConfigError(error.what, where=label, expected=error.expected, todo=error.todo)
+
+
+def in_form_words(error: CapoError) -> str:
+    """Return an obstacle as a clause, in the words of the form: "Judges: 0 cannot be used, expected
+    a whole number from 1 to 1000"."""
+    shown = of_the_form(error)
+    if shown is error:  # a sentence about the whole design
+        return error.what
+    expected = f", expected {shown.expected}" if shown.expected else ""
+    return f"{shown.where}: {shown.what}{expected}"
 
 
 def _minutes(minutes: float) -> str:

@@ -19,6 +19,7 @@ from capo_core.dashboard.studies import (
     new_study,
     results,
     simulation,
+    trials,
 )
 from capo_core.dashboard.studies.data import (
     BROKEN,
@@ -30,7 +31,6 @@ from capo_core.dashboard.studies.data import (
     UNBLINDED,
     Seen,
 )
-from capo_core.dashboard.studies.labels import kind_title
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import (
     data_grid,
@@ -41,6 +41,7 @@ from capo_core.dashboard.ui.components import (
 )
 from capo_core.errors import CapoError
 from capo_core.formatting import count
+from capo_core.study.config import PEOPLE, StudyConfig
 from capo_core.study.source_names import source_name
 from capo_core.templates import render, style
 
@@ -52,6 +53,7 @@ _TITLES = {
     "freeze": "Freeze",
     "judges": "Judges",
     "results": "Results",
+    "trials": "Trials",
     "export": "Export",
     "audit": "Audit log",
 }
@@ -61,7 +63,7 @@ _PARTS = {
     FROZEN: ("judges", "design", "try", "audit"),
     RUNNING: ("judges", "design", "audit"),
     CLOSED: ("judges", "design", "audit"),
-    UNBLINDED: ("results", "export", "judges", "design", "audit"),
+    UNBLINDED: ("results", "trials", "export", "judges", "design", "audit"),
 }
 _SHOWN: dict[str, Callable[[PageContext, Seen], None]] = {
     "design": design.show,
@@ -70,6 +72,7 @@ _SHOWN: dict[str, Callable[[PageContext, Seen], None]] = {
     "freeze": leaks_and_freeze.show_freeze,
     "judges": judges.show,
     "results": results.show,
+    "trials": trials.show,
     "export": export.show,
     "audit": judges.show_audit,
 }
@@ -85,7 +88,7 @@ def show_study(context: PageContext, found: list[Seen]) -> None:
     name = url_state.choice(
         st.selectbox, "Study", list(by_name), page=PAGE, key="study",
         default=mine[-1] if mine else None, clears=("part", "judge", "slot", "place", "source"),
-        format_func=lambda each: f"{each} · {STAGES[by_name[each].stage].lower()}",
+        format_func=lambda each: f"{by_name[each].called} · {STAGES[by_name[each].stage].lower()}",
     )  # fmt: skip
     seen = by_name[name]
     if seen.dataset and seen.dataset != context.entry.name:
@@ -117,8 +120,10 @@ def _way(seen: Seen) -> None:
 
 def _told(seen: Seen) -> str:
     said = seen.standing[:1].upper() + seen.standing[1:] + "."
-    if seen.status is not None:
-        said += f" Hash {seen.status.frozen_hash[:16]}."
+    if seen.frozen_hash:
+        said += f" Frozen under the hash {seen.frozen_hash[:16]}."
+    if seen.called != seen.name:
+        said += f" Its name in commands and files: {seen.name}."
     return said
 
 
@@ -152,16 +157,15 @@ def show_all(context: PageContext, found: list[Seen]) -> None:
         on_row=lambda row: open_study(found[row]),
         height="auto" if len(found) <= MOST_ROWS else 460,
         column_config={
-            "study": st.column_config.TextColumn("Study", width="medium"),
-            "stage": st.column_config.TextColumn("State", width="small"),
-            "answered": st.column_config.ProgressColumn(
-                "Answered", format="percent", width="small"
+            "study": st.column_config.TextColumn("Study", width=200),
+            "stage": st.column_config.TextColumn("State", width=85),
+            "progress": st.column_config.TextColumn("Progress", width=215),
+            "asked": st.column_config.TextColumn("Trial kinds", width=180),
+            "sources": st.column_config.TextColumn(
+                "Sources", width=165, help="People: the target's own or another annotator's texts."
             ),
-            "standing": st.column_config.TextColumn("Status", width="large"),
-            "asked": st.column_config.TextColumn("Trial kinds"),
-            "sources": st.column_config.TextColumn("Sources"),
-            "judges": st.column_config.NumberColumn("Judges", format="%d", width="small"),
-            "dataset": st.column_config.TextColumn("Dataset"),
+            "judges": st.column_config.NumberColumn("Judges", format="%d", width=60),
+            "dataset": st.column_config.TextColumn("Dataset", width=100),
         },
     )
     st.button("New study", key=f"{PAGE}.new", on_click=url_state.put,
@@ -175,17 +179,22 @@ def open_study(seen: Seen) -> None:
 
 
 def _row(seen: Seen) -> dict:
-    config, status = seen.config, seen.status
+    config = seen.config
     return {
-        "study": seen.name,
+        "study": seen.called,
         "stage": STAGES[seen.stage],
-        "answered": round(status.filled / status.places, 2) if status and status.places else None,
-        "standing": seen.standing,
-        "asked": " ".join(kind_title(kind) for kind in config.kinds) if config else "",
-        "sources": ", ".join(map(source_name, config.sources)) if config else "",
+        "progress": seen.progress,
+        "asked": ", ".join(config.kinds).capitalize() if config else "",
+        "sources": _sources(config) if config else "",
         "judges": config.judges if config else None,
         "dataset": seen.dataset,
     }
+
+
+def _sources(config: StudyConfig) -> str:
+    """Return "People, SFT, CAPO"."""
+    people = ["People"] if any(name in PEOPLE for name in config.sources) else []
+    return ", ".join([*people, *map(source_name, config.methods)])
 
 
 def _nothing_yet() -> None:

@@ -40,6 +40,7 @@ NAMED = {
     "study": "study",
     "judge": "judge",
     "slot": "judge sequence",
+    "trial": "trial",
     "source": "source",
     "against": "source",
     "focus": "source",
@@ -56,7 +57,7 @@ SETTINGS = frozenset({
     "place", "leak", "rule", "confident", "votes", "mu", "counting", "family", "seen", "grey",
     "rep", "red", "k", "outcome", "phrase", "differ", "manner", "list", "overlap", "doc",
     "ladder", "experiment", "group",
-    "raw",
+    "raw", "by",
 })  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from capo_core.errors import ConfigError
+from capo_core.formatting import count as said
 from capo_core.study.config import StudyConfig, change
 from capo_core.study.design.sources import AvailableTexts
 from capo_core.study.fixes import DesignChange, DesignError
@@ -120,14 +121,17 @@ def _problem(config: StudyConfig) -> str:
         count = len(config.strata_of(kind))
         if trials % count and not config.incomplete:
             what = "pairs of sources" if TRIAL_KINDS[kind].paired else "sources"
-            return f"{trials} trials per judge cannot be shared equally by {count} {what} ({kind})"
+            return (
+                f"{said(trials, 'trial')} per judge cannot be shared equally by {count} {what} "
+                f"(in “{TRIAL_KINDS[kind].title}”)"
+            )
     if r > judges:
-        return f"{r} judgments per trial need as many judges; there are {judges}"
+        return f"{said(r, 'judge')} per trial are asked for, and there are {judges} in all"
     unit = _unit(config)
     if judges % unit:
         return (
-            f"{judges} judges with {trials} trials each cannot give every trial exactly {r} "
-            f"judgments: the number of judges must be a multiple of {unit}"
+            f"{said(judges, 'judge')} with {said(trials, 'trial')} each cannot give every trial "
+            f"exactly {said(r, 'judgment')}: the number of judges must be a multiple of {unit}"
         )
     return ""
 

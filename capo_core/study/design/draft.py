@@ -25,7 +25,7 @@ from capo_core.dataset import Dataset
 from capo_core.errors import CapoError, ConfigError, StudyError
 from capo_core.imitation.prompting.responses import parts
 from capo_core.schema import Table, check
-from capo_core.study.config import StudyConfig
+from capo_core.study.config import StudyConfig, name_from_title
 from capo_core.study.design import sources
 from capo_core.study.design.assignment import Assigner
 from capo_core.study.design.balance import TrialLayout, lay_out
@@ -291,9 +291,46 @@ def load(workspace: Workspace, study_id: str) -> Draft:
     return Draft(config=config, fingerprint=fingerprint, left_out=left_out, notes=notes, **frames)
 
 
+def config_of(workspace: Workspace, study_id: str) -> StudyConfig:
+    """Return the design of a study without reading its tables.
+
+    Raises:
+        StudyError: there is none of this name, or its design is damaged. ConfigError: its settings
+            mean nothing to this version.
+    """
+    place = folder_of(workspace, study_id) / DESIGN
+    raw = read_json(place)
+    if "config" not in raw:
+        raise StudyError("its design is damaged", where=study_id)
+    return StudyConfig.from_dict(raw["config"])
+
+
 def names(workspace: Workspace) -> list[str]:
     """Return all studies, frozen or not, in alphabetical order."""
     return sorted(path.parent.name for path in workspace.studies.glob(f"*/{DESIGN}"))
+
+
+def name_and_title(workspace: Workspace, wished: str) -> dict[str, str]:
+    """Return the settings name and title of a study that somebody calls `wished`.
+
+    Words that can be the name of a folder are the name, without a title. For others the name is
+    made from them, beside that of every other study; a study that has this title already keeps its
+    own, so that its draft can be replaced.
+
+    Raises:
+        ConfigError: there are no words.
+    """
+    title = " ".join(wished.split())
+    titled = {}
+    for name in names(workspace):
+        try:
+            titled[config_of(workspace, name).title] = name
+        except CapoError:
+            continue  # a damaged study: its folder is taken all the same
+    if title and title in titled:
+        return {"name": titled[title], "title": title}
+    name = name_from_title(title, names(workspace))
+    return {"name": name, "title": "" if name == title else title}
 
 
 def tables_of(draft: Draft) -> dict[str, pd.DataFrame]:

@@ -139,6 +139,19 @@ def is_frozen(workspace: Workspace, study_id: str) -> bool:
     return (folder_of(workspace, study_id) / FROZEN).exists()
 
 
+def hash_of(workspace: Workspace, study_id: str) -> str:
+    """Return the hash under which a study was frozen, without checking that it is unchanged.
+
+    Raises:
+        StudyError: it is not frozen, or its record is damaged.
+    """
+    place = folder_of(workspace, study_id) / FROZEN
+    found = read_json(place).get("hash")
+    if not isinstance(found, str):
+        raise StudyError("frozen.json is damaged (no hash)", where=str(place))
+    return found
+
+
 def parts_of(draft: Draft) -> dict[str, str]:
     """Return hashes of the design (with seed and planned analysis) and of each table."""
     parts = {"design": content_hash(design_of(draft))}

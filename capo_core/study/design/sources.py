@@ -264,10 +264,13 @@ def _check_targets(
     }
     if not any(missing.values()):
         return
+    alike: dict[tuple[str, ...], list[str]] = {}  # annotators → methods without a run for them
+    for source, lacking in missing.items():
+        if lacking:
+            alike.setdefault(tuple(lacking), []).append(inside(source))
     parts = [
-        f"no run of {inside(source)} imitates {_named(lacking)}"
-        for source, lacking in missing.items()
-        if lacking
+        f"no run of {' or '.join(methods)} imitates {_named(lacking)}"
+        for lacking, methods in alike.items()
     ]
     covered = tuple(t for t in targets if all(t in found for found in imitated.values()))
     raise DesignError(

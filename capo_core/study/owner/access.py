@@ -16,7 +16,7 @@ import hashlib
 import hmac
 import ipaddress
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import Engine
 
 from capo_core.errors import ConfigError, StudyError
+from capo_core.formatting import count
 from capo_core.study.store import audit, rate_limits, read, write
 
 OWNER = "owner"
@@ -112,6 +113,29 @@ def password_is_right(given: str, doors: SignInSettings) -> bool:
     return bool(doors.password) and hmac.compare_digest(*digests)
 
 
+def set_password(given: str, environment: MutableMapping[str, str] | None = None) -> None:
+    """Set the owner's password of this server, until it ends; from then on nobody is the owner
+    without it.
+
+    Args:
+        environment: `os.environ` unless given.
+
+    Raises:
+        ConfigError: it is shorter than `SHORTEST_PASSWORD`. StudyError: there is a password.
+    """
+    values = os.environ if environment is None else environment
+    if values.get(PASSWORD):
+        raise StudyError(
+            "the owner's password is set already", todo=f"change {PASSWORD} where it is set"
+        )
+    if len(given) < SHORTEST_PASSWORD:
+        raise ConfigError(
+            f"the password has {count(len(given), 'character')}", where="Owner password",
+            expected=f"{SHORTEST_PASSWORD} or more",
+        )  # fmt: skip
+    values[PASSWORD] = given
+
+
 def check_binding(doors: SignInSettings) -> None:
     """Check before the server starts that strangers cannot become the owner.
 
@@ -160,9 +184,10 @@ def local_judges_error() -> StudyError:
         "no owner password is set, so that judges at this computer could open these pages and see "
         "the sources",
         where="links for judges at this computer",
-        todo=f"stop the dashboard, set {PASSWORD} ({SHORTEST_PASSWORD} characters or more) and "
-        "start it again; or say that judges will sit here while it runs for judges alone "
-        "(app --judges-only); or give an address at which judges elsewhere reach it",
+        todo=f"set an owner password (here, or as {PASSWORD} before the dashboard starts; "
+        f"{SHORTEST_PASSWORD} characters or more); or say that judges will sit here while it runs "
+        "for judges alone (app --judges-only); or give an address at which judges elsewhere reach "
+        "it",
     )
 
 

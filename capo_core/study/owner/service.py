@@ -23,6 +23,7 @@ from capo_core.study.owner import export, invitations
 from capo_core.study.owner import status as owner_status
 from capo_core.study.owner.invitations import Invitation, OpenLink
 from capo_core.study.owner.status import StudyStatus
+from capo_core.study.owner.trials import texts_frame
 from capo_core.study.store import audit, read, write
 from capo_core.study.store import load as store_load
 from capo_core.study.store.judge_guard import OffLimits, is_confined
@@ -204,6 +205,18 @@ class StudyService:
             _only_unblinded(_study_row(connection, study_id))
             frame = export.history_frame(connection, study_id)
             audit.note(connection, self.now(), study_id, audit.OWNER, "export", history=len(frame))
+            return frame
+
+        return write(self.engine, work)
+
+    def export_texts(self, study_id: str) -> pd.DataFrame:
+        """Return the table TRIAL_TEXTS (`owner.trials`): what each trial showed, with its sources;
+        noted in the audit log. Raises: as `export_judgments`."""
+
+        def work(connection: Connection) -> pd.DataFrame:
+            _only_unblinded(_study_row(connection, study_id))
+            frame = texts_frame(connection, study_id)
+            audit.note(connection, self.now(), study_id, audit.OWNER, "export", texts=len(frame))
             return frame
 
         return write(self.engine, work)
