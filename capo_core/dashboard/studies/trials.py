@@ -126,18 +126,18 @@ def _table(rows: pd.DataFrame) -> str:
         width="stretch",
         height="auto" if len(rows) <= MOST_ROWS else 36 * (MOST_ROWS + 1),
         column_config={
-            "asked": st.column_config.TextColumn("Trial kind", width=110),
-            "purpose": st.column_config.TextColumn("Purpose", width=110),
-            "item": st.column_config.TextColumn("Item", width=85),
+            "sources": st.column_config.TextColumn("Source", width=265),
             "target": st.column_config.TextColumn(
                 "Target", width=65, help="Whom the question names; in “Who wrote this?” the right "
                 "answer.",
             ),
-            "sources": st.column_config.TextColumn("Source", width=250),
             "right": st.column_config.TextColumn(
                 "Right", width=60, help="Judges who gave the right answer, where there is one."
             ),
-            "answers": st.column_config.TextColumn("Answers", width=300),
+            "answers": st.column_config.TextColumn("Answers", width=290),
+            "item": st.column_config.TextColumn("Item", width=80),
+            "asked": st.column_config.TextColumn("Trial kind", width=105),
+            "purpose": st.column_config.TextColumn("Purpose", width=105),
         },
         on_select=clicked,
         selection_mode="single-row",
@@ -149,13 +149,13 @@ def _table(rows: pd.DataFrame) -> str:
 
 def _row(row: dict) -> dict:
     return {
-        "asked": row["kind"].capitalize(),
-        "purpose": PURPOSES[row["purpose"]],
-        "item": row["item_id"],
-        "target": row["target_annotator_id"] or row["truth"],
         "sources": sources_in_words(row),
+        "target": row["target_annotator_id"] or row["truth"],
         "right": None if pd.isna(row["right"]) else f"{row['right']}/{row['judgments']}",
         "answers": row["answers"] or "not judged",
+        "item": row["item_id"],
+        "asked": row["kind"].capitalize(),
+        "purpose": PURPOSES[row["purpose"]],
     }
 
 
@@ -202,7 +202,7 @@ def _one(trial: dict, texts: pd.DataFrame, judged: pd.DataFrame, terms: Terms, n
         {
             "judge_id": Field("Judge"),
             "said": Field("Answer", "Of a comparison, the source of the chosen text."),
-            "right": Field("Right"),
+            **({"right": Field("Right")} if trial["truth"] else {}),
             "side": Field("Side", "Where the chosen text stood; left is also the upper one."),
             "confidence": Field("Confidence", "1 a guess to 4 certain; empty where not asked."),
             "duration_s": Field("Seconds", None, 0),
