@@ -11,9 +11,9 @@ from capo_core.dashboard.studies.data import Seen
 from capo_core.dashboard.studies.labels import PURPOSES, kind_title
 from capo_core.dashboard.ui import exports, url_state
 from capo_core.dashboard.ui.components import (
-    MISSING,
     Field,
     control_row,
+    data_grid,
     section_heading,
     show_headline,
     show_note,
@@ -111,25 +111,19 @@ def _table(rows: pd.DataFrame) -> str:
     names = list(rows["trial_id"])
     asked = url_state.get("trial")
     chosen = asked if asked in names else names[0]
-    place = f"{PAGE}.trials"
-
-    def clicked() -> None:
-        picked = url_state.now(place).selection.rows
-        if picked and picked[0] < len(names):
-            url_state.put(PAGE, {"trial": names[picked[0]]})
-
     show_note("Click a row to open the trial below.")
-    st.dataframe(
+    data_grid(
         pd.DataFrame([_row(row) for row in rows.to_dict("records")]),
-        key=place,
-        hide_index=True,
-        width="stretch",
+        key=f"{PAGE}.trials",
+        alt="Table: trials of the study with their sources and answers",
+        on_row=lambda row: url_state.put(PAGE, {"trial": names[row]}),
         height="auto" if len(rows) <= MOST_ROWS else 36 * (MOST_ROWS + 1),
         column_config={
             "sources": st.column_config.TextColumn("Source", width=265),
             "target": st.column_config.TextColumn(
-                "Target", width=65, help="Whom the question names; in “Who wrote this?” the right "
-                "answer.",
+                "Target",
+                width=65,
+                help="Whom the question names; in “Who wrote this?” the right answer.",
             ),
             "right": st.column_config.TextColumn(
                 "Right", width=60, help="Judges who gave the right answer, where there is one."
@@ -139,11 +133,7 @@ def _table(rows: pd.DataFrame) -> str:
             "asked": st.column_config.TextColumn("Trial kind", width=105),
             "purpose": st.column_config.TextColumn("Purpose", width=105),
         },
-        on_select=clicked,
-        selection_mode="single-row",
-        placeholder=MISSING,
-        alt="Table: trials of the study with their sources and answers",
-    )  # fmt: skip
+    )
     return chosen
 
 
