@@ -17,10 +17,11 @@ from capo_core.errors import RunError
 from capo_core.formatting import size
 from capo_core.memory import available_bytes
 
-# Bytes for the activations of a micro-batch. With 1.34 GB of them, SFT and CAPO of a 135-million
-# model in bfloat16 peaked at 3.8 to 4.8 GB on a CPU (VariErr, four annotators), where 4 are wanted;
-# on a GPU the step's speed needs more positions at once.
-CPU_BYTES = 2**30
+# Bytes for the activations of a micro-batch. With 1.07 GB of them, SFT and CAPO of a 135-million
+# model in bfloat16 peaked at 4.0 to 4.5 GB on a CPU (VariErr, four annotators), where 4 are wanted;
+# with .81 GB SFT peaks at 3.6 (the annotator whose peak was 4.5). On a GPU the step's speed needs
+# more positions at once.
+CPU_BYTES = 3 * 2**28
 GPU_SHARE = 0.3  # of the device's memory
 FEWEST_TOKENS, MOST_TOKENS = 256, 32_768
 
