@@ -403,7 +403,7 @@ def written_by(
     """
     found = []
     for one in outputs:
-        for name in _training_runs(Path(one.where)):
+        for name in _training_runs(workspace.runs / one.run) if one.run else ():
             origin = _config(RunFolder(workspace.runs / name)).get("sft", {}).get("run")
             if {name, origin} & set(adapters.runs.values()) and one.source not in found:
                 found.append(one.source)

@@ -147,12 +147,14 @@ class MethodOutputs:
         source: the method's name; runs of one source differ in their target, seed or sample.
         replicate: names the seed; targets of one seed belong together.
         where: the run or the file, for messages.
+        run: name of the run that wrote them; "" for those of a file.
     """
 
     source: str
     replicate: str
     frame: pd.DataFrame
     where: str
+    run: str = ""
 
 
 def run_outputs(dataset: Dataset, folders: Sequence[RunFolder]) -> tuple[list[MethodOutputs], str]:
@@ -201,7 +203,8 @@ def run_outputs(dataset: Dataset, folders: Sequence[RunFolder]) -> tuple[list[Me
         used[key] += 1
         if used[key] > 1:
             replicate += f" ({used[key]})"
-        found.append(MethodOutputs(name, replicate, read_table(folder.path), folder.run_id))
+        run = folder.run_id
+        found.append(MethodOutputs(name, replicate, read_table(folder.path), run, run))
     return found, parts[0] if parts else ""
 
 

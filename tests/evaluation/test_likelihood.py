@@ -35,6 +35,7 @@ from capo_core.evaluation.streams import (
     Stream,
     held_out_items,
     human_streams,
+    run_outputs,
 )
 from capo_core.evaluation.table import TableConfig
 from capo_core.imitation.backends.fake import FakeBackend
@@ -242,20 +243,24 @@ def test_adapters_that_know_the_scored_items_are_refused(world):
 
 
 def test_sources_written_by_the_same_training_are_found(world):
+    """With outputs as a workspace has them: runs that generated, read by `run_outputs`."""
     dataset, workspace, runs = world
     adapters = author_adapters(dataset, runs)
-    used = {
-        "sft": {"A": {"run": runs[0].run_id, "fingerprint": ""}},
-        "capo": {"A": {"run": "capo-1", "fingerprint": ""}},
-        "sft2": {"A": {"run": "sft-of-another-seed", "fingerprint": ""}},
-        "zero_shot": {},
-    }
-    RunFolder(workspace.runs / "capo-1").claim({"stage": "capo", "sft": {"run": runs[0].run_id}})
-    outputs = []
-    for source, trained in used.items():
-        folder = RunFolder(workspace.runs / f"generated-{source}")
-        folder.claim({"stage": "generate", "adapters": trained})
-        outputs.append(MethodOutputs(source, "", None, str(folder.path)))
+    RunFolder(workspace.runs / "capo-1").claim(
+        {"stage": "capo", "settings": {}, "sft": {"run": runs[0].run_id}}
+    )
+    used = {"sft": runs[0].run_id, "capo": "capo-1", "sft of another seed": "elsewhere"}
+    folders = []
+    for seed, (source, trained) in enumerate([*used.items(), ("zero_shot", "")]):
+        config = GenerateConfig("zero_shot", seed=seed)
+        asked = generation_run_config(dataset, ("A",), config, FakeBackend(), {}, {})
+        asked["settings"]["method"] = source
+        asked["adapters"] = {"A": {"run": trained, "fingerprint": ""}} if trained else {}
+        folder = generation_folder(workspace, asked)
+        generate(dataset, ("A",), config, FakeBackend(), folder)
+        (folder.path / "config.json").write_text(json.dumps(asked))
+        folders.append(folder)
+    outputs, _ = run_outputs(dataset, folders)
     outputs.append(MethodOutputs("table", "", None, "answers.csv"))
     assert written_by(outputs, adapters, workspace) == ("sft", "capo")
 
