@@ -246,6 +246,15 @@ def explained(place, out, answers, monkeypatch):
     run("distributions", "explain", "--dataset", "mine", "--out", out, "--items", 2)
 
 
+def attributed(place, out, answers, monkeypatch):
+    """It takes trained adapters: the computation is another test's."""
+    from helpers.author_attribution import made_attribution
+
+    made = made_attribution(Catalog(place[0]).load("mine"))
+    monkeypatch.setattr("capo_core.evaluation.authors.run.compute_authors", lambda *a, **k: made)
+    run("authors", "mine", "--out", out)
+
+
 def command(*words):
     return lambda place, out, answers: run(
         *(place[1].name if word == "STUDY" else answers if word == "ANSWERS" else
@@ -262,6 +271,7 @@ WALKS = {
                 "1", "--seeds", "1", "--permutations", "20", "--no-controls", "--out", "OUT"),
         "json tex"),
     "figures out": (drawn, "pdf svg png csv txt"),
+    "authors out": (attributed, "json csv md tex"),
     "calibrate out": (
         command("calibrate", "--items", "20", "--strength", "1", "--datasets", "1",
                 "--permutations", "0", "--representation", "words", "--reduction", "none",

@@ -47,6 +47,10 @@ COMMANDS: Mapping[str, CommandEntry] = MappingProxyType({
         "stability", "mount", "Measure how identifiable the annotators are, from one explanation "
         "and from several.",
     ),
+    "authors": CommandEntry(
+        "authors", "mount", "Attribute explanations to the annotator under whose own adapter they "
+        "are likeliest.",
+    ),
     "calibrate": CommandEntry(
         "stability", "mount", "Check the measures on simulated annotators whose style has a known "
         "strength.",

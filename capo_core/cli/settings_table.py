@@ -22,6 +22,7 @@ from capo_core.distributions.estimate import EstimateConfig
 from capo_core.distributions.explanations import ExplainConfig
 from capo_core.distributions.soft_label_data import SoftLabelConfig
 from capo_core.distributions.variation import VariationConfig
+from capo_core.evaluation.authors.result import AuthorsConfig
 from capo_core.evaluation.llm_judge.trials import LlmJudgeConfig
 from capo_core.evaluation.retention import RetentionConfig
 from capo_core.evaluation.table import TableConfig
@@ -48,9 +49,9 @@ from capo_core.workspace import atomic_file
 
 # In the order of the work. Stages inside others are listed there, by their path.
 STAGES = (
-    SimulationConfig, StabilityConfig, CalibrationConfig, PairsConfig, ProfileConfig, SftConfig,
-    CapoConfig, GenerateConfig, Decoding, ServerSettings, EmbeddedBaseConfig, TableConfig,
-    LlmJudgeConfig, RetentionConfig, ExperimentConfig, CompareConfig, VariationConfig,
+    SimulationConfig, StabilityConfig, CalibrationConfig, AuthorsConfig, PairsConfig, ProfileConfig,
+    SftConfig, CapoConfig, GenerateConfig, Decoding, ServerSettings, EmbeddedBaseConfig,
+    TableConfig, LlmJudgeConfig, RetentionConfig, ExperimentConfig, CompareConfig, VariationConfig,
     EstimateConfig, ExplainConfig, SoftLabelConfig, StudyConfig, PlanInputs, Terms,
     SimulatedJudgesConfig, AnalysisSettings, Prior, PairFilter, MapConfig,
 )  # fmt: skip

@@ -102,6 +102,7 @@ def stability(
         print_json(report.to_dict())
         return
     _print_report(report)
+    _print_authors(workspace, dataset)
     if out is not None:
         console.print(f"Report written to {out}", markup=False)
 
@@ -194,6 +195,19 @@ def _print_report(report) -> None:
         table.add_row(*row)
     console.print(table, markup=False)
     console.print(f"\n{tables.ladder_note(report)}", markup=False)
+
+
+def _print_authors(workspace: Workspace, dataset) -> None:
+    """Print the saved attribution by likelihood, if there is one."""
+    from capo_core.evaluation.authors import store as authors_store
+
+    found = authors_store.load(workspace, dataset)
+    if found is None:
+        return
+    console.print(f"\nLikeliest author (see: authors {dataset.name})", markup=False)
+    for one in found.statements():
+        if one.topic in ("headline", "items", "leak"):
+            console.print(one.text, markup=False)
 
 
 def _print_agreement(rows) -> None:

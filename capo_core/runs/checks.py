@@ -26,6 +26,7 @@ and of each kind:
     softlabel     judgments (id), sets (name → id), config (`SoftLabelConfig`)
     stability     config (`StabilityConfig`)
     calibration   config (`CalibrationConfig`)
+    authors       runs (of SFT) and answers (generations), config (`AuthorsConfig`)
     leaderboard   board and track (of `leaderboards.boards`)
     model         name (of the registry), source ("index", "hub" or a file), accept_terms
     preflight     kind and settings of the run to be checked
@@ -262,6 +263,12 @@ def _check_leaderboard(settings: Settings) -> None:
     check_track(find_board(settings["board"]), settings["track"])
 
 
+def _check_authors(settings: Settings) -> None:
+    from capo_core.evaluation.authors.result import AuthorsConfig
+
+    AuthorsConfig.from_dict(settings["config"])
+
+
 Types = Mapping[str, type | tuple[type, ...]]
 _DATA: Types = {"dataset": str, "fingerprint": str}
 _LOCAL: Types = {"precision": str, "batch_tokens": int}
@@ -308,6 +315,7 @@ SETTINGS: dict[str, tuple[Types, Callable[[Settings], object]]] = {
     ),
     "stability": ({**_DATA, "config": dict}, _check_stability),
     "calibration": ({"config": dict}, _check_calibration),
+    "authors": ({**_DATA, "runs": list, "answers": list, "config": dict}, _check_authors),
     "leaderboard": ({**_DATA, "board": str, "track": str}, _check_leaderboard),
     "model": ({"name": str, "source": str, "accept_terms": bool}, _check_model),
     "preflight": ({"kind": str, "settings": dict}, _check_preflight),

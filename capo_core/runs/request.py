@@ -48,6 +48,7 @@ KINDS: dict[str, RunKind] = {
     "softlabel": RunKind("Soft-label training"),
     "stability": RunKind("Stability report"),
     "calibration": RunKind("Calibration"),
+    "authors": RunKind("Likeliest author"),
     "leaderboard": RunKind("Benchmark"),
     "model": RunKind("Base model"),
     "preflight": RunKind("Pre-flight check"),

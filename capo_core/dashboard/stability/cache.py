@@ -17,6 +17,8 @@ from capo_core.data.catalog import Entry
 from capo_core.workspace import Workspace
 
 if TYPE_CHECKING:
+    from capo_core.dataset import Dataset
+    from capo_core.evaluation.authors.result import AuthorAttribution
     from capo_core.stability.calibration import Calibration, CalibrationConfig
     from capo_core.stability.evidence import Evidence
     from capo_core.stability.report import StabilityReport
@@ -125,3 +127,23 @@ def _calibration(workspace: Workspace, config: CalibrationConfig, stamp: int) ->
     from capo_core.stability import store
 
     return store.load_calibration(config, workspace)
+
+
+def authors(workspace: Workspace, dataset: Dataset) -> AuthorAttribution | None:
+    """Return the saved attribution by likelihood of a dataset on its split; None without one.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    from capo_core.evaluation.authors import store
+
+    path = store.path_of(workspace, dataset.fingerprint, dataset.split_fingerprint)
+    stamp = _stamp(path)
+    return None if stamp is None else _authors(workspace, dataset, stamp)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=_HASH_FUNCS)
+def _authors(workspace: Workspace, dataset: Dataset, stamp: int) -> AuthorAttribution | None:
+    from capo_core.evaluation.authors import store
+
+    return store.load(workspace, dataset)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from capo_core.dashboard.app.page import PageContext
-from capo_core.dashboard.stability import calibration, charts
+from capo_core.dashboard.stability import authors, calibration, charts
 from capo_core.dashboard.ui.components import (
     Field,
     section_heading,
@@ -231,5 +231,6 @@ SECTIONS = {
     "reliability": reliability,
     "information": information,
     "agreement": agreement,
+    "authors": authors.show,
     "calibration": calibration.show,
 }

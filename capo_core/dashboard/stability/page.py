@@ -95,6 +95,7 @@ _PARTS = {
     "reliability": "Reliability",
     "information": "Separability and information",
     "agreement": "Label agreement",
+    "authors": "Likeliest author",
     "calibration": "Calibration",
 }
 

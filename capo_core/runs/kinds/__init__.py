@@ -14,6 +14,7 @@ from capo_core.progress import Progress
 from capo_core.run_folder import RunFolder
 from capo_core.runs.checks import Settings, check
 from capo_core.runs.kinds import (
+    authors,
     base_models,
     distributions,
     dummy,
@@ -42,6 +43,7 @@ WORK: dict[str, Work] = {
     "softlabel": distributions.soft_labels,
     "stability": stability.measure_stability,
     "calibration": stability.measure_calibration,
+    "authors": authors.attribute,
     "leaderboard": leaderboard.score_board,
     "model": base_models.get_base_model,
     "preflight": preflight.check_run,

@@ -1,0 +1,119 @@
+"""`python -m capo_core authors DATASET`: the likeliest author under the annotators' adapters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from capo_core.cli.options import changed, with_options
+from capo_core.cli.support import ManyValues, console, plain_errors, print_json, progress_bar
+from capo_core.errors import ConfigError
+from capo_core.evaluation.authors.result import AuthorsConfig
+from capo_core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from capo_core.evaluation.authors.result import AuthorAttribution
+
+ENDINGS = (".json", ".csv", ".md", ".tex")
+
+
+def mount(app: typer.Typer) -> None:
+    """Add the command `authors` to `app`."""
+    command = plain_errors(with_options(AuthorsConfig)(authors))
+    app.command("authors", cls=ManyValues)(command)
+
+
+def authors(
+    name: Annotated[str, typer.Argument(help="A dataset of the catalog (see: data list).")],
+    given: dict[str, Any],
+    run: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="SFT runs whose adapters tell authors, one for each annotator. Default: the "
+            "newest ones of every split."
+        ),
+    ] = None,
+    answers: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Finished generations on the test items, to be attributed beside the human texts."
+        ),
+    ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Compute again even if a result is saved.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help=f"Output file: {', '.join(ENDINGS)}.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+) -> None:
+    """Attribute explanations to the annotator under whose own adapter they are likeliest."""
+    from capo_core.data.catalog import Catalog
+    from capo_core.evaluation.authors import store
+
+    if out is not None and out.suffix.lower() not in ENDINGS:
+        raise ConfigError(
+            f"the result cannot be written as {out.suffix or 'a file without an ending'!r}",
+            expected=f"a file name ending in {', '.join(ENDINGS)}",
+            option="--out",
+        )
+    config = changed(AuthorsConfig(), given)
+    workspace = Workspace.default()
+    dataset = Catalog(workspace).load(name)
+    result = None if again or run or answers else store.load(workspace, dataset)
+    if result is None or (given and result.config != config):
+        from capo_core.evaluation.authors.run import compute_authors
+
+        with progress_bar(quiet=as_json) as progress:
+            result = compute_authors(
+                workspace, dataset, config, runs=run or (), answers=answers or (), progress=progress
+            )
+        store.save(result, workspace)
+    if out is not None:
+        write(result, out)
+    if as_json:
+        print_json(result.to_dict())
+        return
+    show(result)
+    if out is not None:
+        console.print(f"written: {out}", markup=False, soft_wrap=True)
+
+
+def write(result: AuthorAttribution, out: Path) -> None:
+    """Write a result in the format of the file's ending."""
+    from capo_core.evaluation.authors.result import to_latex, to_markdown
+    from capo_core.export_formats import csv_text, with_provenance
+    from capo_core.run_folder import disk_errors
+    from capo_core.workspace import atomic_file, write_json
+
+    kind, source = out.suffix.lower(), result.provenance.dated()
+    if kind == ".json":
+        write_json(out, with_provenance(result.to_dict(), source))
+        return
+    if kind == ".csv":
+        text = csv_text(result.rows, source)
+    else:
+        text = (to_markdown if kind == ".md" else to_latex)(result, source)
+    with disk_errors(out), atomic_file(out, "w") as file:
+        file.write(text)
+
+
+def show(result: AuthorAttribution) -> None:
+    """Print a result: statements, the ladder, and differences from the classifiers."""
+    from capo_core.evaluation.authors.result import NOTE, differences_text, table
+
+    if result.simulated:
+        console.print("Simulated data: no human wrote these explanations.\n")
+    for one in result.statements():
+        console.print(f"{one.text}\n", markup=False)
+    names, rows = table(result)
+    shown = Table(*names[:2], box=None, title="Attribution accuracy", title_justify="left")
+    for name in names[2:]:
+        shown.add_column(name, justify="right")
+    for row in rows:
+        shown.add_row(*row)
+    console.print(shown, markup=False)
+    console.print(f"\n{NOTE}\n", markup=False)
+    for line in differences_text(result):
+        console.print(line, markup=False)

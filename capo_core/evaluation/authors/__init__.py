@@ -1,0 +1,1 @@
+"""Attribution by likelihood as a representation of the ladder: the likeliest author of a text."""
