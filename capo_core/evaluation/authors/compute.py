@@ -127,17 +127,19 @@ def attribute_authors(
         held.append(scored)
         calibrations.append(fitted)
         if len(sets) == 1:
-            for split in of_split.values():
-                counts[split] = counts.get(split, 0) + 1
+            splits = list(of_split.values())
+            there = np.unique(np.concatenate([stream.item for stream in streams]))
+            counts |= {
+                split: sum(splits[n] == split for n in there) for split in ("validation", "test")
+            }
     whole = _joined(held)
     parts = {HELD_OUT: whole}
-    counts |= {HELD_OUT: len(whole.item_ids), "folds": FOLDS}
+    counts |= {HELD_OUT: _n_items(whole), "folds": FOLDS}
     counts["left out"] = len(dataset.items) - len(whole.item_ids)
     first = sets[0]
     test = held_out_items(first.dataset, "test")
     if len(sets) == 1 and 0 < len(test) < len(whole.item_ids):
         parts[TEST] = _restricted(whole, test)
-        counts[TEST] = len(test)
     rows: list[dict] = []
     scores: dict[tuple, Score] = {}
     for part, material in parts.items():
@@ -166,7 +168,7 @@ def attribute_authors(
     if config.leak_test:
         train = tuple(first.dataset.items.loc[first.dataset.items["split"] == "train", "item_id"])
         leak = _leak(first, train, views, embedder, cache, steps.next())
-        counts[TRAIN] = len(train)
+        counts[TRAIN] = _n_items(leak)
         _add_rows(rows, scores, TRAIN, leak, dataset.annotators, config)
     progress("Done", 1.0)
     return AuthorAttribution(
@@ -193,6 +195,11 @@ class _Steps:
         start = self._done / self._count
         self._done += 1
         return part_of(self._progress, start, min(1.0, self._done / self._count))
+
+
+def _n_items(material: _Material) -> int:
+    """Return the number of items that have a text."""
+    return len(np.unique(np.concatenate([stream.item for stream in material.streams])))
 
 
 def _own(dataset: Dataset, item_ids: tuple[str, ...]) -> list[Stream]:

@@ -14,7 +14,15 @@ from typing import Any
 
 import pandas as pd
 
-from capo_core.formatting import Statement, listed, measured, number, with_interval
+from capo_core.formatting import (
+    Statement,
+    listed,
+    measured,
+    p_value,
+    points,
+    points_interval,
+    with_interval,
+)
 from capo_core.provenance import Provenance
 from capo_core.settings import setting, settings
 from capo_core.stats.intervals import json_rows
@@ -193,9 +201,7 @@ class AuthorAttribution:
                     "way",
                     "{name} {value} ({verdict})",
                     {
-                        "name": way_title(row.representation, row.reduction).lower()
-                        if row.representation != "embedding"
-                        else way_title(row.representation, row.reduction),
+                        "name": way_title(row.representation, row.reduction).lower(),
                         "value": _measured(other),
                         "verdict": {"undecided": "no significant difference"}.get(
                             row.verdict, f"likelihood is {row.verdict}"
@@ -356,8 +362,8 @@ def differences_text(result: AuthorAttribution) -> list[str]:
     rows = rows[(rows["part"] == HELD_OUT) & (rows["source"] == HUMAN)]
     return [
         f"- Likelihood minus {way_title(row.representation, row.reduction)}, k = {row.k}: "
-        f"{with_interval(row.value, row.low, row.high)} ({row.verdict}, Holm-adjusted p "
-        f"{number(row.p_holm, 3)})"
+        f"{points(row.value)} {points_interval(row.low, row.high)} ({row.verdict}, Holm-adjusted p "
+        f"{p_value(row.p_holm)})"
         for row in rows.itertuples()
     ]
 
