@@ -2,7 +2,7 @@
 
 python -m capo_core distributions compare | variation
 
-The others are in `estimates` and `soft_labels`.
+The others are in `estimates`, `soft_labels` and `transfer`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from capo_core.cli.support import (
     print_json,
     progress_bar,
 )
+from capo_core.cli.transfer import mount_transfer
 from capo_core.distributions.compare import (
     DISTANCES,
     JSD,
@@ -60,6 +61,7 @@ def mount(parent: typer.Typer) -> None:
     app.command("variation", cls=ManyValues)(variation)
     mount_estimates(app)
     mount_soft_labels(app)
+    mount_transfer(app)
     parent.add_typer(app, name="distributions")
 
 

@@ -74,10 +74,14 @@ def provenance_of(
 
 
 def do_run(
-    kind: str, settings: dict[str, Any], workspace: Workspace, *, queue: bool, as_json: bool
-) -> dict[str, Any] | None:
+    kind: str, settings: dict[str, Any], workspace: Workspace, *, queue: bool, as_json: bool,
+    part: bool = False,
+) -> dict[str, Any] | None:  # fmt: skip
     """Execute a run here and return its result with the run's name; with `queue`, submit it and
     return None.
+
+    Args:
+        part: whether the run is a part of what the command does, so that its result is not printed.
     """
     from capo_core.run_folder import RunFolder
     from capo_core.runs import submit
@@ -103,6 +107,6 @@ def do_run(
         ):
             execute(request, workspace, folder, progress)
     result = {**folder.result, "run": folder.run_id}
-    if as_json:
+    if as_json and not part:
         print_json(result)
     return result

@@ -15,6 +15,7 @@ from capo_core.dashboard.distributions import (
     plots,
     selection,
     table,
+    transfer,
 )
 from capo_core.dashboard.distributions import estimates as distributions_estimates
 from capo_core.dashboard.distributions import items as distributions_items
@@ -101,6 +102,7 @@ _PARTS = {
     "models": "Model-predicted distributions",
     "training": "Soft-label training",
     "benchmark": "Benchmark",
+    "transfer": "Imitated crowd",
 }
 
 
@@ -135,6 +137,8 @@ def show(context: PageContext) -> None:
         distributions_estimates.show(context, chosen)
     elif part == "benchmark":
         benchmark.show(context)
+    elif part == "transfer":
+        transfer.show(context)
     else:
         classifiers.show(context, chosen)
     show_export(chosen)

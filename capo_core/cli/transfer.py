@@ -1,0 +1,186 @@
+"""The command that lets imitated annotators judge another dataset, and measures what transfers.
+
+python -m capo_core distributions transfer
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from capo_core.cli.estimates import _base_of, _estimate_defaults
+from capo_core.cli.judgments import (
+    AsJson,
+    BatchTokens,
+    Data,
+    Files,
+    Labels,
+    Precision,
+    do_run,
+    judgments_of,
+)
+from capo_core.cli.options import changed
+from capo_core.cli.support import AllowEmbedded, ManyValues, console, plain_errors, print_json
+from capo_core.distributions.estimate import EstimateConfig
+from capo_core.errors import ConfigError
+from capo_core.imitation.backends.base import BATCH_TOKENS
+from capo_core.imitation.generation.label_prior import LABEL_PRIORS
+from capo_core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from capo_core.distributions.transfer import Transfer
+
+ENDINGS = (".json", ".csv", ".md")
+
+
+def mount_transfer(app: typer.Typer) -> None:
+    """Add the command `transfer` to the group `distributions`."""
+    app.command("transfer", cls=ManyValues)(transfer)
+
+
+@plain_errors
+def transfer(
+    adapter: Annotated[
+        list[str],
+        typer.Option(
+            help="Finished trainings (runs), one for each imitated annotator of the team."
+        ),
+    ],
+    file: Files = None,
+    dataset: Data = None,
+    labels: Labels = None,
+    items: Annotated[
+        int, typer.Option(help="Only the first items of the other data (0 = all).", min=0)
+    ] = 0,
+    label_prior: Annotated[
+        str, typer.Option(help=f"Correction of label scores: {', '.join(LABEL_PRIORS)}.")
+    ] = "annotator",
+    precision: Precision = "auto",
+    batch_tokens: BatchTokens = BATCH_TOKENS,
+    allow_embedded: AllowEmbedded = False,
+    out: Annotated[Path | None, typer.Option(help=f"Output file: {', '.join(ENDINGS)}.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let imitated annotators judge other data (--file, --dataset) as a team; measure transfer."""
+    from capo_core.data.catalog import Catalog
+    from capo_core.distributions import transfer_store
+    from capo_core.distributions.sources import dataset_judgments
+    from capo_core.distributions.transfer import measure_transfer, training_distribution
+    from capo_core.run_folder import find_run
+
+    if out is not None and out.suffix.lower() not in ENDINGS:
+        raise ConfigError(
+            f"the result cannot be written as {out.suffix or 'a file without an ending'!r}",
+            expected=f"a file name ending in {', '.join(ENDINGS)}",
+            option="--out",
+        )
+    workspace = Workspace.default()
+    away = judgments_of(file, dataset, labels)
+    homes = {find_run(workspace, name).config["dataset"]["name"] for name in adapter}
+    if len(homes) > 1:
+        raise ConfigError(
+            f"the adapters were trained on different datasets: {', '.join(sorted(homes))}",
+            todo="name adapters of annotators of one dataset",
+            option="--adapter",
+        )
+    data = Catalog(workspace).load(homes.pop())
+    home = dataset_judgments(data)
+    estimates: dict[str, tuple] = {}
+    members: dict[str, str] = {}
+    base = ""
+    for name in dict.fromkeys(adapter):
+        base, who = _base_of(name, None, "", workspace)
+        if who in members:
+            raise ConfigError(
+                f"two adapters imitate annotator {who!r}: {members[who]} and {name}",
+                todo="name one for each annotator",
+                option="--adapter",
+            )
+        members[who] = name
+        estimates[who] = tuple(
+            _estimated(
+                found, name, who, base, most, label_prior, workspace, as_json=as_json,
+                allow_embedded=allow_embedded, precision=precision, batch_tokens=batch_tokens,
+            )
+            for found, most in ((home, 0), (away, items))
+        )  # fmt: skip
+    result = measure_transfer(
+        home, away, estimates, training_distribution(data, list(members)), data,
+        model=Path(base).name, members=members,
+    )  # fmt: skip
+    transfer_store.save(result, workspace)
+    if out is not None:
+        write(result, out)
+    if as_json:
+        print_json(result.to_dict())
+        return
+    show(result)
+    if out is not None:
+        console.print(f"written: {out}", markup=False, soft_wrap=True)
+
+
+def _estimated(
+    found: Any, adapter: str, annotator: str, base: str, items: int, label_prior: str,
+    workspace: Workspace, *, as_json: bool, allow_embedded: bool, precision: str, batch_tokens: int,
+) -> Any:  # fmt: skip
+    """Return an adapter's estimate of judgments; a finished run of it is not computed again."""
+    from capo_core.distributions import store
+    from capo_core.run_folder import find_run
+    from capo_core.runs.kinds.distributions import check_estimate
+
+    given = {"label_prior": label_prior, "items": items, "options": "words"}
+    config = changed(
+        EstimateConfig(), {**_estimate_defaults("logits", base, adapter, given), **given}
+    )
+    settings = {
+        "dataset": found.name,
+        "judgments": store.save(found, workspace),
+        "base": base,
+        "by": "logits",
+        **({"precision": precision} if precision != "auto" else {}),
+        **({"batch_tokens": batch_tokens} if batch_tokens != BATCH_TOKENS else {}),
+        "adapter": adapter,
+        "annotator": annotator,
+        **({"allow_embedded": True} if allow_embedded else {}),
+        "config": config.to_dict(),
+    }
+    check_estimate(found, settings)
+    result = do_run("estimate", settings, workspace, queue=False, as_json=as_json, part=True)
+    return store.load_estimate(find_run(workspace, result["run"]), found)
+
+
+def write(result: Transfer, out: Path) -> None:
+    """Write a result in the format of the file's ending."""
+    from capo_core.distributions.transfer import to_markdown
+    from capo_core.export_formats import csv_text, with_provenance
+    from capo_core.run_folder import disk_errors
+    from capo_core.workspace import atomic_file, write_json
+
+    kind, source = out.suffix.lower(), result.provenance.dated()
+    if kind == ".json":
+        write_json(out, with_provenance(result.to_dict(), source))
+        return
+    text = csv_text(result.rows, source) if kind == ".csv" else to_markdown(result, source)
+    with disk_errors(out), atomic_file(out, "w") as file:
+        file.write(text)
+
+
+def show(result: Transfer) -> None:
+    """Print what came out, and the distances of each source at home and away."""
+    from capo_core.distributions.transfer import NOTE, table
+
+    if result.simulated:
+        console.print("Simulated data: no human judged the items at home.\n")
+    for text in result.statements():
+        console.print(f"{text}\n", markup=False)
+    names, rows = table(result)
+    shown = Table(names[0], box=None)
+    for name in names[1:]:
+        shown.add_column(name, justify="right")
+    for row in rows:
+        shown.add_row(*row)
+    console.print(shown, markup=False)
+    console.print(f"\n{NOTE}", markup=False)

@@ -1,0 +1,143 @@
+"""Transfer: a team of imitated annotators against the crowd, at home and on other data."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from capo_core.dashboard.app.page import PageContext
+from capo_core.dashboard.distributions import PAGE
+from capo_core.dashboard.ui import url_state
+from capo_core.dashboard.ui.charts import blank, whiskers
+from capo_core.dashboard.ui.components import (
+    Field,
+    section_heading,
+    show_figure,
+    show_headline,
+    show_note,
+    table,
+)
+from capo_core.dashboard.ui.exports import begin, current, download
+from capo_core.dashboard.ui.text import markdown, plotly
+from capo_core.dashboard.ui.theme import OKABE_ITO
+from capo_core.distributions import transfer_store
+from capo_core.distributions.compare import measure_title
+from capo_core.distributions.transfer import (
+    AWAY,
+    HOME,
+    MEASURES,
+    NOTE,
+    TEAM,
+    Transfer,
+    to_markdown,
+)
+from capo_core.distributions.transfer import table as text_table
+from capo_core.formatting import capitalised, count
+
+_HELP = (
+    "Adapters that imitate annotators of this dataset estimate the labels of other items as a "
+    "team. What the team says there is worth something only where it is nearer to a crowd than "
+    "what is known without reading an item; at home the same is measured on held-out items."
+)
+
+
+def show(context: PageContext) -> None:
+    """Show a saved result, or how to get one."""
+    section_heading("Imitated crowd: what transfers to other data", _HELP)
+    results = transfer_store.saved(context.workspace, context.entry.fingerprint)
+    if not results:
+        show_note(
+            "Nothing is computed yet. Name a finished training for each imitated annotator, and "
+            "other data of the same task with the label distributions of many people:"
+        )
+        st.code(
+            "python -m capo_core distributions transfer --adapter RUN RUN … --file OTHER.json",
+            language="bash",
+        )
+        return
+    titles = [
+        f"{one.away} ({count(len(one.members), 'annotator')}, {one.model})" for one in results
+    ]
+    number = 0
+    if len(results) > 1:
+        chosen = url_state.choice(
+            st.selectbox, "Other data", [str(n) for n in range(len(results))], page=PAGE,
+            key="transfer", format_func=lambda n: markdown(titles[int(n)]),
+        )  # fmt: skip
+        number = int(chosen)
+    measure = url_state.choice(
+        st.segmented_control, "Distance", list(MEASURES), page=PAGE, key="transfer_measure",
+        format_func=measure_title, label_visibility="collapsed",
+    )  # fmt: skip
+    page = current()
+    begin(results[number].provenance.dated())
+    _result(results[number], measure)
+    begin(page)
+
+
+def _result(result: Transfer, measure: str) -> None:
+    first, *rest = result.statements(measure)
+    show_headline(first)
+    for text in rest:
+        show_note(text)
+    show_figure(
+        chart(result, measure),
+        key=f"{PAGE}.transfer",
+        file_name=f"{result.home}-transfer-{measure}",
+        alt=f"{measure_title(measure)} of each source to the crowd, at home and away, with 95 % "
+        "intervals over items",
+        title=f"{measure_title(measure)} to the crowd: lower is nearer",
+    )
+    names, rows = text_table(result, measure)
+    keys = ("source", "home", "away", "change")
+    table(
+        pd.DataFrame(rows, columns=list(keys)),
+        dict(zip(keys, (Field(capitalised(name)) for name in names), strict=True)),
+        key=f"{PAGE}.transfer.table",
+        file_name=f"{result.home}-transfer-{measure}",
+    )
+    show_note(NOTE)
+    with st.container(horizontal=True):
+        download(PAGE, "Transfer (Markdown)", f"{result.home}-transfer.md", "text/markdown",
+                 partial(to_markdown, result))  # fmt: skip
+
+
+def chart(result: Transfer, measure: str) -> go.Figure:
+    """Return each source's distance to the crowd at home and away, with intervals."""
+    rows = result.rows[result.rows["measure"] == measure]
+    names = list(dict.fromkeys(rows["source"]))
+    figure = blank(110 + 34 * len(names), legend=True)
+    for place, title, color, symbol, shift in (
+        (HOME, f"home: {result.home}", OKABE_ITO[0], "circle", -0.13),
+        (AWAY, f"away: {result.away}", OKABE_ITO[1], "diamond", 0.13),
+    ):
+        own = rows[rows["place"] == place]
+        figure.add_scatter(
+            x=own["value"],
+            y=[names.index(name) + shift for name in own["source"]],
+            error_x=whiskers(own["value"], own["low"], own["high"], color),
+            mode="markers",
+            name=plotly(title, 40),
+            marker={
+                "color": color,
+                "symbol": symbol,
+                "size": [13 if name == TEAM else 9 for name in own["source"]],
+            },
+            customdata=[
+                (plotly(row.source, 60), f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]", row.n)
+                for row in own.itertuples()
+            ],
+            hovertemplate="%{customdata[0]}: %{customdata[1]}, %{customdata[2]:,} items"
+            "<extra>%{fullData.name}</extra>",
+        )
+    figure.update_yaxes(
+        tickvals=list(range(len(names))),
+        ticktext=[plotly(capitalised(name), 34) for name in names],
+        range=[len(names) - 0.5, -0.5],
+        showgrid=False,
+    )
+    figure.update_xaxes(title=f"{measure_title(measure)} to the crowd", rangemode="tozero")
+    return figure
