@@ -142,7 +142,7 @@ INPUTS = {
     "distributions variation file", "distributions estimate file", "distributions estimate votes",
     "distributions explain file", "distributions train file", "study plan config",
     "study create config", "study analyse answers", "study export-pairs answers",
-    "models import file", "base build corpus", "figures report",
+    "distributions transfer file", "models import file", "base build corpus", "figures report",
 }  # fmt: skip
 NO_DATASET = {"base build out": "a base model; its card names its text"}
 
@@ -255,6 +255,15 @@ def attributed(place, out, answers, monkeypatch):
     run("authors", "mine", "--out", out)
 
 
+def transferred(place, out, answers, monkeypatch):
+    """It takes trained adapters: the computation is another test's."""
+    from helpers.transfers import made_transfer
+
+    from capo_core.cli import transfer
+
+    transfer.write(made_transfer(Catalog(place[0]).load("mine")), out)
+
+
 def command(*words):
     return lambda place, out, answers: run(
         *(place[1].name if word == "STUDY" else answers if word == "ANSWERS" else
@@ -293,6 +302,7 @@ WALKS = {
                 "--out", "OUT"), "json"),
     "distributions explain out": (explained, "jsonl"),
     "distributions train out": (trained, "json"),
+    "distributions transfer out": (transferred, "json csv md"),
     "benchmark lewidi out": (
         command("benchmark", "lewidi", "--dataset", "varierr", "--data", "mine", "--system",
                 "nothing", "frequent", "--no-runs", "--out", "OUT"), "json csv md tex"),

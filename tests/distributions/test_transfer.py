@@ -9,18 +9,13 @@ import pytest
 import typer
 from helpers.pages import make
 from helpers.tiny_training import sft_config, tiny_base, tiny_dataset
+from helpers.transfers import LABELS, judged, made_transfer, seen
 from typer.testing import CliRunner
 
 from capo_core.cli import distributions as command
 from capo_core.dashboard.distributions.transfer import chart
 from capo_core.data.catalog import Catalog
 from capo_core.distributions import transfer_store
-from capo_core.distributions.judgments import (
-    CROWD,
-    Judgments,
-    LabelDistribution,
-    no_explanations,
-)
 from capo_core.distributions.transfer import (
     AWAY,
     BLIND,
@@ -36,58 +31,27 @@ from capo_core.distributions.transfer import (
 )
 from capo_core.errors import DataError
 from capo_core.runs.kinds.training import run_training, sft_request
-from capo_core.task import NLI
 from capo_core.workspace import Workspace
-
-LABELS = NLI.scale.labels
-
-
-def judged(name, n, rng):
-    """Items with a crowd of varied distributions."""
-    ids = tuple(f"{name}{number}" for number in range(n))
-    items = pd.DataFrame({"item_id": ids, "text_a": ids, "text_b": "it is"})
-    crowd = LabelDistribution(CROWD, LABELS, ids, rng.dirichlet([0.7] * 3, size=n))
-    return Judgments(name, NLI, items, (crowd,), no_explanations()).with_uniform()
-
-
-def seen(judgments, rng, skill, who):
-    """An imitation that mixes the crowd's distribution (`skill`) with noise of its own."""
-    crowd = judgments.source(CROWD)
-    noise = rng.dirichlet([1.0] * 3, size=len(crowd.item_ids))
-    shares = skill * crowd.shares + (1 - skill) * noise
-    return LabelDistribution(who, LABELS, crowd.item_ids, shares)
-
-
-def measured(at_home, away, n=80, seed=1):
-    rng = np.random.default_rng(seed)
-    home, other = judged("home", n, rng), judged("away", n, rng)
-    estimates = {
-        who: (seen(home, rng, at_home, who), seen(other, rng, away, who)) for who in ("A", "B", "C")
-    }
-    return measure_transfer(
-        home, other, estimates, np.full(3, 1 / 3), make("mine"), model="planted",
-        members={who: f"sft-{who}" for who in estimates},
-    )  # fmt: skip
 
 
 def test_what_knows_items_transfers_and_what_knows_none_does_not():
-    both = measured(0.7, 0.7)
+    both = made_transfer(make("mine"))
     assert both.statements()[0].startswith("It transfers")
     assert both.row(AWAY, TEAM).value < both.row(AWAY, PARTS_MEAN).value
     assert both.difference(AWAY, BLIND).verdict == "nearer"
-    lost = measured(0.7, 0.0)
+    lost = made_transfer(make("mine"), away=0.0)
     assert lost.statements()[0].startswith("Nothing is shown to transfer")
     assert "at home it is nearer than all of these" in lost.statements()[0]
     change = lost.changes[lost.changes["against"].eq(BLIND) & lost.changes["measure"].eq("JSD")]
     assert change["low"].iloc[0] > 0  # the team loses when it leaves
     still = both.changes[both.changes["against"].eq(BLIND) & both.changes["measure"].eq("JSD")]
     assert still["low"].iloc[0] < 0 < still["high"].iloc[0]
-    nowhere = measured(0.0, 0.0).statements()[0]
+    nowhere = made_transfer(make("mine"), 0.0, 0.0).statements()[0]
     assert "either" in nowhere and "Nothing is shown to transfer" in nowhere
 
 
 def test_the_differences_are_those_of_the_table_and_it_comes_back(tmp_path):
-    found = measured(0.5, 0.4)
+    found = made_transfer(make("mine"), 0.5, 0.4)
     for place in (HOME, AWAY):
         for against in (BLIND, TRAINING, PARTS_MEAN):
             apart = found.difference(place, against)
@@ -111,9 +75,7 @@ def test_items_that_are_at_home_as_well_do_not_count_away():
     home, other = judged("home", 30, rng), judged("away", 30, rng)
     texts = other.items["text_a"].where(other.items.index >= 10, home.items["text_a"])
     other = replace(other, items=other.items.assign(text_a=texts))
-    estimates = {
-        who: (seen(home, rng, 0.5, who), seen(other, rng, 0.5, who)) for who in ("A", "B")
-    }
+    estimates = {who: (seen(home, rng, 0.5, who), seen(other, rng, 0.5, who)) for who in ("A", "B")}
     found = measure_transfer(
         home, other, estimates, np.full(3, 1 / 3), make("mine"), model="m",
         members={"A": "a", "B": "b"},
