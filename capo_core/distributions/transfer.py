@@ -276,7 +276,7 @@ def measure_transfer(
                 kept[place][source][measure] = float(by_item.mean()), draws
         apart += _apart(place, values, weights, config)
     return Transfer(
-        home.name, away.name, dataset.fingerprint, dataset.simulated, model, dict(members),
+        dataset.name, away.name, dataset.fingerprint, dataset.simulated, model, dict(members),
         pd.DataFrame(rows, columns=list(ROWS)),
         pd.DataFrame(apart, columns=list(DIFFERENCES)),
         _changes(kept, {place: int(next(r[6] for r in rows if r[0] == place)) for place in kept}),

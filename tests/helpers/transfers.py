@@ -1,4 +1,4 @@
-"""Transfer of planted teams: imitations that mix a crowd's distributions with noise of their own."""
+"""Transfer of planted teams: imitations that mix a crowd's distributions with noise."""
 
 from __future__ import annotations
 
