@@ -1,4 +1,4 @@
-"""Distributions, view Benchmark: the saved board of a dataset of LeWiDi, or how to get one."""
+"""Distributions, views Benchmark and Imitated crowd: what is saved, or how to get it."""
 
 from dataclasses import replace
 from html import unescape
@@ -46,3 +46,19 @@ def test_a_board_is_shown_on_its_track_alone_with_a_way_to_compute_it(workspace,
 def test_another_dataset_has_no_board(add):
     add(make("mine"))
     assert "none of the shared task LeWiDi-2025" in opened("mine", "content")[1]
+
+
+def test_a_saved_transfer_is_shown_or_the_command_for_one(workspace, add):
+    from helpers.transfers import made_transfer
+
+    from capo_core.distributions import transfer_store
+
+    dataset = make("mine")
+    add(dataset)
+    app = open_page("distributions", dataset="mine", part="transfer")
+    assert not app.exception and "Nothing is computed yet" in shown(app)
+    result = made_transfer(dataset)
+    transfer_store.save(result, workspace)
+    app = open_page("distributions", dataset="mine", part="transfer")
+    assert not app.exception and not app.error
+    assert all(text in unescape(shown(app)) for text in result.statements())

@@ -166,3 +166,25 @@ def test_what_is_not_attributed_or_confounded_is_said_on_the_page(workspace, add
     app = open_page("stability", dataset="alone", part="numbers")
     assert not app.exception
     assert "no permutation null and no p-value" in shown(app)
+
+
+def test_the_likeliest_author_is_shown_where_it_was_computed_and_offered_where_not(
+    with_report, workspace
+):
+    from helpers.author_attribution import made_attribution
+
+    from capo_core.evaluation.authors import store
+
+    app = open_page("stability", dataset="measured", part="authors")
+    assert not app.exception and "Not computed yet" in shown(app)
+    assert app.button(key="authors.begin")
+    result = made_attribution(with_report)
+    store.save(result, workspace)
+    app = open_page("stability", dataset="measured", part="authors")
+    said = shown(app)
+    assert not app.exception and not app.error
+    assert all(one.text[:60] in said for one in result.statements())
+    leak = open_page("stability", dataset="measured", part="authors", author_items="train")
+    assert not leak.exception and "leak test: items that the adapters were trained on" in shown(
+        leak
+    )

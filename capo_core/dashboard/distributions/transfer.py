@@ -21,6 +21,7 @@ from capo_core.dashboard.ui.components import (
     table,
 )
 from capo_core.dashboard.ui.exports import begin, current, download
+from capo_core.dashboard.ui.figure_kinds import figure_kind
 from capo_core.dashboard.ui.text import markdown, plotly
 from capo_core.dashboard.ui.theme import OKABE_ITO
 from capo_core.distributions import transfer_store
@@ -105,6 +106,7 @@ def _result(result: Transfer, measure: str) -> None:
                  partial(to_markdown, result))  # fmt: skip
 
 
+@figure_kind("transfer", "Imitated crowd: home and away")
 def chart(result: Transfer, measure: str) -> go.Figure:
     """Return each source's distance to the crowd at home and away, with intervals."""
     rows = result.rows[result.rows["measure"] == measure]

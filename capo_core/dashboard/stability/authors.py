@@ -27,6 +27,7 @@ from capo_core.dashboard.ui.components import (
     table,
 )
 from capo_core.dashboard.ui.exports import begin, current, download
+from capo_core.dashboard.ui.figure_kinds import figure_kind
 from capo_core.dashboard.ui.glossary import HELP
 from capo_core.dashboard.ui.text import markdown
 from capo_core.errors import CapoError
@@ -142,6 +143,7 @@ def _result(context: PageContext, result: AuthorAttribution) -> None:
     _table(context, result, part)
 
 
+@figure_kind("likeliest-author", "Likeliest author")
 def chart(rows: pd.DataFrame) -> go.Figure:
     """Return accuracy by k, one line a way to tell authors; likelihood is the thick one.
 
