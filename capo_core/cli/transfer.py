@@ -55,6 +55,10 @@ def transfer(
     items: Annotated[
         int, typer.Option(help="Only the first items of the other data (0 = all).", min=0)
     ] = 0,
+    home_items: Annotated[
+        int,
+        typer.Option(help="Only the first items of the adapters' dataset (0 = all).", min=0),
+    ] = 0,
     label_prior: Annotated[
         str, typer.Option(help=f"Correction of label scores: {', '.join(LABEL_PRIORS)}.")
     ] = "annotator",
@@ -105,7 +109,7 @@ def transfer(
                 found, name, who, base, most, label_prior, workspace, as_json=as_json,
                 allow_embedded=allow_embedded, precision=precision, batch_tokens=batch_tokens,
             )
-            for found, most in ((home, 0), (away, items))
+            for found, most in ((home, home_items), (away, items))
         )  # fmt: skip
     result = measure_transfer(
         home, away, estimates, training_distribution(data, list(members)), data,
