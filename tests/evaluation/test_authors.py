@@ -31,6 +31,7 @@ from capo_core.evaluation.authors.result import (
 )
 from capo_core.evaluation.measures.attribution import View
 from capo_core.evaluation.streams import MethodOutputs
+from capo_core.formatting import percent, percent_interval
 from capo_core.run_folder import RunFolder
 from capo_core.runs.kinds import execute
 from capo_core.runs.kinds.training import run_training, sft_request
@@ -60,7 +61,7 @@ def test_the_leak_is_visible_and_is_no_result(data, result):
     assert held.n_items == 36 and leak.n_items == 54
     said = {one.topic: one.text for one in result.statements()}
     assert said["leak"].startswith("Leak test, no result: on the 54 items")
-    assert "0.9" in said["leak"] or "1.00" in said["leak"]
+    assert f"{percent(leak.accuracy)} {percent_interval(leak.low, leak.high)}" in said["leak"]
     assert "36 items that none of the scoring adapters was trained on" in said["items"]
     assert "18 validation and 18 test" in said["items"] and "the other 54 items" in said["items"]
     assert TRAIN not in set(made_attribution(data, leak_test=False).rows["part"])

@@ -17,8 +17,9 @@ import pandas as pd
 from capo_core.formatting import (
     Statement,
     listed,
-    measured,
     p_value,
+    percent,
+    percent_interval,
     points,
     points_interval,
     with_interval,
@@ -184,7 +185,7 @@ class AuthorAttribution:
         if last["k"] > 1:
             template += " and {more} of {k} together"
             values |= {"k": int(last["k"]), "more": _measured(last)}
-        template += " (chance {chance:number 2})"
+        template += " (chance {chance:percent})"
         values["chance"] = first["chance"]
         apart = self.differences
         apart = apart[(apart["part"] == HELD_OUT) & (apart["source"] == HUMAN)]
@@ -258,9 +259,9 @@ class AuthorAttribution:
         for row in rows.itertuples():
             text = (
                 f"Texts by {row.source} are likeliest under the imitated annotator's adapter in "
-                f"{with_interval(row.accuracy, row.low, row.high)} of cases, the annotators' own "
-                f"texts on these items in {with_interval(row.human, row.human_low, row.human_high)}"
-                f" ({row.n_texts:,} texts)."
+                f"{_in_percent(row.accuracy, row.low, row.high)} of cases, the annotators' own "
+                f"texts on these items in {_in_percent(row.human, row.human_low, row.human_high)} "
+                f"({row.n_texts:,} texts)."
             )
             if row.source in self.same_training:
                 text += " One of these adapters wrote them, or one trained on from it."
@@ -275,8 +276,8 @@ class AuthorAttribution:
         rows = rows[rows["k"] == k]
         own = rows[rows["representation"] == LIKELIHOOD].iloc[0]
         others = [
-            f"{way_title(row.representation, row.reduction)} "
-            f"{with_interval(row.accuracy, row.low, row.high)}"
+            f"{way_title(row.representation, row.reduction).lower()} "
+            f"{_in_percent(row.accuracy, row.low, row.high)}"
             for row in rows.itertuples()
             if row.representation != LIKELIHOOD
         ]
@@ -284,9 +285,9 @@ class AuthorAttribution:
         held = held[(held["representation"] == LIKELIHOOD) & (held["k"] == k)].iloc[0]
         text = (
             f"Leak test, no result: on the {int(own['n_items']):,} items that the adapters were "
-            f"trained on, the same score names the author of {shown(own)} of single explanations"
-            f", on items they never saw of {shown(held)}. Classifiers that never saw the item, on "
-            f"the same texts: {listed(others)}."
+            f"trained on, the same score names the author of {_measured(own)} of single "
+            f"explanations, on items they never saw of {_measured(held)}. Classifiers that never "
+            f"saw the item, on the same texts: {listed(others)}."
         )
         return [Statement.plain("leak", text)]
 
@@ -300,8 +301,12 @@ def _frame(rows: list[dict], columns: tuple[str, ...]) -> pd.DataFrame:
     )
 
 
-def _measured(row: Any) -> Statement:
-    return measured(float(row["accuracy"]), float(row["low"]), float(row["high"]))
+def _in_percent(value: float, low: float, high: float) -> str:
+    return f"{percent(float(value))} {percent_interval(float(low), float(high))}".strip()
+
+
+def _measured(row: Any) -> str:
+    return _in_percent(row["accuracy"], row["low"], row["high"])
 
 
 def shown(row: Any) -> str:
