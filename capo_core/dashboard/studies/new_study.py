@@ -251,6 +251,9 @@ class StudyForm:
         put(self.workspace, self.values, path, url_state.now(key))
 
 
+_OF_RUN = 8  # letters at the end of a run's name that tell it apart: the whole name fills the field
+
+
 def what_and_whose(
     context: PageContext, form: StudyForm, runs: Mapping[str, RunSummary], annotators
 ) -> None:
@@ -266,7 +269,8 @@ def what_and_whose(
     _several(
         form, "runs", "Runs", list(runs), changed=partial(_runs_chosen, form, runs, annotators),
         words=lambda run: f"{source_name(method_of(runs[run]))} for "
-        f"{shortened_list(runs[run].targets)} · {run}",
+        f"{shortened_list(runs[run].targets)} · {run[-_OF_RUN:]}",
+        help="With the end of the run's name, which tells two runs of one method apart.",
         placeholder="runs of prompting, SFT, CAPO …" if runs else "no finished runs yet",
     )  # fmt: skip
     _experiments(context, form, runs, annotators)

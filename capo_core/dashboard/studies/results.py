@@ -135,28 +135,43 @@ def _conduct(report: StudyReport, name: str) -> None:
             f"All judges together: {', '.join(parts)}; "
             f"{count(round(everyone['seconds_median']), 'second')} per trial (median)."
         )
-    shown = {
-        "judge_id": Field("Judge"),
-        "n": Field("Answers"),
-        "left": Field("Left", HELP["conduct"], 0, percent=True),
-        "left_low": Field("from", None, 0, percent=True),
-        "left_high": Field("to", None, 0, percent=True),
-        "n_sided": Field("of n", "Comparisons without ties."),
-        "same": Field(
-            "Repeat consistency", "Swapped-order repeats answered consistently.", 0, percent=True
-        ),
-        "same_low": Field("from ", None, 0, percent=True),
-        "same_high": Field("to ", None, 0, percent=True),
-        "n_repeats": Field("of n ", "Repeats."),
-        "flipped_to_side": Field("Same side", "Repeats with the same side, so the other text."),
-        "checks_right": Field("Checks passed", None, 0, percent=True),
-        "n_checks": Field("of n  ", "Checks."),
-        "cannot_tell": Field("Ties, cannot tell", None, 0, percent=True),
-        "seconds_median": Field("Seconds", "Median per trial.", 1),
-        "changes": Field("Changed", "Changed answers."),
-    }  # fmt: skip
-    table(rows, shown, key=f"{PAGE}.behaviour", file_name=f"{name}-judges")
+    shown = pd.DataFrame(
+        {
+            "judge_id": rows["judge_id"],
+            "n": rows["n"],
+            **{
+                what: [_told(row, what, n) if row[n] else "" for _, row in rows.iterrows()]
+                for what, n in _SHARES.items()
+            },
+            **{name: rows[name] for name in ("flipped_to_side", "cannot_tell", "seconds_median",
+                                             "changes")},
+        }
+    )  # fmt: skip
+    table(
+        shown,
+        {
+            "judge_id": Field("Judge"),
+            "n": Field("Answers"),
+            "left": Field("Left", "Comparisons decided for the left text, without ties; about half "
+                          "is unbiased."),
+            "same": Field("Repeat consistency", "Swapped-order repeats answered consistently."),
+            "flipped_to_side": Field("Same side",
+                                     "Repeats with the same side, so the other text."),
+            "checks": Field("Checks passed"),
+            "cannot_tell": Field("Undecided", "Ties, and “cannot tell”.", 0, percent=True),
+            "seconds_median": Field("Seconds", "Median per trial.", 1),
+            "changes": Field("Changed", "Changed answers."),
+        },
+        key=f"{PAGE}.behaviour",
+        file_name=f"{name}-judges",
+        download=False,
+    )  # fmt: skip
+    download_table(rows, key=f"{PAGE}.behaviour.csv", file_name=f"{name}-judges")
     show_note("Empty cell: no data. No judge is excluded because of this table.")
+
+
+# Share of a judge's behaviour → what it is a share of.
+_SHARES = {"left": "n_sided", "same": "n_repeats", "checks": "n_checks"}
 
 
 def _told(row: pd.Series, what: str, n: str) -> str:

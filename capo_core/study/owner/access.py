@@ -183,7 +183,7 @@ def local_judges_error() -> StudyError:
     return StudyError(
         "no owner password is set, so that judges at this computer could open these pages and see "
         "the sources",
-        where="links for judges at this computer",
+        where="Links for judges at this computer",
         todo=f"set an owner password (here, or as {PASSWORD} before the dashboard starts; "
         f"{SHORTEST_PASSWORD} characters or more); or say that judges will sit here while it runs "
         "for judges alone (app --judges-only); or give an address at which judges elsewhere reach "
