@@ -320,3 +320,28 @@ def test_only_the_last_results_are_kept():
     for key in ("a", "b", "c", "a"):
         work.ask(key, lambda key=key: made.append(key) or key, patience_s=30)
     assert made == ["a", "b", "c", "a"]
+
+
+def test_an_obstacle_is_said_in_the_words_of_the_form():
+    from capo_core.dashboard.studies.new_study import in_form_words
+    from capo_core.errors import ConfigError
+    from capo_core.study.config import StudyConfig
+
+    with pytest.raises(ConfigError) as found:
+        StudyConfig("s", "d", judges=0)
+    assert in_form_words(found.value) == (
+        "Judges: 0 cannot be used, expected a whole number from 1 to 1,000"
+    )
+    plain = ConfigError("the items do not suffice", where="judges")  # a study of this name
+    assert in_form_words(plain) == "the items do not suffice"
+
+
+def test_the_progress_of_a_study_fits_a_cell():
+    from types import SimpleNamespace
+
+    from capo_core.dashboard.studies.data import FROZEN, UNBLINDED, Seen
+
+    judge = SimpleNamespace(judge_id="simulated-s-J01")
+    done = SimpleNamespace(filled=1168, places=1168, judges=[judge])
+    assert Seen("s", UNBLINDED, status=done).progress == "1,168 of 1,168 judgments (simulated)"
+    assert Seen("s", FROZEN, status=done).progress == "no judges invited yet"
