@@ -240,11 +240,11 @@ def trials(
     if path is not None:
         _write(study, with_texts(frame, shown) if texts else frame, path, kind)
         return
-    table = Table("trial", "kind", "item", "target", "source", "right", "answers")
+    table = Table("trial", "kind", "purpose", "item", "target", "source", "right", "answers")
     for row in frame.to_dict("records"):
         right = "" if pd.isna(row["right"]) else f"{row['right']}/{row['judgments']}"
-        cells = (row["trial_id"], row["kind"], row["item_id"], row["target_annotator_id"],
-                 sources_in_words(row), right, row["answers"])  # fmt: skip
+        cells = (row["trial_id"], row["kind"], row["purpose"], row["item_id"],
+                 row["target_annotator_id"], sources_in_words(row), right, row["answers"])  # fmt: skip
         table.add_row(*map(escape, cells))
     console.print(table)
 
