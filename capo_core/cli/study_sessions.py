@@ -243,8 +243,8 @@ def trials(
     table = Table("trial", "kind", "purpose", "item", "target", "source", "right", "answers")
     for row in frame.to_dict("records"):
         right = "" if pd.isna(row["right"]) else f"{row['right']}/{row['judgments']}"
-        cells = (row["trial_id"], row["kind"], row["purpose"], row["item_id"],
-                 row["target_annotator_id"], sources_in_words(row), right, row["answers"])  # fmt: skip
+        facts = [row[name] for name in ("trial_id", "kind", "purpose", "item_id")]
+        cells = (*facts, row["target_annotator_id"], sources_in_words(row), right, row["answers"])
         table.add_row(*map(escape, cells))
     console.print(table)
 
