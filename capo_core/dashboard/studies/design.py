@@ -36,6 +36,7 @@ from capo_core.study.design.draft import Draft
 from capo_core.study.judging.judge import Terms
 from capo_core.study.judging.trial_views import TrialView
 from capo_core.study.source_names import inside, source_name
+from capo_core.study.trial_kinds import TRIAL_KINDS
 from capo_core.templates import render
 
 
@@ -96,7 +97,7 @@ def show(context: PageContext, seen: Seen) -> None:
         show_note(each)
     section_heading("Balance", HELP["balance"])
     table(
-        balance_table(balance),
+        balance_table(balance, seen.config.reference),
         {
             "what": Field("Count"),
             "least": Field("Least", "Over judges or trials."),
@@ -123,8 +124,12 @@ def show(context: PageContext, seen: Seen) -> None:
             st.caption("To replace a draft, create one with the same name.")
 
 
-def balance_table(balance: BalanceReport) -> pd.DataFrame:
-    """Columns what, least, most, words."""
+def balance_table(balance: BalanceReport, reference: str = "") -> pd.DataFrame:
+    """Columns what, least, most, words.
+
+    Args:
+        reference: of the design; it is in every comparison, the other sources are in a part.
+    """
     rows = []
 
     def add(what: str, spread: CountRange, words: str) -> None:
@@ -133,8 +138,10 @@ def balance_table(balance: BalanceReport) -> pd.DataFrame:
     for purpose, spread in balance.per_judge.items():
         add(f"{PURPOSES[purpose]}: trials of a judge", spread, _equal(spread, "for every judge"))
     for kind, spread in balance.per_source.items():
-        add(f"{kind_title(kind)} Each source, for a judge", spread,
-            _equal(spread, "for every judge and source"))  # fmt: skip
+        words = _equal(spread, "for every judge and source")
+        if reference and TRIAL_KINDS[kind].paired and not spread.equal:
+            words = f"the most: {inside(reference)}, in every comparison"
+        add(f"{kind_title(kind)} Each source, for a judge", spread, words)
     add("Trials per target annotator and judge", balance.per_target,
         _equal(balance.per_target, "for every judge and annotator"))  # fmt: skip
     add("Judges per main trial", balance.per_trial, _equal(balance.per_trial, "for every trial"))
