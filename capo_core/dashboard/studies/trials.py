@@ -181,7 +181,9 @@ def _one(trial: dict, texts: pd.DataFrame, judged: pd.DataFrame, terms: Terms, n
     if rows.empty:
         show_note("Nobody has judged this trial.")
         return
+    asked, reasons = rows["confidence"].astype(bool).any(), rows["reason"].astype(bool).any()
     answers = rows.assign(
+        duration_s=rows["duration_s"].round(),
         said=[answer_in_words(row) for row in rows.to_dict("records")],
         right=["" if not row.truth else "yes" if kind.check_passed(
             pd.Series([row.answer]), pd.Series([row.truth])).iloc[0] else "no"
@@ -194,9 +196,9 @@ def _one(trial: dict, texts: pd.DataFrame, judged: pd.DataFrame, terms: Terms, n
             "said": Field("Answer", "Of a comparison, the source of the chosen text."),
             **({"right": Field("Right")} if trial["truth"] else {}),
             "side": Field("Side", "Where the chosen text stood; left is also the upper one."),
-            "confidence": Field("Confidence", "1 a guess to 4 certain; empty where not asked."),
+            **({"confidence": Field("Confidence", "1 a guess to 4 certain.")} if asked else {}),
             "duration_s": Field("Seconds", None, 0),
-            "reason": Field("Reason", width="medium"),
+            **({"reason": Field("Reason", width="medium")} if reasons else {}),
         },
         key=f"{PAGE}.trial.answers",
         file_name=f"{name}-{trial['trial_id']}",
