@@ -13,7 +13,8 @@ from capo_core.progress import Progress, silent
 from capo_core.text.text_cache import TextCache
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
-_BATCH = 256  # texts between two looks at the progress, and between two writes to the cache
+_BATCH = 1024  # texts between two looks at the progress, and between two writes to the cache
+_TOGETHER = 64  # texts that go through the model at once
 
 Encode = Callable[[list[str]], np.ndarray]
 
@@ -51,12 +52,30 @@ def load_encoder(model: str = DEFAULT_MODEL) -> Encode:
         ) from error
 
     def encode(texts: list[str]) -> np.ndarray:
-        vectors = loaded.encode(
-            texts, batch_size=64, normalize_embeddings=True, show_progress_bar=False
-        )
-        return np.asarray(vectors, dtype=np.float32)
+        # Texts of as many tokens go together, so that hardly anything is padded; characters, by
+        # which the library sorts, leave a seventh of the work to padding.
+        order = np.argsort(_lengths(loaded.tokenizer, texts), kind="stable")
+        parts = [
+            loaded.encode(
+                [texts[index] for index in order[start : start + _TOGETHER]],
+                batch_size=_TOGETHER,
+                normalize_embeddings=True,
+                show_progress_bar=False,
+            )
+            for start in range(0, len(texts), _TOGETHER)
+        ]
+        vectors = np.concatenate([np.asarray(part, dtype=np.float32) for part in parts])
+        return vectors[np.argsort(order)]
 
     return encode
+
+
+def _lengths(tokenizer: object, texts: list[str]) -> list[int]:
+    """Return the number of tokens of each text; of characters where the tokenizer is no function of
+    texts (a model of static word vectors)."""
+    if not callable(tokenizer):
+        return [len(text) for text in texts]
+    return [len(ids) for ids in tokenizer(texts, truncation=True)["input_ids"]]
 
 
 class Embedder:

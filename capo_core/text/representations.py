@@ -365,6 +365,7 @@ class Representer:
         self.texts, self.embedder, self.seed = texts, embedder, seed
         self._tagger = tagger
         self._of_inputs: dict = {}
+        self._kept: dict[tuple[str, str], Features] = {}
 
     @property
     def tagger(self) -> TextTagger:
@@ -378,11 +379,22 @@ class Representer:
     ) -> Features:
         """Return the features of all texts in `representation` under `reduction`, or its control.
 
+        Those of few texts are kept: several measures take the same.
+
         Raises:
             ConfigError: an unknown representation or reduction.
             DataError: parts of speech are needed, and the texts are not English.
             BackendUnavailable: the embedding model or the tagger is not there.
         """
+        key = (representation, reduction)
+        if key not in self._kept:
+            made = self._features(*key, progress)
+            if len(self.texts.texts) > MANY_ROWS:
+                return made
+            self._kept[key] = made
+        return self._kept[key]
+
+    def _features(self, representation: str, reduction: str, progress: Progress) -> Features:
         represented = find_representation(representation)
         reduced = find_reduction(reduction)
         if represented.tagged or reduced.tagged:
