@@ -57,19 +57,19 @@ class SplitHalves:
         a_n = self.cells.n_annotators
         kinds = tuple([np.empty((3, draws, a_n)) for _ in sizes] for _ in range(3))
         ones = np.ones(len(self.items))
+        together = 3 if 6 * a_n * self.values.shape[1] <= _NUMBERS else 1
         for draw in range(draws):
             order = rng.permutation(self.cells.n_items)
             weights = rng.exponential(size=self.cells.n_items)[self.items]
             mixed = self._exchanged(rng)
-            for kind, authors, weight in zip(
-                kinds,
-                (self.annotators, self.annotators, mixed),
-                (ones, weights, ones),
-                strict=True,
-            ):
-                for k, found in enumerate(self._similarities(sizes, order, authors, weight)):
-                    own, others = _own_and_others(found[None])
-                    kind[k][:, draw] = own[0], others[0], _identified(found[None])[0]
+            ways = [(self.annotators, ones), (self.annotators, weights), (mixed, ones)]
+            for first in range(0, 3, together):
+                some = ways[first : first + together]
+                for k, found in enumerate(self._similarities(sizes, order, some)):
+                    own, others = _own_and_others(found)
+                    closest = _identified(found)
+                    for index in range(len(some)):
+                        kinds[first + index][k][:, draw] = own[index], others[index], closest[index]
         return kinds
 
     def _exchanged(self, rng: np.random.Generator) -> np.ndarray:
@@ -85,9 +85,7 @@ class SplitHalves:
         result[shuffled] = self.annotators[np.argsort(self.items, kind="stable")]
         return result
 
-    def _ranks(
-        self, sizes, order: np.ndarray, authors: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _ranks(self, order: np.ndarray, authors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the half of each cell, and its rank among the annotator's cells there.
 
         Matched: the items in random order are cut after the largest size, so that ranks are
@@ -108,45 +106,58 @@ class SplitHalves:
         rank[sorted_cells] = np.arange(len(place)) - start[group[sorted_cells]]
         return half, rank
 
-    def _similarities(self, sizes, order, authors, weights) -> list[np.ndarray]:
-        """Compute [annotators × annotators] per size; larger sizes extend sums of smaller ones."""
-        half, rank = self._ranks(sizes, order, authors)
+    def _similarities(
+        self, sizes, order: np.ndarray, ways: list[tuple[np.ndarray, np.ndarray]]
+    ) -> list[np.ndarray]:
+        """Compute [ways × annotators × annotators] per size; larger sizes extend sums of smaller
+        ones. Each of `ways` has the author and the weight of every cell."""
         a_n = self.cells.n_annotators
-        row = half * a_n + authors
-        available = np.bincount(row, minlength=2 * a_n)
-        sums, mass, done, results = 0.0, np.zeros(2 * a_n), 0, []
+        rows = len(ways) * 2 * a_n
+        ranks, row = [], []
+        for index, (authors, _) in enumerate(ways):
+            half, rank = self._ranks(order, authors)
+            ranks.append(rank)
+            row.append((2 * index + half) * a_n + authors)
+        available = np.bincount(np.concatenate(row), minlength=rows)
+        sums, mass, done, results = 0.0, np.zeros(rows), 0, []
         for n in sizes:
-            new = np.flatnonzero((rank >= done) & (rank < n))
+            new = [np.flatnonzero((rank >= done) & (rank < n)) for rank in ranks]
+            cell = np.concatenate(new)
+            place = np.concatenate([own[at] for own, at in zip(row, new, strict=True)])
+            weight = np.concatenate([w[at] for (_, w), at in zip(ways, new, strict=True)])
             adding = sparse.csr_matrix(
-                (weights[new].astype(self.values.dtype), (row[new], new)),
-                shape=(2 * a_n, len(self.items)),
+                (weight.astype(self.values.dtype), (place, cell)), shape=(rows, len(self.items))
             )
             product = adding @ self.values
             sums = sums + (product.toarray() if sparse.issparse(product) else product)
-            mass = mass + np.bincount(row[new], weights=weights[new], minlength=2 * a_n)
+            mass = mass + np.bincount(place, weights=weight, minlength=rows)
             done = n
-            enough = available >= n
             profiles = sums / np.where(mass > 0, mass, 1)[:, None]
-            results.append(
-                _correlations(profiles[:a_n], profiles[a_n:], enough[:a_n] & enough[a_n:])
-            )
+            enough = (available >= n).reshape(len(ways), 2, a_n).all(axis=1)
+            results.append(_correlations(profiles.reshape(len(ways), 2, a_n, -1), enough))
         return results
 
 
-def _correlations(first: np.ndarray, second: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """Return Pearson correlations [annotators × annotators] of profiles centred in each half."""
-    result = np.full((len(there), len(there)), np.nan)
-    if there.sum() < 2:
+def _correlations(profiles: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """Return Pearson correlations [ways × annotators × annotators] of profiles [ways × 2 ×
+    annotators × d] centred in each half; NaN for annotators who are not `there`."""
+    ways, annotators = there.shape
+    if not there.all() and ways > 1:
+        return np.concatenate([_correlations(profiles[[way]], there[[way]]) for way in range(ways)])
+    result = np.full((ways, annotators, annotators), np.nan)
+    own = np.flatnonzero(there.all(axis=0))
+    if len(own) < 2:
         return result
-    unit = []
-    for profiles in (first[there], second[there]):
-        centred = profiles - profiles.mean(axis=0)
-        centred = centred - centred.mean(axis=1, keepdims=True)
-        norm = np.linalg.norm(centred, axis=1, keepdims=True)
-        # Profiles that differ by rounding only have no direction to compare.
-        defined = norm > 1e-6 * np.linalg.norm(profiles, axis=1, keepdims=True).max()
-        unit.append(np.where(defined, centred / np.where(defined, norm, 1), np.nan))
-    result[np.ix_(there, there)] = unit[0] @ unit[1].T
+    if len(own) < annotators:
+        profiles = profiles[:, :, own]
+    centred = profiles - profiles.mean(axis=2, keepdims=True)
+    centred -= centred.mean(axis=3, keepdims=True)
+    norm = np.sqrt(np.einsum("whad,whad->wha", centred, centred))[..., None]
+    # Profiles that differ by rounding only have no direction to compare.
+    length = np.sqrt(np.einsum("whad,whad->wha", profiles, profiles))
+    defined = norm > 1e-6 * length.max(axis=2)[..., None, None]
+    unit = np.where(defined, centred / np.where(defined, norm, 1), np.nan)
+    result[:, own[:, None], own] = unit[:, 0] @ unit[:, 1].swapaxes(1, 2)
     return result
 
 
@@ -157,6 +168,7 @@ COLUMNS = (
     "identified_high", "all_identified", "chance", "n_items", "n_annotators", "draws", "design",
     "note",
 )  # fmt: skip
+_NUMBERS = 1e6  # numbers of profiles that are worked on at once
 _PAIRS = 2e7  # pairs of annotators compared, in the same way
 _BUDGET = 5e6  # cells visited; larger data get fewer draws, and need fewer, at least 20
 
