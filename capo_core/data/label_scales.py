@@ -233,7 +233,7 @@ def _found_numbers(numbers: dict[str, str], roles: tuple[str, str]) -> ResolvedL
         else f"the label scale was inferred: ordinal, the numbers {name_list(scale.labels)} as "
         "found; give range and step if there are more (such as 0:10:0.5)"
     ]
-    if whole and values[0] >= 0 and values[-1] <= 2:
+    if values == [0, 1, 2]:
         notes.append("if 0, 1, 2 mean entailment, neutral, contradiction, give the task nli")
     rewritten = sum(raw != number for raw, number in numbers.items())
     if rewritten:

@@ -451,6 +451,8 @@ def test_esnli_explanations_share_the_label(tmp_path):
     assert found(read) == [(TEXTS[0], n, "neutral", why)
                            for n, why in (("1", "one"), ("2", "two"), ("3", "three"))]  # fmt: skip
     assert any("other people from item to item" in note for note in read.report.notes)
+    columns = "label: 'gold_label'; explanation: 'Explanation_1 … Explanation_3'"
+    assert columns in read.report.notes
     train = {**row, "WorkerId": "W7", "Explanation_2": "", "Explanation_3": ""}
     read = read_dataset(write(tmp_path, "t.csv", tools.table([train])), name="x")
     assert found(read) == [(TEXTS[0], "W7", "neutral", "one")]
@@ -458,6 +460,17 @@ def test_esnli_explanations_share_the_label(tmp_path):
            "explanation_1": "one", "explanation_2": "two", "explanation_3": ""}  # fmt: skip
     read = read_dataset(write(tmp_path, "h.parquet", tools.parquet([hub])), name="x")
     assert [each[1:3] for each in found(read)] == [("1", "contradiction"), ("2", "contradiction")]
+
+
+def test_labels_of_chaosnli_s_abductive_part_are_no_scale(tmp_path):
+    rows = [{"uid": f"{n}", "label_counter": {"1": 60 + n, "2": 40 - n},
+             "example": {"obs1": f"It rained {n}.", "obs2": "He slept.", "hyp1": "He was tired.",
+                         "hyp2": "He ran."}} for n in range(4)]  # fmt: skip
+    read = read_dataset(write(tmp_path, "c.jsonl", tools.lines(rows)), name="x")
+    assert read.dataset.task.scale.labels == ("1", "2")
+    assert not read.dataset.task.scale.ordinal
+    assert not any("entailment" in note for note in read.report.notes)
+    assert read.dataset.items["text_b"].iloc[0] == "He was tired.\nHe ran."
 
 
 def test_litex_has_one_explanation_in_each_record(tmp_path):

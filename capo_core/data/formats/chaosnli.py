@@ -23,6 +23,7 @@ from capo_core.data.readers.table import ImportSource
 from capo_core.data.rejected_rows import RejectedRows, quoted
 from capo_core.errors import DataError
 from capo_core.formatting import count
+from capo_core.task import LabelScale, Task
 
 # Usual names of the field, best first; compared in lower case with "_".
 _FIELDS = ("label_counter", "label_counts", "label_count", "counts", "crowd", "votes",
@@ -33,6 +34,14 @@ _PEOPLE = ("number_of_annotators", "number_of_annotations", "num_annotators", "n
            "num_annotations", "n_annotations", "annotator_count", "num_votes", "n", "total",
            "n_people")  # fmt: skip
 _PAIRS = (("obs1", "obs2"), ("hyp1", "hyp2"))  # ChaosNLI's abductive part
+ABDUCTION = Task(
+    name="abductive inference",
+    scale=LabelScale(("1", "2")),
+    role_a="observations",
+    role_b="hypotheses",
+    instruction="Which hypothesis explains better what happened between the two observations, the "
+    "first (1) or the second (2)?",
+)
 
 
 def count_field(records: list[dict[str, Any]]) -> str:
@@ -114,6 +123,7 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
             expected="counts of people for each label, or shares with the number of people",
             todo="compare such distributions with distributions compare --file" if shares else None,
         )
+    abductive = roles == (ABDUCTION.role_a, ABDUCTION.role_b)
     unread = [name for name in ("majority_label", "old_label", "old_labels", "label_dist")
               if any(name in record for _, record in rows) and name != field]  # fmt: skip
     if unread:
@@ -123,6 +133,8 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
         "items",
         roles,
         tuple(notes),
+        # 1 and 2 number the hypotheses: no scale.
+        task=ABDUCTION if abductive and {one["label"] for one in crowd} <= {"1", "2"} else None,
         crowd=pd.DataFrame(crowd, columns=["item_id", "label", "count"]),
         items=pd.DataFrame(items, dtype=object),
         origin=f"crowd counts, from {where}",
@@ -147,7 +159,7 @@ def _shown(record: Mapping[str, Any]) -> tuple[str, str, tuple[str, str]]:
         text_a, text_b = (
             "\n".join(cell_text(record.get(each)) for each in pair) for pair in _PAIRS
         )
-        return text_a, text_b, ("observations", "hypotheses")
+        return text_a, text_b, (ABDUCTION.role_a, ABDUCTION.role_b)
     first, second = _texts(record)
     texts = [cell_text(record.get(name)) if name else "" for name in (first, second)]
     return texts[0], texts[1], (role_name(first), role_name(second))

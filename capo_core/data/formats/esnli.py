@@ -71,6 +71,11 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
     answers: list[ToolAnswer] = []
     seen: dict[str, int] = {}
     bare = 0
+    # The columns' own names, which the report gives.
+    first = _names(records.rows[0][1]) if records.rows else {}
+    column = _first(first, _LABELS) or "label"
+    words_of = list(_explanations(first).values()) or ["explanation"]
+    words_in = words_of[0] if len(words_of) == 1 else f"{words_of[0]} … {words_of[-1]}"
     for row, record in records.rows:
         names = _names(record)
         item = cell_text(record.get(_first(names, _ITEMS))).strip() if _first(names, _ITEMS) else ""
@@ -86,9 +91,7 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
             key = item or texts["premise"] + texts["hypothesis"]
             seen[key] = seen.get(key, 0) + 1
             who = person if person and len(written) == 1 else place or str(seen[key])
-            answers.append(
-                ToolAnswer(row, who, item, texts, {"label": label, "explanation": words})
-            )
+            answers.append(ToolAnswer(row, who, item, texts, {column: label, words_in: words}))
     notes = list(records.notes)
     if bare:
         notes.append(f"{count(bare, 'item')} without an explanation")
@@ -98,7 +101,7 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
             "they are other people from item to item, so that comparisons of annotators mean "
             "nothing here"
         )
-    kinds = {"label": LABEL, "explanation": TEXT}
+    kinds = {column: LABEL, words_in: TEXT}
     return ToolExport(
         answers,
         kinds,
