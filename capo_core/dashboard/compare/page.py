@@ -9,7 +9,7 @@ from functools import partial
 
 import streamlit as st
 
-from capo_core.dashboard.app.page import PageContext
+from capo_core.dashboard.app.page import PageContext, page_link
 from capo_core.dashboard.compare import (
     cache,
     items,
@@ -28,7 +28,7 @@ from capo_core.dashboard.ui.text import markdown
 from capo_core.export_formats import csv_text, frame_lines
 
 
-def show_export(chosen: CompareSelection, answers: Answers) -> None:
+def show_export(context: PageContext, chosen: CompareSelection, answers: Answers) -> None:
     """Downloads in a row; then the methods paragraph, in words and in LaTeX."""
     report, name = chosen.report, chosen.dataset.name
     st.subheader("Export", anchor=False)
@@ -55,9 +55,9 @@ def show_export(chosen: CompareSelection, answers: Answers) -> None:
         show_note(report.methods.get("text", ""))
         show_note(
             f"Dataset {report.dataset}, fingerprint {report.fingerprint[:16]}; "
-            f"{report.n_items:,} {report.split} items. Formulas and their sources are in "
-            "docs/methods-imitation.md."
+            f"{report.n_items:,} {report.split} items."
         )
+        page_link(context, "guide", "Formulas and references", doc="methods-imitation")
         st.caption("LaTeX version:")
         st.code(report.methods.get("latex", ""), language="latex", wrap_lines=True)
 
@@ -114,7 +114,7 @@ def show(context: PageContext) -> None:
         items.show(chosen, answers)
     elif part == "habits":
         plots.habits(chosen, answers)
-    show_export(chosen, answers)
+    show_export(context, chosen, answers)
     components.scroll_to_details(PAGE)
 
 

@@ -33,7 +33,7 @@ from capo_core.distributions.wording import called, in_words
 from capo_core.export_formats import csv_text, frame_lines
 
 
-def show_export(chosen: Chosen) -> None:
+def show_export(context: PageContext, chosen: Chosen) -> None:
     """Downloads in a row; then the methods paragraph and the command."""
     name = chosen.file_stem
     st.subheader("Export", anchor=False)
@@ -58,7 +58,7 @@ def show_export(chosen: Chosen) -> None:
             prints["dataset’s"] = chosen.dataset.fingerprint
         methods = methods_paragraph(chosen.report, prints)
         show_note(f"{current().caution} {methods}".strip())
-        show_note("Formulas and their sources are in docs/methods-distributions.md.")
+        page_link(context, "guide", "Formulas and references", doc="methods-distributions")
         st.caption("The same table on the command line (with your own file paths):")
         st.code(
             command(chosen.reading.dataset, chosen.reading.files, chosen.config,
@@ -141,7 +141,7 @@ def show(context: PageContext) -> None:
         transfer.show(context)
     else:
         classifiers.show(context, chosen)
-    show_export(chosen)
+    show_export(context, chosen)
     components.scroll_to_details(PAGE)
 
 

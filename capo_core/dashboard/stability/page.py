@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from capo_core.dashboard.app import cache
-from capo_core.dashboard.app.page import PageContext
+from capo_core.dashboard.app.page import PageContext, page_link
 from capo_core.dashboard.stability import PAGE, charts, evidence, measures, reports
 from capo_core.dashboard.stability import cache as stability_cache
 from capo_core.dashboard.stability.evidence import Masking
@@ -85,7 +85,7 @@ def show_methods(context: PageContext, report) -> None:
                 file_name=f"{context.entry.name}-{part}",
                 label=f"{part.capitalize()} (CSV)",
             )
-        show_note("Formulas and references: docs/methods.md in the project folder.")
+        page_link(context, "guide", "Formulas and references", doc="methods")
 
 
 _PARTS = {
