@@ -41,6 +41,7 @@ CASES: dict[tuple[str, str], dict[str, str]] = {
     ("studies", "judge"): {"view": "study", "part": "judges"},
     ("studies", "slot"): {"view": "study", "part": "design"},
     ("studies", "source"): {"view": "study", "part": "results"},
+    ("studies", "trial"): {"view": "study", "part": "trials"},
 }
 
 # What decides the whole page: without it there is nothing to export.

@@ -50,6 +50,7 @@ def show(context: PageContext, seen: Seen) -> None:
             context.workspace, seen.name, judgments=judged, frozen_hash=seen.frozen_hash
         ).dated()
     )
+    url_state.require("trial", set(rows["trial_id"]), place="this study")
     main = rows[rows["purpose"] == MAIN]
     show_headline(
         f"{count(len(main), 'main trial')} with {count(int(main['judgments'].sum()), 'judgment')}; "

@@ -57,7 +57,7 @@ SETTINGS = frozenset({
     "place", "leak", "rule", "confident", "votes", "mu", "counting", "family", "seen", "grey",
     "rep", "red", "k", "outcome", "phrase", "differ", "manner", "list", "overlap", "doc",
     "ladder", "experiment", "group",
-    "raw", "by",
+    "raw", "by", "author_items", "author_texts", "transfer", "transfer_measure",
 })  # fmt: skip
 
 
