@@ -96,13 +96,15 @@ def test_design_freeze_invite_close_unblind_read_and_take_away(go, page, server)
     fill(page, "Dashboard address for judges", "https://lab.example")
     page.get_by_role("button", name="Invite", exact=True).click()
     page.get_by_text("3 links, shown once.").wait_for()
-    page.locator(".stCode").nth(2).wait_for()
-    links = [code.inner_text().strip() for code in page.locator(".stCode").all()]
+    page.locator(".st-key-studies-links .stCode").nth(2).wait_for()
+    links = [
+        code.inner_text().strip() for code in page.locator(".st-key-studies-links .stCode").all()
+    ]
     assert len(links) == 3 and all(link.startswith("https://lab.example/") for link in links)
     tokens = [re.search(r"/judge\?t=(\S+)", link)[1] for link in links]
     assert not any(token in page.url for token in tokens)
     page.get_by_role("button", name="I have copied the links").click()
-    page.wait_for_selector(".stCode", state="detached")
+    page.wait_for_selector(".st-key-studies-links .stCode", state="detached")
     answer_everything(workspace, tokens)
 
     # Another tab, and until it is closed nothing of what was answered.
