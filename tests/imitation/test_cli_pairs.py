@@ -88,7 +88,7 @@ def test_export(run, tmp_path):
     [
         (("--dataset", "votes", "--annotator", "nobody"), "no annotator 'nobody'"),
         (("--dataset", "nothing", "--annotator", "who3"), "nothing"),
-        (("--dataset", "whole", "--annotator", "A"), "import them again"),
+        (("--dataset", "whole", "--annotator", "A"), "split the items"),
         ((*WHO, "--same-label", "perhaps"), "one of keep, drop, only"),
         ((*WHO, "--same-label", "drop"), "228 same label"),
         ((*WHO, "--max-rejected", "0"), "max_rejected: 0"),

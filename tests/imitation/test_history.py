@@ -127,7 +127,7 @@ def test_data_without_a_split_say_what_to_do():
     ):
         with pytest.raises(ConfigError, match="not split") as caught:
             call()
-        assert "import them again" in str(caught.value)
+        assert "split the items" in str(caught.value)
 
 
 def test_an_empty_part_and_an_unknown_one():

@@ -201,8 +201,7 @@ def _part(dataset: Dataset, split: str) -> pd.DataFrame:
             what,
             where=dataset.name,
             expected="items in train and test (and in validation, for early stopping)",
-            todo="export the data, and import them again with a column 'split', or without one "
-            "to have the items split by chance",
+            todo="split the items: Re-split … on the Data page, or data split NAME",
         )
     return dataset.items[dataset.items["split"] == split]
 
