@@ -132,10 +132,15 @@ def _reduction(finding: Finding) -> Statement:
     )
     if values["saturated"]:
         template += "With {before_value:percent} before any masking, input content hides little."
-    elif finding.decided:
+    elif finding.decided and values["after"]["low"] > values["before"]["high"]:
         template += (
             "Input content therefore obscures the annotators ({over_control:points} above the "
             "control)."
+        )
+    elif finding.decided:
+        template += (
+            "The input words therefore tell the annotators apart less than other words do "
+            "({over_control:points} above the control)."
         )
     else:
         template += "Masking does not significantly exceed this control."

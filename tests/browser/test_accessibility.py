@@ -14,6 +14,10 @@ VIEWS = [
     "data?view=import",
     "annotators?view=two",
     "annotators?view=items",
+    "annotators?view=all",
+    "annotators?view=map",
+    "data?view=all",
+    "finetune?view=new",
 ]
 # Dimmed words (copied from the input) and captions are meant to be quiet.
 OFF = {"color-contrast": {"enabled": False}}

@@ -327,7 +327,15 @@ def test_statements_of_a_representation_are_of_that_one_and_compare_all():
     said = {view: {each.topic: each.text for each in summary.view_statements(found, view)}
             for view in ("words", "embedding")}  # fmt: skip
     assert "by word n-grams 62" in said["words"]["reduction"] and "70" in said["words"]["reduction"]
+    assert "obscures" in said["words"]["reduction"]
     assert "40" in said["embedding"]["reduction"] and "30" in said["embedding"]["reduction"]
+    less = summary.view_statements(
+        found | {"controls": controls.assign(accuracy=0.1, low=0.08, high=0.12)}, "embedding"
+    )
+    assert (
+        "less than other words do (20 points"
+        in {each.topic: each.text for each in less}["reduction"]
+    )  # masking takes nothing in the way of the annotators, but costs less than at random
     for topic in ("label", "views"):  # what is of no representation, or of all
         assert said["words"][topic] == said["embedding"][topic]
     assert "31" in said["words"]["label"]

@@ -143,6 +143,7 @@ DETECTABLE = (
     "Smallest true difference that these items and answers could show with 80 % power, after the "
     "correction. An undecided comparison says nothing about smaller ones."
 )
+_ROOM, _NAMES = 1000, 190  # pixels: of the page in such a window, of the rows' names
 _QUIET = "color: #8A8F94"
 
 
@@ -232,10 +233,12 @@ def _draw(
                 styles.append("font-weight: bold" if best.get(column.name) == source else "")
         return styles
 
-    config = {"source": st.column_config.TextColumn("", pinned=True, width=190)}
+    config = {"source": st.column_config.TextColumn("", pinned=True, width=_NAMES)}
+    # All side by side in a window of 1440, so long as a value has room with its interval.
+    width = max(118, min(150, (_ROOM - _NAMES) // max(1, len(wanted))))
     for column in wanted:
         config[column.key] = st.column_config.TextColumn(
-            column.header, help=column.help, alignment="right", width=150
+            column.header, help=column.help, alignment="right", width=width
         )
     data_grid(
         shown.style.apply(dress, axis=0),

@@ -242,15 +242,19 @@ _NUMBERS = {
     "minutes": ("Minutes", "Computing time, over all attempts.", "%.1f"),
     "peak_gb": ("Peak GB", "Most memory that the run held.", "%.1f"),
 }  # fmt: skip
+# Pixels: with the status, all results stand side by side in a window of 1440.
+_WIDTHS = {"human": 92, "n": 50, "minutes": 66, "peak_gb": 66}
 _SCORES = ("base", "label_accuracy", "attribution", "human", "n", "validation_loss")
 
 
 def number_columns() -> dict:
     """Return the columns of results for a table of runs."""
     return {
-        "base": st.column_config.TextColumn("Base model"),
+        "base": st.column_config.TextColumn("Base model", width=84),
         **{
-            name: st.column_config.NumberColumn(title, help=text, format=form, width="small")
+            name: st.column_config.NumberColumn(
+                title, help=text, format=form, width=_WIDTHS.get(name, 78)
+            )
             for name, (title, text, form) in _NUMBERS.items()
         },
     }
@@ -293,7 +297,9 @@ def run_table(
         "run": st.column_config.TextColumn("Run", width="medium", pinned=picked is not None),
         "state": st.column_config.TextColumn("State", width="small"),
         "done": st.column_config.ProgressColumn("Progress", format="percent", width="small"),
-        "standing": st.column_config.TextColumn("Status", width="large"),
+        "standing": st.column_config.TextColumn(
+            "Status", width="large" if results is None else 176
+        ),
         "worked": st.column_config.TextColumn("Compute time", width="small"),
         "asked": st.column_config.DatetimeColumn("Submitted", format="D MMM, HH:mm"),
         "dataset": st.column_config.TextColumn("Dataset"),
