@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers.provenance import OF_NOBODY, provenance_in
+from matplotlib import font_manager
 from PIL import Image
 
 from capo_core.dashboard import figures
@@ -143,6 +144,22 @@ def test_text_of_data_is_no_formula():
 def test_a_printed_figure_names_no_address_but_of_its_format():
     for address in re.findall(r"https?://[^\"'<> ]+", printed(ladder()).decode()):
         assert re.match(r"http://(www\.w3\.org|purl\.org|creativecommons\.org/ns)", address)
+
+
+def test_letters_have_a_typeface_or_the_figure_says_that_none_has_them(monkeypatch):
+    usual = print_figure.typefaces("aé")
+    assert usual == (["DejaVu Sans"], set())
+    entries = font_manager.fontManager.ttflist
+    serif = next(each for each in entries if each.name == "DejaVu Serif")
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", [serif])
+    assert print_figure.typefaces("a不") == (["DejaVu Sans"], {"不"})
+    monkeypatch.setattr(print_figure, "_codes",
+                        lambda path: {ord("不")} if "Serif" in path else {ord("a")})  # fmt: skip
+    assert print_figure.typefaces("a不") == (["DejaVu Sans", "DejaVu Serif"], set())
+    monkeypatch.undo()
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", [serif])
+    assert "no typeface" in texts(printed(ladder(), title="不")).replace("\n", " ")
+    assert "no typeface" not in texts(printed(ladder(), title="é"))
 
 
 def test_data_of_a_ladder_are_its_numbers_under_the_axes_names():

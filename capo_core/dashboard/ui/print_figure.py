@@ -7,11 +7,13 @@ notes), so that a chart is described once. No browser is needed.
 
 from __future__ import annotations
 
+import functools
 import io
 import re
 import textwrap
+import warnings
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +30,12 @@ WIDTHS = {"one column": 7.7 / 2.54, "two columns": 16.0 / 2.54}
 MIME_TYPES = {"pdf": "application/pdf", "svg": "image/svg+xml", "png": "image/png"}
 _DPI = 300
 _TYPE, _SMALL, _FINE = 8.0, 7.0, 5.5  # points: text, ticks and legend, provenance
+_TYPEFACE = "DejaVu Sans"
+_PLACEHOLDERS = "Last Resort"  # a typeface of boxes, which stands for what no other has
+_NO_TYPEFACE = (
+    "boxes: letters that no typeface of this machine has; install one (such as Noto) and export "
+    "again"
+)
 # Width of a letter of the typeface, of its size: of text, of bold text, of names and numbers.
 _LETTER, _BOLD, _WIDE = 0.53, 0.62, 0.6
 _POINTS = 8.0 / 13.0  # points of print for a pixel of the screen, whose type has 13
@@ -118,20 +126,71 @@ def printed(
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+    words = ("", "", "") if bare else (provenance.titled(title), caption, provenance.line)
+    families, missing = typefaces({*"".join(words), *_letters_in(figure.to_plotly_json())})
+    if missing and not bare:
+        words = (*words[:2], f"{words[2]} | {_NO_TYPEFACE}")
     settings = {
+        "font.family": families,
         "font.size": _SMALL,
         "axes.linewidth": 0.6,
         "pdf.fonttype": 42,  # whole letters: what conferences ask for
         "text.parse_math": False,
         "svg.hashsalt": PRODUCT,
     }
-    with mpl.rc_context(settings):
-        words = ("", "", "") if bare else (provenance.titled(title), caption, provenance.line)
+    with mpl.rc_context(settings), warnings.catch_warnings():
         page = _drawn(figure, WIDTHS[width], *words)
         FigureCanvasAgg(page)
         out = io.BytesIO()
+        warnings.filterwarnings("ignore", "Glyph")  # the figure says it
         page.savefig(out, format=kind, dpi=_DPI, metadata=_metadata(kind, title, provenance))
     return out.getvalue()
+
+
+def typefaces(letters: Iterable[str]) -> tuple[list[str], set[str]]:
+    """Return the names of the typefaces for some letters, and the letters that none has.
+
+    The usual one first; then those of this machine that have what it lacks, as of scripts other
+    than Latin, Greek, Cyrillic and Arabic.
+    """
+    from matplotlib import font_manager
+
+    found = [_TYPEFACE]
+    missing = {ord(each) for each in letters if not each.isspace()}
+    missing -= _codes(font_manager.findfont(_TYPEFACE))
+    for entry in font_manager.fontManager.ttflist:
+        if not missing:
+            break
+        if entry.name not in found and not entry.name.startswith(_PLACEHOLDERS):
+            there = _codes(entry.fname) & missing
+            if there:
+                found.append(entry.name)
+                missing -= there
+    return found, {chr(code) for code in missing}
+
+
+@functools.lru_cache(maxsize=512)
+def _codes(path: str) -> frozenset[int]:
+    """Return the code points that a file of a typeface has."""
+    from matplotlib.ft2font import FT2Font
+
+    try:
+        return frozenset(FT2Font(path).get_charmap())
+    except (OSError, RuntimeError):
+        return frozenset()
+
+
+def _letters_in(part: Any) -> set[str]:
+    """Return the letters of all texts in a part of a figure."""
+    if isinstance(part, str):
+        return set(part)
+    if isinstance(part, Mapping):
+        part = part.values()
+    elif isinstance(part, np.ndarray):
+        part = part.ravel() if part.dtype.kind in "OU" else ()
+    elif not isinstance(part, list | tuple):
+        return set()
+    return set().union(*map(_letters_in, part))
 
 
 def caption_of(title: str, caption: str, provenance: Provenance) -> str:
