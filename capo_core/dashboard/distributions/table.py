@@ -97,14 +97,14 @@ def _draw(chosen: Chosen, rows: list[TableRow]) -> None:
         _MARK: st.column_config.TextColumn(
             "", help="● is shown in the figures.", pinned=True, alignment="center", width=30
         ),
-        "source": st.column_config.TextColumn("", pinned=True, width=270 if longest > 26 else 200),
+        "source": st.column_config.TextColumn("", pinned=True, width=270 if longest > 30 else 208),
     }
     for name in chosen.report.measures:
         config[name] = st.column_config.TextColumn(
             header(name),
             help=DISTRIBUTIONS_HELP[name],
             alignment="right",
-            width=_WIDTHS.get(name, 120),
+            width=_WIDTHS.get(name, 128),
         )
     config["n"] = st.column_config.TextColumn(
         "n", help="Items of both sides.", alignment="right", width=58

@@ -402,5 +402,9 @@ def controls(ladder_rows: pd.DataFrame, control_rows: pd.DataFrame) -> go.Figure
     )
     chance_line(figure, ladder_rows, vertical=True)
     figure.update_yaxes(tickvals=list(range(len(frame))), ticktext=frame["name"])
-    figure.update_xaxes(**percent_axis("Attribution accuracy"))
+    ticks = (0, 0.5, 1)  # few: beside its names, the chart is narrow
+    figure.update_xaxes(
+        **percent_axis("Attribution accuracy")
+        | {"tickvals": ticks, "ticktext": [percent(tick) for tick in ticks], "tickangle": 0}
+    )
     return figure

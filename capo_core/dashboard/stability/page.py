@@ -157,7 +157,7 @@ def _controls(
     there = set(ladder["representation"])
     known = [name for name in REPRESENTATIONS if name in there]
     # The open point is the headline's unless the address says another.
-    with control_row("ladder", [4, 2, 2, 2]) as places:
+    with control_row("ladder", [5, 2, 2, 2]) as places:
         return _choices(places, context, choice, ladder, known + sorted(there - set(known)))
 
 
