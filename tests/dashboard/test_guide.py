@@ -2,10 +2,16 @@
 
 import re
 
+import plotly.graph_objects as go
 import pytest
+from PIL import Image
 
+from capo_core.dashboard.guide import gallery
 from capo_core.dashboard.guide.documents import DOCUMENTS, Picture, parts
+from capo_core.dashboard.ui.charts import blank
+from capo_core.dashboard.ui.figure_kinds import all_kinds, figure_kind, kind_of
 from capo_core.errors import DataError
+from capo_core.provenance import Provenance
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
@@ -21,6 +27,26 @@ def test_a_document_has_texts_and_pictures_and_links_that_lead_somewhere(name):
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
         inside = re.fullmatch(r"guide\?doc=([\w-]+)", target)
         assert (inside and inside[1] in DOCUMENTS) or target.startswith("https://")
+
+
+def test_the_guide_has_a_figure_of_every_kind_that_pages_show():
+    kinds = all_kinds()
+    pictures = [part for part in parts("figures") if isinstance(part, Picture)]
+    pages = list(gallery._PAGES)
+    order = sorted(kinds.values(), key=lambda kind: (pages.index(kind.page), kind.name))
+    assert [each.path.name for each in pictures] == [f"figure-{kind.name}.png" for kind in order]
+    for each in pictures:
+        with Image.open(each.path) as picture:
+            found = Provenance.from_line(picture.text["Description"])
+            assert found.simulated and picture.width == 454
+
+
+def test_a_figure_of_no_kind_is_not_shown_and_a_name_is_taken_once():
+    with pytest.raises(ValueError, match="figure_kind"):
+        kind_of(blank(100))
+    name = next(iter(all_kinds()))
+    with pytest.raises(ValueError, match=name):
+        figure_kind(name, "Again")(lambda: go.Figure())
 
 
 def test_a_missing_document_says_so(tmp_path):

@@ -19,6 +19,7 @@ DOCUMENTS = {
     "compare": ("Compare", "guide/compare.md"),
     "studies": ("Blind studies", "guide/studies.md"),
     "judging": ("Judging, and access", "guide/judging.md"),
+    "figures": ("Figures", "guide/figures.md"),
     "glossary": ("Glossary", "glossary.md"),
     "commands": ("The command line", "commands.md"),
     "imitation": ("Imitation on the command line", "imitation.md"),

@@ -280,6 +280,8 @@ def _plot_height(figure: go.Figure, width: float, y: _Axis) -> float:
     if y.words:  # a row for each name, which may be broken into lines
         lines = sum(len(_tick_lines(name, width)) for name in y.names)
         needed = _inches(lines, _SMALL) + 0.08 * len(y.names) + 0.45
+        title = plain(y.layout.title.text or "")  # stands along the axis
+        needed = max(needed, len(title) * _SMALL * _LETTER / 72 + 0.45)
         return float(np.clip(asked, needed, 1.3 * needed))
     return float(np.clip(asked, _LEAST * width, _MOST * width))
 
@@ -325,6 +327,10 @@ def _ground(axes, figure: go.Figure, x: _Axis, y: _Axis, width: float) -> None:
         if layout.type == "log":
             getattr(axes, f"set_{name}scale")("log", base=2)
         side = getattr(axes, f"{name}axis")
+        if layout.type == "log" and axis.ticks is None:  # plain numbers, no powers
+            side.set_major_locator(_some_ticks())
+            side.set_minor_locator(_no_ticks())
+            side.set_major_formatter(lambda value, place: f"{value:g}")
         if layout.showgrid is not False:
             axes.grid(True, axis=name, color="#E3E6E9", linewidth=0.5)
         side.set_tick_params(labelsize=_SMALL, color="#9AA1A8", width=0.6, length=2.5)
@@ -356,6 +362,12 @@ def _thinned(names: Sequence[str], width: float) -> list[str]:
     room = 0.75 * width * 72 / (_SMALL * _LETTER)
     step = max(1, -(-sum(len(name) + 1 for name in names) // max(1, int(room))))
     return [name if place % step == 0 else "" for place, name in enumerate(names)]
+
+
+def _some_ticks():
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(5)
 
 
 def _no_ticks():
