@@ -149,8 +149,9 @@ def show(context: PageContext) -> None:
     """Show the upload, the mapping, the preview and the button that adds the dataset."""
     show_note(
         "A table with labels and explanations: one row per annotation, or one row per item with "
-        "columns per annotator. CSV, TSV, JSONL, JSON, Excel or Parquet; VariErr and LeWiDi files "
-        "as published. The file is processed locally and not uploaded anywhere."
+        "columns per annotator (CSV, TSV, JSONL, JSON, Excel or Parquet); exports of annotation "
+        "tools; published datasets (VariErr, LeWiDi, e-SNLI, ChaosNLI) as they are. The file is "
+        "processed locally and not uploaded anywhere."
     )
     files = st.file_uploader(
         "File",

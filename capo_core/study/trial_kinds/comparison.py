@@ -26,7 +26,10 @@ LENGTH_QUESTION = "odds of preferring a text twice as long as the other, sources
 class Comparison(TrialKind):
     name = COMPARISON
     title = "Which of the two is theirs?"
-    description = "the card of one annotator and two texts of hidden sources: left, right or tie"
+    description = (
+        "the card of one annotator and two texts of hidden sources: the first, the "
+        "second, or no difference"
+    )
     task = "chose which of two texts is the target annotator's, or called it a tie"
     instructions = (
         "**Which is more like this person?** A card shows how one person explains. Of two new "
