@@ -205,9 +205,10 @@ def test_every_number_is_what_it_was(workspace, args, numbers):
     said = without_added(command(*args))
     assert len(numbers) > 3
     found = {place: at(said, place) for place in numbers}
+    # Sums have been taken in another order since: ends of intervals move in the sixth decimal.
     wrong = {place: (found[place], value) for place, value in expected(numbers, said).items()
              if found[place] != (value if value is None or isinstance(value, bool)
-                                 else pytest.approx(value, rel=1e-6, abs=1e-6))}  # fmt: skip
+                                 else pytest.approx(value, rel=1e-5, abs=1e-6))}  # fmt: skip
     assert not wrong
     assert folders(workspace) == before, "reading computes nothing anew"
 

@@ -56,8 +56,8 @@ COMMANDS: Mapping[str, CommandEntry] = MappingProxyType({
         "strength.",
     ),
     "figures": CommandEntry(
-        "figures", "mount", "Draw the charts of a report for a paper: PDF, SVG or PNG, and the "
-        "data behind each (CSV).",
+        "figures", "mount", "Draw the charts of a report for a paper: PDF, SVG or PNG, caption "
+        "(TXT) and data (CSV).",
     ),
     "pairs": CommandEntry(
         "train", "mount_pairs", "The annotator's responses against those of all others: what CAPO "

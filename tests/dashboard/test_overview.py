@@ -105,7 +105,7 @@ def test_studies_of_the_dataset_are_counted_by_their_stage(workspace):
     for name, dataset in (("one", "demo-nli"), ("two", "demo-nli"), ("three", "demo-paraphrase")):
         config = StudyConfig(name, dataset).to_dict()
         write_json(workspace.studies / name / "design.json", {"config": config})
-    write_json(workspace.studies / "two" / "frozen.json", {})
+    write_json(workspace.studies / "two" / "frozen.json", {"hash": "0" * 64})
     (workspace.studies / "broken").mkdir()
     (workspace.studies / "broken" / "design.json").write_text("{")
     stages, simulated = study_stages(workspace, entry)

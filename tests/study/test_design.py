@@ -270,5 +270,8 @@ def test_the_commands(place, monkeypatch):
     assert (frozen.exit_code == 2) == bool(found)
     frozen = call("freeze", "first", "--accept-leaks", "--json")
     assert len(json.loads(frozen.output)["hash"]) == 64
-    assert {"study": "first", "frozen": True} in json.loads(call("list", "--json").output)
+    listed = {row["study"]: row for row in json.loads(call("list", "--json").output)}
+    assert (
+        listed["first"]["frozen"] and listed["first"]["hash"] == json.loads(frozen.output)["hash"]
+    )
     assert call("freeze", "nothing").exit_code == 2
