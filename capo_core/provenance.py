@@ -107,7 +107,7 @@ class Provenance:
 
     def titled(self, title: str) -> str:
         """Return the title with the mark of what is simulated."""
-        return f"{title} ({self.mark})" if self.mark else title
+        return f"{title.rstrip('.')} ({self.mark})" if self.mark else title
 
     def marked(self, sentence: str) -> str:
         """Return a sentence of results that can be pasted elsewhere, with what is simulated in

@@ -410,9 +410,13 @@ def unsupervised(frame: pd.DataFrame) -> Finding | None:
 def above_controls(ladder_rows: pd.DataFrame, control_rows: pd.DataFrame, k: int) -> Finding | None:
     """Return whether the best reduction at one k exceeds all controls, by their intervals.
 
+    Item-centred vectors are shown beside the controls and are none: they contain the explanation
+    itself, and a leak.
+
     Args:
         ladder_rows: of one representation and k; control_rows: of the same k.
     """
+    control_rows = control_rows[control_rows["control"] != "item_centred"]
     if control_rows.empty or ladder_rows.empty:
         return None
     best = ladder_rows.iloc[int(ladder_rows["accuracy"].argmax())]

@@ -81,6 +81,9 @@ def test_controls_are_those_of_the_view_and_those_without_text(rows):
     assert found["accuracy"].tolist() == [0.3, 0.26]
     title = stability_charts.controls_title(rows[rows["k"] == 1], found, 1)
     assert title == "At k = 1, the best reduction is significantly above every control"
+    # What contains the explanation and a leak is no control, however high it is.
+    leaking = pd.concat([found, found.iloc[[0]].assign(control="item_centred", high=1.0)])
+    assert stability_charts.controls_title(rows[rows["k"] == 1], leaking, 1) == title
     # By their intervals, and not by the numbers alone.
     near = found.assign(accuracy=0.59, low=0.57, high=0.61)
     title = stability_charts.controls_title(rows[rows["k"] == 1], near, 1)

@@ -32,11 +32,12 @@ def test_a_table_has_an_alternative_text_and_a_click_names_its_row(monkeypatch):
         key="t", file_name="demo-nli-annotators", download=False, on_row=opened.append,
     )  # fmt: skip
     assert drawn["alt"] == "Table: demo nli annotators" and drawn["hide_index"]
-    for rows in ([1], [], [7]):  # the last is of a former, longer table
-        chosen = SimpleNamespace(selection=SimpleNamespace(rows=rows))
+    # A box, a cell of the row, nothing, and what is left of a former, longer table.
+    for rows, cells in (([1], []), ([], [(0, "n")]), ([], []), ([7], [])):
+        chosen = SimpleNamespace(selection=SimpleNamespace(rows=rows, cells=cells))
         monkeypatch.setattr(url_state, "now", lambda key, chosen=chosen: chosen)
         drawn["on_select"]()
-    assert opened == [1]
+    assert opened == [1, 0]
 
 
 def test_without_a_row_to_open_nothing_is_selected(monkeypatch):

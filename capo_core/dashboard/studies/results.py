@@ -346,7 +346,10 @@ def _accuracy(found, looked, name: str) -> None:
             "value": Field("Accuracy", HELP["accuracy"], 2),
             **_SHARE,
             "chance": Field("Chance", "One over the number of annotators.", 2),
-            "p_value": Field("p", "Exact test against chance, judgments as independent."),
+            "p_value": Field("p, not clustered", "Exact binomial test against chance. It takes "
+                             "judgments as independent, which those of one judge or item are not: "
+                             "what is significant is decided by the interval, which counts both as "
+                             "clusters."),
             "cannot_tell": Field("Cannot tell", "Answers."),
         },
         key=f"{PAGE}.accuracy.table",

@@ -131,17 +131,19 @@ def data_grid(
 
     Args:
         alt: what is in it, for those who cannot see it.
-        on_row: called with the number of the row of `frame` that was clicked.
+        on_row: called with the number of the row of `frame` that was clicked, in any cell or at its
+            box.
         settings: further ones of `st.dataframe`.
     """
     if on_row is not None:
 
         def clicked() -> None:
-            rows = url_state.now(key).selection.rows
+            chosen = url_state.now(key).selection
+            rows = [row for row, _ in chosen.cells] or list(chosen.rows)
             if rows and rows[0] < len(getattr(frame, "index", ())):
                 on_row(rows[0])
 
-        settings |= {"on_select": clicked, "selection_mode": "single-row"}
+        settings |= {"on_select": clicked, "selection_mode": ("single-row", "single-cell")}
     settings = {"hide_index": True, "width": "stretch", "placeholder": MISSING, **settings}
     st.dataframe(frame, key=key, alt=alt, **settings)
 
@@ -195,7 +197,8 @@ def table(
     """Show the columns named in `fields`, sortable; all of `frame` downloads as CSV.
 
     Args:
-        on_row: called with the number of the row of `frame` that was clicked.
+        on_row: called with the number of the row of `frame` that was clicked, in any cell or at its
+            box.
     """
     shown = frame.loc[:, [name for name in fields if name in frame.columns]]
     shares = [name for name in shown.columns if fields[name].percent]

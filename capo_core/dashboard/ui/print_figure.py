@@ -22,7 +22,7 @@ import plotly.graph_objects as go
 
 from capo_core.dashboard.ui.figure_data import plain
 from capo_core.dashboard.ui.theme import ON_WHITE
-from capo_core.formatting import count
+from capo_core.formatting import capitalised, count
 from capo_core.provenance import PRODUCT, Provenance
 
 # Width in inches of a column and of the text, in the style of the ACL conferences.
@@ -120,13 +120,16 @@ def printed(
         kind: "pdf", "svg" or "png" (300 dots an inch). width: one of `WIDTHS`.
         title: stands above; what is simulated is said there. caption: stands below.
         provenance: stands below in fine type, and in the file's own description.
-        bare: leave title, caption and provenance out of the picture, as papers want it. Title and
-            provenance stay in the file's description, and all three in `caption_file`.
+        bare: leave title, caption and provenance out of the picture, as papers want it; only that
+            data are simulated is said. Title and provenance stay in the file's description, and
+            all three in `caption_file`.
     """
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    words = ("", "", "") if bare else (provenance.titled(title), caption, provenance.line)
+    # What is simulated is never without a word of it, whatever else is left out.
+    mark = capitalised(provenance.mark) if provenance.mark else ""
+    words = ("", "", mark) if bare else (provenance.titled(title), caption, provenance.line)
     families, missing = typefaces({*"".join(words), *_letters_in(figure.to_plotly_json())})
     if missing and not bare:
         words = (*words[:2], f"{words[2]} | {_NO_TYPEFACE}")

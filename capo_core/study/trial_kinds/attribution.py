@@ -154,7 +154,8 @@ class Attribution(TrialKind):
                 self.title,
                 results["accuracy"],
                 f"{chance}Each source has two rows: “cannot tell” counted as wrong, and left out. "
-                "p is from an exact binomial test that takes judgments as independent.",
+                "p is from an exact binomial test that takes judgments as independent; what is "
+                "significant is decided by the interval, clustered by judges and items.",
             ),
             ReportSection("Differences between sources", results["differences"]),
             ReportSection(
