@@ -247,8 +247,8 @@ def _sources(names: list[str], against: str) -> tuple[list[str], str]:
     asked = url_state.require_each("shown", _read(url_state.get("shown")), names)
     shown = [name for name in asked if name in others] or default
     with st.popover(f"Sources: {len(shown)} of {len(others)}", width="stretch"):
-        show_note("Distributions compared with the reference. Single annotators and single "
-                  "imitations are hidden by default.")  # fmt: skip
+        show_note("Distributions compared with the reference. By default the first eight: not "
+                  "single annotators, nor imitations of whom a team is there.")  # fmt: skip
         place = f"{PAGE}.shown.widget"
         # Set only where the box has another, as in `state.typed`: set in every run, it would undo
         # what was taken out meanwhile by quick clicks.
