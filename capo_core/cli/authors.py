@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from capo_core.cli.options import changed, with_options
+from capo_core.cli.result_file import write_result
 from capo_core.cli.support import ManyValues, console, plain_errors, print_json, progress_bar
 from capo_core.errors import ConfigError
 from capo_core.evaluation.authors.result import AuthorsConfig
@@ -83,20 +84,8 @@ def authors(
 def write(result: AuthorAttribution, out: Path) -> None:
     """Write a result in the format of the file's ending."""
     from capo_core.evaluation.authors.result import to_latex, to_markdown
-    from capo_core.export_formats import csv_text, with_provenance
-    from capo_core.run_folder import disk_errors
-    from capo_core.workspace import atomic_file, write_json
 
-    kind, source = out.suffix.lower(), result.provenance.dated()
-    if kind == ".json":
-        write_json(out, with_provenance(result.to_dict(), source))
-        return
-    if kind == ".csv":
-        text = csv_text(result.rows, source)
-    else:
-        text = (to_markdown if kind == ".md" else to_latex)(result, source)
-    with disk_errors(out), atomic_file(out, "w") as file:
-        file.write(text)
+    write_result(result, out, result.rows, {".md": to_markdown, ".tex": to_latex})
 
 
 def show(result: AuthorAttribution) -> None:

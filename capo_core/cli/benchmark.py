@@ -12,6 +12,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from capo_core.cli.result_file import write_result
 from capo_core.cli.support import (
     ManyValues,
     console,
@@ -101,21 +102,10 @@ def lewidi(
 def _write(result: Leaderboard, out: Path) -> None:
     import pandas as pd
 
-    from capo_core.export_formats import csv_text, with_provenance
     from capo_core.leaderboards import report
-    from capo_core.run_folder import disk_errors
-    from capo_core.workspace import atomic_file, write_json
 
-    kind, source = out.suffix.lower(), result.provenance.dated()
-    if kind == ".json":
-        write_json(out, with_provenance(result.to_dict(), source))
-        return
-    if kind == ".csv":
-        text = csv_text(pd.concat([result.table(task) for task in TASKS]), source)
-    else:
-        text = (report.to_markdown if kind == ".md" else report.to_latex)(result, source)
-    with disk_errors(out), atomic_file(out, "w") as file:
-        file.write(text)
+    table = pd.concat([result.table(task) for task in TASKS])
+    write_result(result, out, table, {".md": report.to_markdown, ".tex": report.to_latex})
 
 
 def show(result: Leaderboard) -> None:

@@ -1,4 +1,4 @@
-"""What the commands of `distributions` share: their options, the judgments they name, runs."""
+"""The shared parts of the commands of `distributions`: options, judgments they name, runs."""
 
 from __future__ import annotations
 

@@ -23,6 +23,7 @@ from capo_core.cli.judgments import (
     judgments_of,
 )
 from capo_core.cli.options import changed
+from capo_core.cli.result_file import write_result
 from capo_core.cli.support import AllowEmbedded, ManyValues, console, plain_errors, print_json
 from capo_core.distributions.estimate import EstimateConfig
 from capo_core.errors import ConfigError
@@ -159,17 +160,8 @@ def _estimated(
 def write(result: Transfer, out: Path) -> None:
     """Write a result in the format of the file's ending."""
     from capo_core.distributions.transfer import to_markdown
-    from capo_core.export_formats import csv_text, with_provenance
-    from capo_core.run_folder import disk_errors
-    from capo_core.workspace import atomic_file, write_json
 
-    kind, source = out.suffix.lower(), result.provenance.dated()
-    if kind == ".json":
-        write_json(out, with_provenance(result.to_dict(), source))
-        return
-    text = csv_text(result.rows, source) if kind == ".csv" else to_markdown(result, source)
-    with disk_errors(out), atomic_file(out, "w") as file:
-        file.write(text)
+    write_result(result, out, result.rows, {".md": to_markdown})
 
 
 def show(result: Transfer) -> None:

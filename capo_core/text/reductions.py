@@ -250,7 +250,7 @@ class _FoldItems:
 
     @property
     def key(self) -> tuple:
-        """What the weights of the items depend on."""
+        """Everything that the weights of the items depend on."""
         return self.items.tobytes(), self.count.tobytes(), self.test_items.tobytes()
 
 

@@ -196,7 +196,7 @@ def judgments(workspace: Workspace, name: str, unblinded: str) -> pd.DataFrame:
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the texts …", hash_funcs=_DATABASE)
 def texts(workspace: Workspace, name: str, unblinded: str) -> pd.DataFrame:
-    """What each trial showed, with its sources (`owner.trials.TRIAL_TEXTS`). As `judgments`."""
+    """Texts that each trial showed, with sources (`owner.trials.TRIAL_TEXTS`). As `judgments`."""
     return begun_service(workspace).export_texts(name)
 
 
