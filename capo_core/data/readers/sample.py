@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import openpyxl
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from capo_core.data.limits import LIMITS, ImportLimits, read_bytes
 from capo_core.data.readers.delimited import find_delimiter
 from capo_core.data.readers.encoding import cell_text
 from capo_core.data.readers.excel_parquet import check_archive
-from capo_core.errors import DataError
 
 ROWS = 20
 
@@ -36,8 +34,6 @@ def first_rows(
             batch = next(pq.ParquetFile(io.BytesIO(raw)).iter_batches(batch_size=ROWS), None)
             return [] if batch is None else batch.to_pylist()
         records = _excel(raw) if kind == "excel" else _delimited(text, recognised)
-    except (pa.ArrowException, csv.Error, DataError):
-        return []
     except Exception:  # openpyxl has no error of its own; reading the table says what is wrong
         return []
     records = [record for record in records if any(cell.strip() for cell in record)]
