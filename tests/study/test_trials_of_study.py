@@ -45,7 +45,7 @@ def test_trials_have_their_texts_sources_and_answers(judged):
     assert (first["right"], first["answers"]) == (0, "ann-3 ×2")
     assert sources_in_words(first) == "CAPO"
     # A comparison has no right answer; sides are turned between the judges.
-    assert pd.isna(second["right"]) and second["answers"] == "Zero-shot ×1, CAPO ×1"
+    assert pd.isna(second["right"]) and second["answers"] == "CAPO ×1, Zero-shot ×1"
     assert sources_in_words(second) == "CAPO against Zero-shot"
     wide = with_texts(rows, texts).set_index("trial_id")
     assert wide.loc["T02", ["explanation_1", "explanation_2"]].tolist() == [

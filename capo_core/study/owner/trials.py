@@ -139,10 +139,11 @@ def trials_of(judgments: pd.DataFrame, texts: pd.DataFrame) -> pd.DataFrame:
 
 
 def answers_in_words(judgments: pd.DataFrame) -> str:
-    """Return the answers to one trial with their counts, the most frequent first: "A ×2, cannot
-    tell ×1"."""
+    """Return the answers to one trial with their counts, the most frequent first and equal counts
+    by name, whoever answered first: "A ×2, cannot tell ×1"."""
     counted = Counter(map(answer_in_words, judgments.to_dict("records")))
-    return ", ".join(f"{words} ×{n}" for words, n in counted.most_common())
+    ordered = sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))
+    return ", ".join(f"{words} ×{n}" for words, n in ordered)
 
 
 def answer_in_words(judgment: dict) -> str:
