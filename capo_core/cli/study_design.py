@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -19,7 +19,11 @@ from capo_core.errors import CapoError, ConfigError
 from capo_core.formatting import count
 from capo_core.study.config import StudyConfig
 from capo_core.study.design.planner import PlanInputs
+from capo_core.study.tables import HUMAN, OTHER_HUMAN
 from capo_core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from capo_core.study.design.freeze_review import FreezeReview
 
 
 def wished_settings(
@@ -27,6 +31,7 @@ def wished_settings(
     config: Path | None,
     experiment: str | None,
     source: list[str] | None,
+    pair: str,
     set_: list[str] | None,
     given: dict[str, Any],
 ) -> dict[str, Any]:
@@ -34,6 +39,8 @@ def wished_settings(
     wished = (_read(config) if config else {}) | given
     if source or experiment:
         wished["sources"] = {**_of_experiment(workspace, experiment), **_sources(source or [])}
+    if pair:
+        wished["sources"] = _only_pair(pair, wished.get("sources", {}))
     if experiment and wished.get("dataset") and not wished.get("targets"):
         wished["targets"] = _imitated(workspace, wished["sources"], wished["dataset"])
     return wished | (changes_of(set_) if set_ else {})
@@ -47,6 +54,20 @@ def _sources(source: list[str]) -> dict[str, Any]:
             raise ConfigError(f"the source {name!r} is given twice", where="--source")
         found[name] = runs.split(",") if runs else name
     return found
+
+
+def _only_pair(pair: str, sources: dict[str, Any]) -> dict[str, Any]:
+    """Return the two sources of "capo:sft" alone."""
+    offered = {HUMAN: HUMAN, OTHER_HUMAN: OTHER_HUMAN, **sources}
+    names = pair.split(":")
+    if len(set(names)) != 2 or len(names) != 2 or not set(names) <= set(offered):
+        raise ConfigError(
+            f"found {pair!r}",
+            where="--pair",
+            expected=f"two of {', '.join(offered)}, as in {':'.join(list(offered)[-2:])}",
+            todo="name runs by --experiment or --source",
+        )
+    return {name: offered[name] for name in names}
 
 
 def _of_experiment(workspace: Workspace, experiment: str | None) -> dict[str, Any]:
@@ -110,6 +131,10 @@ Source = Annotated[
 Experiment = Annotated[
     str | None, typer.Option(help="An experiment whose methods become sources (experiment list).")
 ]
+Pair = Annotated[
+    str,
+    typer.Option(help="Two of the sources alone: capo:sft, or capo:human for a method and people."),
+]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Any setting as name=value.")]
 Config = Annotated[
     Path | None, typer.Option(help="A design as JSON; options override what it says.")
@@ -117,6 +142,7 @@ Config = Annotated[
 # Fields of StudyConfig that are no options of their own, and those with a shorter name.
 NO_OPTION = ("name", "title", "sources")
 OPTION_NAMES = {"kinds": "kind", "targets": "target"}
+REVIEW_SIMULATIONS = 400  # as the page
 SHOWN = 12  # leaks of a kind that are printed one by one
 
 
@@ -145,6 +171,7 @@ def plan(
     assumed: dict[str, float],
     source: Source = None,
     experiment: Experiment = None,
+    pair: Pair = "",
     set_: Set = None,
     config: Config = None,
     simulations: Annotated[int, typer.Option(help="Number of simulated studies.")] = 1000,
@@ -154,9 +181,10 @@ def plan(
     from capo_core.data.catalog import Catalog
     from capo_core.study.design import draft as design_draft
     from capo_core.study.design import planner
+    from capo_core.study.design.enough_judges import enough_judges
 
     workspace = Workspace.default()
-    wished = wished_settings(workspace, config, experiment, source, set_, given)
+    wished = wished_settings(workspace, config, experiment, source, pair, set_, given)
     if name and not wished:
         draft = design_draft.load(workspace, name)
     else:
@@ -165,12 +193,22 @@ def plan(
     found = planner.plans(
         draft.config, annotators, draft, simulations=simulations, seed=draft.config.seed, **assumed
     )
+    dataset = Catalog(workspace).load(draft.config.dataset)
+    needed = enough_judges(
+        draft.config, found, design_draft.item_supply(workspace, dataset, draft.config),
+        seed=draft.config.seed,
+    )  # fmt: skip
     if as_json:
-        print_json([one.to_dict() for one in found])
+        print_json(
+            [
+                {**one.to_dict(), "enough_judges": each.to_dict()}
+                for one, each in zip(found, needed, strict=True)
+            ]
+        )
         return
-    for one in found:
+    for one, each in zip(found, needed, strict=True):
         console.print(f"{one.numbers.kind}:", style="bold", markup=False)
-        for sentence in one.sentences:
+        for sentence in (*one.sentences, each.sentence):
             console.print(f"  {sentence}", markup=False, soft_wrap=True)
         for sentence in one.warnings:
             console.print(f"  Warning: {sentence}", style="yellow", markup=False, soft_wrap=True)
@@ -189,6 +227,7 @@ def create(
     given: dict[str, Any],
     source: Source = None,
     experiment: Experiment = None,
+    pair: Pair = "",
     set_: Set = None,
     config: Config = None,
     replace: Annotated[
@@ -201,7 +240,7 @@ def create(
     from capo_core.study.design import draft as design_draft
 
     workspace = Workspace.default()
-    wished = wished_settings(workspace, config, experiment, source, set_, given)
+    wished = wished_settings(workspace, config, experiment, source, pair, set_, given)
     called = design_draft.name_and_title(workspace, name)
     if not called["title"]:
         called.pop("title")  # one that the file has stays
@@ -268,17 +307,47 @@ def freeze_(
     """Freeze the design, texts, seed and planned analysis under a hash. This cannot be undone."""
     from capo_core.study.design import freeze
 
-    if not yes and sys.stdin.isatty() and not freeze.is_frozen(Workspace.default(), name):
-        typer.confirm(
-            f"Nothing of {name} can be changed after this. Freeze it for good?", abort=True
-        )
+    reviewed = None
+    if not freeze.is_frozen(Workspace.default(), name):
+        reviewed = _review(Workspace.default(), name)
+        if not as_json:
+            _print_review(reviewed)
+        if not yes and sys.stdin.isatty():
+            typer.confirm(
+                f"Nothing of {name} can be changed after this. Freeze it for good?", abort=True
+            )
     frozen = freeze.freeze(Workspace.default(), name, accept_leaks=accept_leaks)
     if as_json:
-        print_json(vars(frozen))
+        print_json({**vars(frozen), **({"review": reviewed.to_dict()} if reviewed else {})})
         return
     console.print(
         f"{name} is frozen since {frozen.frozen} under {frozen.hash}", markup=False, soft_wrap=True
     )
+
+
+def _review(workspace: Workspace, name: str) -> FreezeReview:
+    """Return what the page's confirmation shows of a draft."""
+    from capo_core.data.catalog import Catalog
+    from capo_core.study.design import draft as design_draft
+    from capo_core.study.design import leaks, planner
+    from capo_core.study.design.freeze_review import review
+
+    draft = design_draft.load(workspace, name)
+    dataset = Catalog(workspace).load(draft.config.dataset)
+    plans = planner.plans(
+        draft.config, len(draft.cards), draft, simulations=REVIEW_SIMULATIONS,
+        seed=draft.config.seed,
+    )  # fmt: skip
+    found = leaks.summary(leaks.find_leaks(draft, dataset))
+    return review(draft, plans, found, more=study_sessions.local_judges())
+
+
+def _print_review(reviewed: FreezeReview) -> None:
+    console.print(reviewed.title, style="bold", markup=False)
+    for what, value in reviewed.facts:
+        console.print(f"  {what}: {value}", markup=False, soft_wrap=True)
+    for sentence in reviewed.warnings:
+        console.print(f"  Open: {sentence}", style="yellow", markup=False, soft_wrap=True)
 
 
 @study_app.command("list")

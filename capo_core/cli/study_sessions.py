@@ -135,7 +135,7 @@ def status(study: Study, as_json: AsJson = False) -> None:
         print_json(_plain(asdict(found)))
         return
     console.print(
-        f"{study}: {found.state}; {found.filled} of {found.places} judgments collected "
+        f"{_called(study)}: {found.state}; {found.filled} of {found.places} judgments collected "
         f"({', '.join(f'{k} {n} of {of}' for k, (n, of) in found.by_kind.items())})",
         markup=False,
     )
@@ -155,7 +155,8 @@ def close(study: Study, yes: Yes = False) -> None:
     """Close the study to further answers. This cannot be undone."""
     service = _service()
     found = service.status(study)
-    _ask(f"{found.filled} of {found.places} judgments are collected. Close {study} for good?", yes)
+    collected = f"{found.filled} of {found.places} judgments are collected."
+    _ask(f"{collected} Close {_called(study)} for good?", yes)
     service.close(study)
     console.print(f"{study} is closed.", markup=False)
 
@@ -164,7 +165,7 @@ def close(study: Study, yes: Yes = False) -> None:
 def unblind(study: Study, yes: Yes = False) -> None:
     """Join answers with their sources, after closing; noted in the audit log."""
     service = _service()
-    _ask(f"Unblind {study}?", yes)
+    _ask(f"Unblind {_called(study)}?", yes)
     service.unblind(study)
     console.print(f"{study} is unblinded.", markup=False)
 
@@ -219,6 +220,7 @@ def trials(
     from rich.table import Table
 
     from capo_core.errors import ConfigError
+    from capo_core.study.design import draft as design_draft
     from capo_core.study.owner.trials import sources_in_words, trial_lines, trials_of, with_texts
 
     service = _service()
@@ -233,7 +235,8 @@ def trials(
                 f"there is no trial {trial!r} in {study}", where="--trial",
                 todo=f"list them: study trials {study}",
             )  # fmt: skip
-        for line in trial_lines(of_trial, judged[judged["trial_id"] == trial]):
+        cards = design_draft.load(Workspace.default(), study).cards
+        for line in trial_lines(of_trial, judged[judged["trial_id"] == trial], cards):
             console.print(line, markup=False, soft_wrap=True)
         return
     frame = trials_of(judged, shown)
@@ -265,6 +268,18 @@ def audit(
         )
 
 
+def _called(study: str) -> str:
+    """Return "CAPO against SFT (CAPO-against-SFT)"; the name alone of a study without a title."""
+    from capo_core.errors import CapoError
+    from capo_core.study.design import draft as design_draft
+
+    try:
+        title = design_draft.config_of(Workspace.default(), study).title
+    except CapoError:  # its folder is gone or damaged: the database has it all the same
+        title = ""
+    return f"{title} ({study})" if title else study
+
+
 def _service() -> StudyService:
     from capo_core.study.owner.service import StudyService
     from capo_core.study.store import open_store
@@ -289,14 +304,20 @@ def _print_links(invitations: list[Invitation], base: str, as_json: bool) -> Non
         # Plain print: a link must come out whole, however narrow the terminal is.
         print(f"{row['judge_id']}  {row['judge_slot'] or 'reserve'}  {row['url']}")
     console.print("Each link is shown once. Whoever has it acts as that judge.")
-    if open_to_local_judges(base, SignInSettings.from_environment("127.0.0.1")):
-        console.print(
-            "Judges at this computer can open the owner's pages unless the dashboard is started "
-            f"with {PASSWORD} ({SHORTEST_PASSWORD} characters or more) or, for judges alone, by "
-            "app --judges-only.",
-            markup=False,
-            soft_wrap=True,
-        )
+    for sentence in local_judges(base):
+        console.print(sentence, markup=False, soft_wrap=True)
+
+
+def local_judges(base: str = HOME) -> list[str]:
+    """Return what judges at this computer could do with links for `base`, in a sentence; [] where
+    they could do nothing."""
+    if not open_to_local_judges(base, SignInSettings.from_environment("127.0.0.1")):
+        return []
+    return [
+        "Judges at this computer can open the owner's pages unless the dashboard is started "
+        f"with {PASSWORD} ({SHORTEST_PASSWORD} characters or more) or, for judges alone, by "
+        "app --judges-only."
+    ]
 
 
 def _kind(path: Path) -> str:

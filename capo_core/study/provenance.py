@@ -54,6 +54,7 @@ def study_provenance(
         for name in names
     )
     frozen = (("frozen", frozen_hash[:16]),) if frozen_hash else ()
+    titled = (("study title", config.title),) if config.title else ()
     return Provenance(
         config.dataset,
         draft.fingerprint,
@@ -62,7 +63,7 @@ def study_provenance(
         seeds=tuple(sorted({*made["seeds"], config.seed})),
         n=n,
         judges=judges,
-        details=(("study", config.name), *frozen, *made["details"]),
+        details=(("study", config.name), *titled, *frozen, *made["details"]),
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 from helpers.judgments import PEOPLE, judgments
 from helpers.pages import make
 
-from capo_core.dashboard.studies import compute, new_study
+from capo_core.dashboard.studies import compute, study_form
 from capo_core.dashboard.studies import data as studies_data
 from capo_core.dashboard.studies.background import Work
 from capo_core.data.catalog import Catalog
@@ -59,12 +59,12 @@ def named(*seen: tuple[str, SeenRun]) -> dict[str, SeenRun]:
 
 def test_a_form_becomes_a_design_and_a_design_a_form_again(workspace, dataset):
     Catalog(workspace).add(dataset)
-    form = new_study.begin(Catalog(workspace).entry("mine"), "first")
-    made = new_study.config_of(form, {"sft": ["r1", "r2"]})
+    form = study_form.begin(Catalog(workspace).entry("mine"), "first")
+    made = study_form.config_of(form, {"sft": ["r1", "r2"]})
     assert made.sources == {"human": "human", "other_human": "other_human", "sft": ("r1", "r2")}
-    again = new_study.from_config(made, "second")
+    again = study_form.from_config(made, "second")
     assert again["runs"] == ["r1", "r2"] and again["people"] == ["human", "other_human"]
-    same = new_study.config_of(again, {"sft": ["r1", "r2"]})
+    same = study_form.config_of(again, {"sft": ["r1", "r2"]})
     assert same == made.with_changes(name="second")
 
 
@@ -75,24 +75,24 @@ def test_a_form_becomes_a_design_and_a_design_a_form_again(workspace, dataset):
 )  # fmt: skip
 def test_a_form_with_nonsense_is_refused_in_words(workspace, dataset, changes, sources):
     Catalog(workspace).add(dataset)
-    form = new_study.begin(Catalog(workspace).entry("mine"), "first")
+    form = study_form.begin(Catalog(workspace).entry("mine"), "first")
     with pytest.raises(ConfigError):
-        new_study.config_of({**form, **changes}, sources)
+        study_form.config_of({**form, **changes}, sources)
 
 
 def test_two_tabs_change_different_values_and_both_stay(workspace, dataset):
     Catalog(workspace).add(dataset)
-    form = new_study.begin(Catalog(workspace).entry("mine"), "first")
-    new_study.put(workspace, form, "judges", 9)  # the other tab still holds `form`
-    new_study.put(workspace, form, "pool", 4)
-    kept = new_study.load(workspace, "mine")
+    form = study_form.begin(Catalog(workspace).entry("mine"), "first")
+    study_form.put(workspace, form, "judges", 9)  # the other tab still holds `form`
+    study_form.put(workspace, form, "pool", 4)
+    kept = study_form.load(workspace, "mine")
     assert (kept["judges"], kept["pool"]) == (9, 4)
-    assert new_study.load(workspace, "other") is None
+    assert study_form.load(workspace, "other") is None
 
 
 def test_names_are_free():
-    assert new_study.free_name("d", ["d-study-1", "d-study-2"]) == "d-study-3"
-    assert len(new_study.free_name("x" * 80, [])) <= 80
+    assert study_form.free_name("d", ["d-study-1", "d-study-2"]) == "d-study-3"
+    assert len(study_form.free_name("x" * 80, [])) <= 80
 
 
 def test_runs_of_one_method_and_base_are_one_source():
@@ -100,7 +100,7 @@ def test_runs_of_one_method_and_base_are_one_source():
         ("r1", run("r1", "sft")), ("r2", run("r2", "sft")), ("r3", run("r3", "sft", base="big")),
         ("r4", run("r4", "capo")),
     )  # fmt: skip
-    made = new_study.sources_of(["r1", "r3", "r4", "r2", "gone"], found)
+    made = study_form.sources_of(["r1", "r3", "r4", "r2", "gone"], found)
     assert made == {"sft": ["r1", "r2"], "sft-2": ["r3"], "capo": ["r4"], "gone": ["gone"]}
 
 
@@ -113,12 +113,12 @@ def test_only_finished_answers_of_the_dataset_can_be_sources(workspace):
             ("elsewhere", "succeeded", "generate", "other"),
         )
     ]  # fmt: skip
-    assert list(new_study.usable(made, "mine")) == ["good"]
+    assert list(study_form.usable(made, "mine")) == ["good"]
 
 
 def test_only_numbers_are_assumed():
     form = {"expected": None, "other": 0.4, "judge_sd": True, "trial_sd": "much"}
-    assert new_study.assumed_of(form) == {"other": 0.4}
+    assert study_form.assumed_of(form) == {"other": 0.4}
 
 
 # Planning
@@ -130,11 +130,13 @@ def test_a_preview_says_what_the_draft_has_and_writes_nothing(workspace, dataset
     assert found.balance.trials == trials and found.minutes[0] <= found.minutes[1]
     assert list(workspace.root.iterdir()) == []
     plans = compute.planned(found, 3, {"other": 0.4})
-    assert [plan.numbers.kind for plan in plans.plans] == ["attribution", "comparison"]
-    assert plans.plans[0].numbers.chance == pytest.approx(1 / 3)
-    own = plans.curve[plans.curve["judges"] == 2]
+    assert [plan.numbers.kind for plan in plans] == ["attribution", "comparison"]
+    assert plans[0].numbers.chance == pytest.approx(1 / 3)
+    needed = compute.judges_needed(workspace, dataset, found.config, plans)
+    assert [each.plan for each in needed.enough] == list(plans)
+    own = needed.curve[needed.curve["judges"] == 2]
     assert len(own) == 2  # the design's own number is on both curves
-    assert plans.curve["width"].between(0, 1).all()
+    assert needed.curve["width"].between(0, 1).all()
 
 
 def test_numbers_that_do_not_fit_are_refused_before_anything_is_read(workspace, dataset):

@@ -122,12 +122,12 @@ def test_the_form_draws_plans_and_keeps_a_draft(workspace, add, dataset):
 )
 def test_designs_that_do_not_fit_are_refused_with_what_would(workspace, add, dataset, changes,
                                                              said):  # fmt: skip
-    from capo_core.dashboard.studies import new_study
+    from capo_core.dashboard.studies import study_form
     from capo_core.data.catalog import Catalog
 
     add(dataset)
-    form = new_study.begin(Catalog(workspace).entry("mine"), "refused")
-    new_study.keep(workspace, {**form, "trials_per_judge": 4, **changes})
+    form = study_form.begin(Catalog(workspace).entry("mine"), "refused")
+    study_form.keep(workspace, {**form, "trials_per_judge": 4, **changes})
     app = open_page("studies", dataset="mine", view="new")
     assert said in refused(app)
     assert ("Create draft" in labels(app)) == ("expected" in changes)
@@ -491,12 +491,12 @@ def test_a_link_to_what_is_not_in_the_study_says_so(key, workspace, dataset):
 
 
 def test_what_does_not_fit_is_mended_by_a_button(workspace, add, dataset):
-    from capo_core.dashboard.studies import new_study
+    from capo_core.dashboard.studies import study_form
     from capo_core.data.catalog import Catalog
 
     add(dataset)
-    form = new_study.begin(Catalog(workspace).entry("mine"), "mended")
-    new_study.keep(workspace, {**form, "trials_per_judge": 4, "judges": 4})
+    form = study_form.begin(Catalog(workspace).entry("mine"), "mended")
+    study_form.keep(workspace, {**form, "trials_per_judge": 4, "judges": 4})
     app = open_page("studies", dataset="mine", view="new")
     (judges,) = [b for b in app.button if b.label == "Judges: 6"]
     assert "multiple of" in refused(app)

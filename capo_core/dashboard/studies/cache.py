@@ -18,6 +18,7 @@ from capo_core.dashboard.app import cache
 from capo_core.dashboard.studies.background import Work
 from capo_core.data.catalog import Catalog
 from capo_core.dataset import Dataset
+from capo_core.settings import as_json
 from capo_core.study import store
 from capo_core.study.design import draft as design_draft
 from capo_core.study.owner.service import StudyService
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from capo_core.study.design.balance_report import BalanceReport
     from capo_core.study.design.draft import Draft
     from capo_core.study.design.leaks import Leak
+    from capo_core.study.design.planner import StudyPlan
 
 
 T = TypeVar("T")
@@ -120,6 +122,14 @@ def balance(workspace: Workspace, name: str) -> BalanceReport:
     return balance_report.count_balance(design_draft.load(workspace, name))
 
 
+@of_study()
+def preview_of(workspace: Workspace, name: str) -> Preview:
+    """Return a study that was drawn, as `preview` does one that is not."""
+    from capo_core.dashboard.studies import compute
+
+    return compute.preview_of(design_draft.load(workspace, name))
+
+
 def leaks(workspace: Workspace, name: str) -> list[Leak] | None:
     """Return the leaks of a draft; None while they are computed."""
 
@@ -146,7 +156,7 @@ def preview(workspace: Workspace, entry, config: StudyConfig) -> Preview | None:
 
 
 def plans(found: Preview, annotators: int, assumed: dict[str, float]):
-    """Return the power analysis of a preview, and by numbers of judges; None while computing."""
+    """Return the power analysis of a preview, a plan a kind; None while computing."""
 
     def make():
         from capo_core.dashboard.studies import compute
@@ -154,6 +164,21 @@ def plans(found: Preview, annotators: int, assumed: dict[str, float]):
         return compute.planned(found, annotators, assumed)
 
     key = ("plan", content_hash(found.config.to_dict(), found.words, annotators, assumed))
+    return work().ask(key, make)
+
+
+def judges_needed(workspace: Workspace, found: Preview, plans: tuple[StudyPlan, ...]):
+    """Return how many judges a preview needs (`compute.JudgesNeeded`); None while computing."""
+    config = found.config
+    data = dataset(workspace, config.dataset)
+
+    def make():
+        from capo_core.dashboard.studies import compute
+
+        return compute.judges_needed(workspace, data, config, plans)
+
+    numbers = [as_json(each.numbers) for each in plans]
+    key = ("judges", workspace.root, data.fingerprint, content_hash(config.to_dict(), numbers))
     return work().ask(key, make)
 
 

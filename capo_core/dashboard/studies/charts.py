@@ -161,6 +161,8 @@ def confusion(rows: pd.DataFrame, *, dark: bool) -> go.Figure:
     counts = rows.pivot(index="truth", columns="answer", values="count")
     order = list(dict.fromkeys(rows["answer"]))
     truths = list(dict.fromkeys(rows["truth"]))
+    judged = [truth for truth in truths if counts.loc[truth].sum()]
+    truths = judged or truths  # annotators of whom there are no texts have no row
     shares, counts = shares.loc[truths, order], counts.loc[truths, order]
     figure = blank(max(240, 100 + 44 * len(shares)))
     figure.add_heatmap(

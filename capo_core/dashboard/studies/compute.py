@@ -5,6 +5,7 @@ without Streamlit.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -26,6 +27,11 @@ from capo_core.study.design import draft as design_draft
 from capo_core.study.design.balance import sizes
 from capo_core.study.design.balance_report import BalanceReport
 from capo_core.study.design.draft import Draft
+from capo_core.study.design.enough_judges import (
+    EnoughJudges,
+    enough_judges,
+    numbers_of_judges,
+)
 from capo_core.study.design.planner import StudyPlan, card_words, words_per_trial
 from capo_core.study.judging.judge import JudgeProgress
 from capo_core.study.judging.trial_views import AssignedTrial, TextView, TrialView, arrange
@@ -235,10 +241,15 @@ class Preview:
 
 
 @dataclass(frozen=True)
-class Planned:
-    """Attributes: plans, one a kind; curve (CURVE), the same over numbers of judges."""
+class JudgesNeeded:
+    """A design with other numbers of judges.
 
-    plans: tuple[StudyPlan, ...]
+    Attributes:
+        enough: of each kind, how many reach the usual power.
+        curve: CURVE, over numbers of judges.
+    """
+
+    enough: tuple[EnoughJudges, ...]
     curve: pd.DataFrame
 
 
@@ -250,7 +261,11 @@ def preview(workspace: Workspace, dataset: Dataset, config: StudyConfig) -> Prev
         DataError, RunError: a run is not there, or answered other data.
     """
     sizes(config)  # numbers that do not fit are refused before any text is read
-    drawn = design_draft.draw_from(workspace, dataset, config)
+    return preview_of(design_draft.draw_from(workspace, dataset, config))
+
+
+def preview_of(drawn: Draft) -> Preview:
+    """Return a draft with its balance, words and minutes."""
     per_trial = words_per_trial(drawn)[drawn.assignments["trial_id"]]
     return Preview(
         drawn,
@@ -260,22 +275,37 @@ def preview(workspace: Workspace, dataset: Dataset, config: StudyConfig) -> Prev
     )
 
 
-def planned(found: Preview, annotators: int, assumed: dict[str, float]) -> Planned:
-    """The plan of each kind, and of other numbers of judges. Raises `ConfigError`: as `planner`."""
+def planned(found: Preview, annotators: int, assumed: dict[str, float]) -> tuple[StudyPlan, ...]:
+    """Return the plan of each kind. Raises `ConfigError`: as `planner`."""
     config = found.config
-    plans = planner.plans(
-        config, annotators, found.draft, simulations=SIMULATIONS, seed=config.seed, **assumed
+    return tuple(
+        planner.plans(
+            config, annotators, found.draft, simulations=SIMULATIONS, seed=config.seed, **assumed
+        )
     )
+
+
+def judges_needed(
+    workspace: Workspace, dataset: Dataset, config: StudyConfig, plans: Sequence[StudyPlan]
+) -> JudgesNeeded:
+    """Return how many judges the design needs, and its power by their number.
+
+    Args:
+        plans: of the design, a kind each.
+    """
+    supply = design_draft.item_supply(workspace, dataset, config)
+    enough = enough_judges(config, plans, supply, seed=config.seed)
     rows = []
-    for plan in plans:
+    for each in enough:
+        shown = [n for n in judges_for(config, each.judges or 0) if n <= max(each.most, 2)]
         others = planner.over_judges(
-            plan.numbers, judges_for(config), simulations=CURVE_SIMULATIONS, seed=config.seed
+            each.plan.numbers, shown, simulations=CURVE_SIMULATIONS, seed=config.seed
         )
         for one in others:
             chance = one.against_chance.share if one.against_chance else float("nan")
-            rows.append((plan.numbers.kind, one.numbers.judges, one.width, chance,
+            rows.append((each.plan.numbers.kind, one.numbers.judges, one.width, chance,
                          one.between.share))  # fmt: skip
-    return Planned(tuple(plans), pd.DataFrame(rows, columns=list(CURVE)))
+    return JudgesNeeded(tuple(enough), pd.DataFrame(rows, columns=list(CURVE)))
 
 
 @dataclass(frozen=True)
@@ -298,14 +328,14 @@ def consequence(
     return Consequence(found.minutes[0], min(each.lowest_power for each in plans))
 
 
-def judges_for(config: StudyConfig) -> list[int]:
-    """Numbers of judges for which the design comes out even, around its own, at most so many."""
-    unit = sizes(config).unit
-    least = max(2, config.judgments_per_trial)
-    most = max(24, 3 * config.judges)
-    fit = [count for count in range(unit, most + 1, unit) if count >= least]
-    step = -(-len(fit) // CURVE_POINTS)
-    return sorted({*fit[::step], config.judges}) if config.judges >= 2 else fit[::step]
+def judges_for(config: StudyConfig, enough: int = 0) -> list[int]:
+    """Numbers of judges for which the design comes out even, around its own and the number that is
+    enough, at most so many."""
+    most = max(24, 3 * config.judges, enough + enough // 4)
+    fit = numbers_of_judges(config, most)
+    step = max(1, -(-len(fit) // CURVE_POINTS))
+    own = {number for number in (config.judges, enough) if number >= 2}
+    return sorted({*fit[::step], *own})
 
 
 def wider(config: StudyConfig, kinds: tuple[str, ...]) -> StudyConfig:

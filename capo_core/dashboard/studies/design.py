@@ -13,10 +13,12 @@ from markupsafe import Markup
 from capo_core.dashboard.app.page import PageContext, guarded
 from capo_core.dashboard.judging import text as judging_text
 from capo_core.dashboard.judging import trial_html
-from capo_core.dashboard.studies import PAGE, cache, new_study
+from capo_core.dashboard.studies import PAGE, cache, new_study, study_form
+from capo_core.dashboard.studies.background import waiting
 from capo_core.dashboard.studies.compute import example, slots
 from capo_core.dashboard.studies.data import DRAFT, Seen
 from capo_core.dashboard.studies.labels import HELP, PURPOSES, kind_title
+from capo_core.dashboard.studies.plan import plan, power_light
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import (
     Field,
@@ -93,8 +95,10 @@ def show(context: PageContext, seen: Seen) -> None:
         f"{count(balance.judges, 'judge')}; a judge needs about {usual}"
         + (f", the slowest {slowest}." if slowest != usual else ".")
     )
+    new_study.show_scope(draft)
     for each in draft.notes:
         show_note(each)
+    _power(context, seen)
     section_heading("Balance", HELP["balance"])
     table(
         balance_table(balance, seen.config.reference),
@@ -122,6 +126,18 @@ def show(context: PageContext, seen: Seen) -> None:
         )
         if seen.stage == DRAFT:
             st.caption("To replace a draft, create one with the same name.")
+
+
+def _power(context: PageContext, seen: Seen) -> None:
+    """Show the power of the design, by the assumptions in the form of its dataset."""
+    found = cache.preview_of(context.workspace, seen.name)
+    plans = study_form.plans_of(context.workspace, seen.name)
+    if plans is None:
+        waiting("Simulating studies of this design …")
+        return
+    with st.container(horizontal=True):
+        power_light(plans)
+    plan(context.workspace, found, plans)
 
 
 def balance_table(balance: BalanceReport, reference: str = "") -> pd.DataFrame:
@@ -196,6 +212,6 @@ def _settings(seen: Seen) -> None:
 
 
 def _again(context: PageContext, seen: Seen) -> None:
-    name = new_study.free_name(seen.config.dataset, design_draft.names(context.workspace))
-    new_study.keep(context.workspace, new_study.from_config(seen.config, name))
+    name = study_form.free_name(seen.config.dataset, design_draft.names(context.workspace))
+    study_form.keep(context.workspace, study_form.from_config(seen.config, name))
     url_state.put(PAGE, {"view": "new", url_state.DATASET: seen.config.dataset})

@@ -55,7 +55,9 @@ def to_html(report: StudyReport) -> str:
     found, source = report.analysis, report.provenance.dated()
     return render(
         "dashboard/studies/report.html.j2",
-        title=source.titled(f"Results of the study {found.study_id}"),
+        title=source.titled(f"Results of the study {report.title}"),
+        name=found.study_id if report.facts.title else "",
+        scope=report.scope,
         head=html_head(source),
         foot=html_foot(source),
         facts=report.facts,

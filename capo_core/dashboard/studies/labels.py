@@ -14,16 +14,6 @@ PURPOSES = {
     MIRROR: "Swapped-order repeats",
     PRACTICE: "Practice",
 }
-LEAKS = {
-    "name": "Name",
-    "boilerplate": "Boilerplate",
-    "format": "Formatting",
-    "length": "Length",
-    "card_copy": "Copy of a reference card",
-    "duplicate": "Duplicate",
-    "label_word": "Label word",
-    "habit": "Source-specific phrase",
-}
 JUDGE_STATES = {
     "invited": "Invited",
     "opened": "Opened the link",

@@ -7,12 +7,14 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from capo_core.dashboard.app import access
 from capo_core.dashboard.app.page import PageContext, guarded
-from capo_core.dashboard.studies import PAGE, cache, local_judges, new_study
+from capo_core.dashboard.studies import PAGE, cache, local_judges, study_form
 from capo_core.dashboard.studies.background import waiting
 from capo_core.dashboard.studies.compute import wider
 from capo_core.dashboard.studies.data import Seen
-from capo_core.dashboard.studies.labels import HELP, LEAKS
+from capo_core.dashboard.studies.labels import HELP
+from capo_core.dashboard.studies.plan import power_light
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import (
     Field,
@@ -21,58 +23,54 @@ from capo_core.dashboard.ui.components import (
     show_note,
     table,
 )
+from capo_core.dashboard.ui.text import markdown
 from capo_core.errors import StudyError
-from capo_core.formatting import count, points
+from capo_core.formatting import count
 from capo_core.study.config import SCREENS
 from capo_core.study.design import draft as design_draft
 from capo_core.study.design import freeze
 from capo_core.study.design import leaks as looking
+from capo_core.study.design.freeze_review import FreezeReview, review
 from capo_core.study.design.leaks import Leak
 from capo_core.study.source_names import source_name
+from capo_core.templates import render
 from capo_core.workspace import Workspace
 
 
 def show_freeze(context: PageContext, seen: Seen) -> None:
-    found = cache.leaks(context.workspace, seen.name)
     show_headline("Freezing fixes design, texts, orders, seed and planned analysis under one hash.")
     show_note(
         "After that, the study can only be closed and then unblinded. Results are "
         "hidden until it is closed. Publish the hash (e.g. in a preregistration) to "
         "show that nothing was changed afterwards."
     )
-    show_note(f"Planned analysis: {seen.config.planned_analysis}")
-    margin = seen.config.equivalence_margin
-    show_note(
-        f"Equivalence margin: ±{points(margin)}."
-        if margin
-        else "No equivalence margin is set (New study → Practice, attention checks, repeats and "
-        "more): the study will not be able to show that a method is as the target's own texts."
-    )
-    absent = [title for title, value in (
-        ("purpose", seen.config.purpose), ("researcher", seen.config.researcher),
-        ("contact", seen.config.contact), ("what is kept", seen.config.data_kept),
-    ) if not value.strip()]  # fmt: skip
-    if absent and not seen.config.consent.strip():
-        show_note(
-            f"The consent page says nothing of: {', '.join(absent)} (New study → Consent page). "
-            "Most ethics boards ask for all four."
-        )
-    local_judges.show_before_inviting()
-    if found is None:
-        waiting("Checking all texts …")
+    found = cache.leaks(context.workspace, seen.name)
+    plans = study_form.plans_of(context.workspace, seen.name)
+    if found is None or plans is None:
+        waiting("Checking all texts, and simulating studies of this design …")
         return
-    accepted = not found
-    if found:
-        told = ", ".join(
-            f"{LEAKS.get(kind, kind).lower()} in {count(number, 'text')}"
-            for kind, number in looking.summary(found).items()
-        )
-        st.warning(f"Some texts could reveal their source: {told}. See Leaks.")
-        accepted = st.checkbox(
-            "I have reviewed them; freeze anyway and list them in the report",
-            key=f"{PAGE}.accept.{seen.name}",
-        )
-    with st.popover("Freeze", type="primary", disabled=not accepted):
+    more = [local_judges.OPEN_HERE] if access.needs_no_sign_in() else []
+    draft = cache.draft(context.workspace, seen.name)
+    reviewed = review(draft, plans, looking.summary(found), more=more)
+    section_heading(f"To be frozen: {reviewed.title}")
+    with st.container(horizontal=True):
+        power_light(plans)
+    _facts(reviewed)
+    show_note(f"Planned analysis: {seen.config.planned_analysis}")
+    _open_points(reviewed)
+    local_judges.show_before_inviting()
+    accepted = not found or st.checkbox(
+        "I have reviewed the texts that could reveal their source (Leaks); freeze anyway and list "
+        "them in the report",
+        key=f"{PAGE}.accept.{seen.name}",
+    )
+    with (
+        st.popover("Freeze", type="primary", disabled=not accepted),
+        st.container(key="studies-freeze-review"),
+    ):
+        st.markdown(f"**Freeze “{markdown(reviewed.title)}”?**")
+        _facts(reviewed)
+        _open_points(reviewed, brief=True)
         st.markdown(
             "**Nothing of the study can be changed after this:** texts, trials, judges, seed, "
             "planned analysis. This cannot be undone."
@@ -86,6 +84,26 @@ def show_freeze(context: PageContext, seen: Seen) -> None:
             args=(_freeze, context.workspace, seen.name,
                   cache.parts(context.workspace, seen.name), bool(found)),
         )  # fmt: skip
+
+
+def _facts(reviewed: FreezeReview) -> None:
+    st.html(render("dashboard/studies/facts.html.j2", facts=reviewed.facts))
+
+
+_WHERE = (
+    "What is missing can be set in New study: the margin under “Practice, attention checks, "
+    "repeats and more”, the consent page below it."
+)
+
+
+def _open_points(reviewed: FreezeReview, *, brief: bool = False) -> None:
+    """Show what limits the study or is missing."""
+    if not reviewed.warnings:
+        return
+    lines = "\n".join(f"- {markdown(sentence)}" for sentence in reviewed.warnings)
+    lines = lines.replace(" %", "\u00a0%")  # a number and its sign stay together
+    lead = f"**{count(len(reviewed.warnings), 'open point')}**"
+    st.warning(f"{lead}\n{lines}" + ("" if brief else f"\n\n{_WHERE}"))
 
 
 def _freeze(workspace: Workspace, name: str, parts: dict[str, str], accepted: bool) -> None:
@@ -118,7 +136,8 @@ def show_leaks(context: PageContext, seen: Seen) -> None:
     show_headline(f"{count(telling, 'text')} of {texts:,} could reveal their source.")
     section_heading("Leaks found", HELP["leaks"])
     rows = [
-        (LEAKS.get(kind, kind), number, len({x.trial_id for x in found if x.kind == kind}),
+        (looking.KIND_TITLES.get(kind, kind), number,
+         len({x.trial_id for x in found if x.kind == kind}),
          looking.TODO[kind])
         for kind, number in counts.items()
     ]  # fmt: skip
@@ -142,7 +161,7 @@ def _leave_out(context: PageContext, seen: Seen, kinds: list[str]) -> None:
     with st.container(horizontal=True):
         for kind in kinds:
             st.button(
-                f"Exclude: {LEAKS[kind].lower()}",
+                f"Exclude: {looking.KIND_TITLES[kind].lower()}",
                 key=f"{PAGE}.leaveout.{kind}",
                 on_click=guarded,
                 args=(_draw_without, context.workspace, seen, (kind,)),
@@ -152,8 +171,8 @@ def _leave_out(context: PageContext, seen: Seen, kinds: list[str]) -> None:
 
 def _draw_without(workspace: Workspace, seen: Seen, kinds: tuple[str, ...]) -> None:
     """Load the design without these texts into the form of a new study."""
-    form = new_study.from_config(wider(seen.config, kinds), seen.called)
-    new_study.keep(workspace, form)
+    form = study_form.from_config(wider(seen.config, kinds), seen.called)
+    study_form.keep(workspace, form)
     url_state.put(PAGE, {"view": "new", url_state.DATASET: seen.config.dataset})
 
 
@@ -164,7 +183,7 @@ def _title(kind: str, key: str) -> str:
 def _one_by_one(seen: Seen, draft, found: list[Leak], kinds: list[str]) -> None:
     kind = url_state.choice(
         st.selectbox, "Texts with", kinds, page=PAGE, key="leak",
-        format_func=lambda each: LEAKS.get(each, each).lower(),
+        format_func=lambda each: looking.KIND_TITLES.get(each, each).lower(),
     )  # fmt: skip
     said = draft.texts.set_index("text_id")["explanation"]
     rows = [

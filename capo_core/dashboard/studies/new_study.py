@@ -1,13 +1,8 @@
-"""The form of a new study, with the summary of its design beside it.
-
-A draft of the form is JSON that need not be valid yet. It is stored in the workspace's cache, one
-per dataset, so that a refresh or another page loses nothing. A `StudyConfig` is made from it.
-"""
+"""The page of a new study: its form, with the summary of its design beside it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -22,179 +17,41 @@ from capo_core.dashboard.studies import cache as studies_cache
 from capo_core.dashboard.studies.background import waiting
 from capo_core.dashboard.studies.compute import Consequence, Preview
 from capo_core.dashboard.studies.labels import PURPOSES, kind_title
+from capo_core.dashboard.studies.pair import pair_change, show_pair
 from capo_core.dashboard.studies.plan import plan, power_badge, power_light
-from capo_core.dashboard.ui import forms, url_state
+from capo_core.dashboard.studies.study_form import (
+    FormValues,
+    StudyForm,
+    assumed_of,
+    begin,
+    config_of,
+    covered,
+    free_name,
+    load,
+    method_of,
+    put,
+    sources_of,
+    usable,
+)
+from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import section_heading, show_error, show_note, side_by_side
 from capo_core.dashboard.ui.forms import widget
 from capo_core.dashboard.ui.text import markdown
-from capo_core.data.catalog import Entry
 from capo_core.errors import CapoError, ConfigError
 from capo_core.formatting import count, duration
 from capo_core.runs import run as runs_run
 from capo_core.runs.experiments import store
 from capo_core.runs.summary import RunSummary, shortened_list, summarise_run
-from capo_core.runs.summary import RunSummary as SeenRun
 from capo_core.settings import setting_field
 from capo_core.study.config import PEOPLE, StudyConfig
 from capo_core.study.design import draft
+from capo_core.study.design.draft import Draft
 from capo_core.study.fixes import DesignChange, DesignError
+from capo_core.study.scope import scope_sentence
 from capo_core.study.source_names import inside, source_name
-from capo_core.study.tables import ATTRIBUTION, COMPARISON, HUMAN, OTHER_HUMAN
+from capo_core.study.tables import ATTRIBUTION, COMPARISON
 from capo_core.study.trial_kinds import TRIAL_KINDS
-from capo_core.workspace import Workspace, content_hash, read_object, write_json
-
-FormValues = dict[str, Any]
-ASSUMED_VALUES = {"expected": None, "other": 0.35, "judge_sd": 0.5, "trial_sd": 0.8}
-# The rest of the form has the names of `StudyConfig`.
-OWN = ("people", "runs", *ASSUMED_VALUES)
-
-
-def begin(entry: Entry, name: str) -> FormValues:
-    """Return a form with common defaults, small enough for the shipped data."""
-    return {
-        "name": name,
-        "dataset": entry.name,
-        "kinds": [ATTRIBUTION, COMPARISON],
-        "people": [HUMAN, OTHER_HUMAN],
-        "runs": [],
-        "trials_per_judge": 12,
-        **ASSUMED_VALUES,
-    }
-
-
-def load(workspace: Workspace, dataset: str) -> FormValues | None:
-    """Return the stored form of a dataset; None where there is none that can be read."""
-    raw = read_object(_place(workspace, dataset))
-    return raw if raw is not None and raw.get("dataset") == dataset else None
-
-
-def keep(workspace: Workspace, form: FormValues) -> None:
-    write_json(_place(workspace, form["dataset"]), form)
-
-
-def put(workspace: Workspace, form: FormValues, name: str, value: Any) -> None:
-    """Change one value of the stored form; another tab may have changed others meanwhile."""
-    with workspace.lock("study-form"):
-        keep(workspace, {**(load(workspace, form["dataset"]) or form), name: value})
-
-
-def _place(workspace: Workspace, dataset: str):
-    return workspace.cache / "study-forms" / f"{content_hash(dataset)[:16]}.json"
-
-
-def config_of(form: FormValues, sources: Mapping[str, Sequence[str]]) -> StudyConfig:
-    """Return the design in a form.
-
-    Args:
-        sources: name → run ids, of the runs that were chosen.
-
-    Raises:
-        ConfigError: something on the form cannot be used.
-    """
-    settings = {name: value for name, value in form.items() if name not in OWN}
-    people = form.get("people", [])
-    if not isinstance(people, list) or any(each not in PEOPLE for each in people):
-        raise ConfigError(f"found {people!r}", where="Human texts", expected=" or ".join(PEOPLE))
-    named = {name: name for name in people} | {name: list(runs) for name, runs in sources.items()}
-    if not named:
-        raise ConfigError(
-            "the study has no sources",
-            where="sources",
-            expected="human texts, or answers of finished runs",
-        )
-    return StudyConfig.from_dict({**settings, "sources": named})
-
-
-def assumed_of(form: FormValues) -> dict[str, float]:
-    """Return the planner's assumptions in the form; empty values are the planner's defaults."""
-    found = {}
-    for name in ASSUMED_VALUES:
-        value = form.get(name)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            found[name] = float(value)
-    return found
-
-
-def from_config(config: StudyConfig, name: str) -> FormValues:
-    """Return the form of a design.
-
-    Args:
-        name: what the form is to call it: another name, or its own title.
-    """
-    plain = config.to_dict()
-    sources = plain.pop("sources")
-    plain.pop("title", None)  # the form has one field for both
-    return {
-        **plain,
-        "name": name,
-        "people": [each for each in sources if each in PEOPLE],
-        "runs": [run for runs in config.methods.values() for run in runs],
-        **ASSUMED_VALUES,
-    }
-
-
-def free_name(dataset: str, taken: Sequence[str]) -> str:
-    """Return an unused name for a new study."""
-    base, number = f"{dataset[:60]}-study", 1
-    while f"{base}-{number}" in taken:
-        number += 1
-    return f"{base}-{number}"
-
-
-def usable(found: Sequence[SeenRun], dataset: str) -> dict[str, SeenRun]:
-    """Finished runs with answers on this dataset, by their ids."""
-    return {
-        seen.run_id: seen
-        for seen in found
-        if seen.kind == "generate" and seen.state == "succeeded" and seen.dataset == dataset
-    }
-
-
-def sources_of(runs: Sequence[str], found: Mapping[str, SeenRun]) -> dict[str, list[str]]:
-    """Source → run ids: runs of one method and base are one source, whatever target or seed.
-
-    Where a method stands on several bases its sources are numbered: sft, sft-2. Runs that are not
-    there any more keep their own id as their source's name: drawing says what is wrong with them.
-    """
-    grouped: dict[tuple[str, str], list[str]] = {}
-    for run in runs:
-        seen = found.get(run)
-        key = (method_of(seen), _asked(seen)) if seen else (run, "")
-        grouped.setdefault(key, []).append(run)
-    named: dict[str, list[str]] = {}
-    for (method, _), ids in grouped.items():
-        name, number = method, 2
-        while name in named:
-            name, number = f"{method}-{number}", number + 1
-        named[name] = ids
-    return named
-
-
-def covered(
-    runs: Sequence[str], found: Mapping[str, SeenRun], annotators: Sequence[str]
-) -> list[str]:
-    """Return the annotators whom every source among the runs imitates; [] where that is all of
-    them, or nobody."""
-    sets = [
-        {target for run in ids if run in found for target in found[run].targets}
-        for ids in sources_of(runs, found).values()
-    ]
-    chosen = [name for name in annotators if all(name in each for each in sets)]
-    return chosen if len(chosen) < len(annotators) else []
-
-
-def method_of(seen: SeenRun) -> str:
-    """Return the method that produced the answers of a run; for a run that was not queued, from its
-    settings."""
-    config = seen.settings.get("config")
-    found = config.get("method") if isinstance(config, Mapping) else None
-    return str(found or seen.method or seen.run_id)
-
-
-def _asked(seen: SeenRun) -> str:
-    """Return the model of a run, which distinguishes two sources of one method."""
-    settings = seen.settings
-    return content_hash([settings.get(name, "") for name in ("base", "server")])
+from capo_core.workspace import Workspace
 
 
 def _fields(*names: str) -> tuple[Setting, ...]:
@@ -223,34 +80,6 @@ CONSENT = _fields("purpose", "researcher", "contact", "data_kept", "consent", "r
 LONG = ("planned_analysis", "instructions", "purpose", "data_kept", "consent")
 
 
-@dataclass(frozen=True)
-class StudyForm:
-    """The current values of the form, and their link to its widgets (see `form_widgets`)."""
-
-    workspace: Workspace
-    values: FormValues
-
-    def value(self, path: str, default: Any = None) -> Any:
-        return self.values.get(path, default)
-
-    def tie(
-        self,
-        path: str,
-        default: Any,
-        *,
-        shown: Callable[[Any], Any] | None = None,
-        typed: bool = False,
-    ) -> dict[str, Any]:
-        """Key and callback that tie a widget to the form's value at `path` (see `form_widgets`)."""
-        key = f"{PAGE}.form.{path}"
-        value = self.value(path, default)
-        tied = forms.given(key, shown(value) if shown else value, typed)
-        return {**tied, "on_change": self._changed, "args": (path, key)}
-
-    def _changed(self, path: str, key: str) -> None:
-        put(self.workspace, self.values, path, url_state.now(key))
-
-
 _OF_RUN = 8  # letters at the end of a run's name that tell it apart: the whole name fills the field
 
 
@@ -265,15 +94,21 @@ def what_and_whose(
         if kind in TRIAL_KINDS:
             show_note(f"{kind_title(kind)} {TRIAL_KINDS[kind].description.capitalize()}.")
     section_heading("Sources", "The hidden sources. Two or more are needed for comparisons.")
-    _several(form, "people", "Human texts", list(PEOPLE), source_name)
-    _several(
-        form, "runs", "Runs", list(runs), changed=partial(_runs_chosen, form, runs, annotators),
-        words=lambda run: f"{source_name(method_of(runs[run]))} for "
-        f"{shortened_list(runs[run].targets)} · {run[-_OF_RUN:]}",
-        help="With the end of the run's name, which tells two runs of one method apart.",
-        placeholder="runs of prompting, SFT, CAPO …" if runs else "no finished runs yet",
-    )  # fmt: skip
-    _experiments(context, form, runs, annotators)
+    pair = show_pair(form, runs, annotators)
+    if not pair:
+        _several(form, "people", "Human texts", list(PEOPLE), source_name)
+    own = {run for each in pair for run in sources_of(list(runs), runs).get(each, ())}
+    if own or not pair:
+        _several(
+            form, "runs", "Runs", [run for run in runs if run in own or not pair],
+            changed=partial(_runs_chosen, form, runs, annotators),
+            words=lambda run: f"{source_name(method_of(runs[run]))} for "
+            f"{shortened_list(runs[run].targets)} · {run[-_OF_RUN:]}",
+            help="With the end of the run's name, which tells two runs of one method apart.",
+            placeholder="runs of prompting, SFT, CAPO …" if runs else "no finished runs yet",
+        )  # fmt: skip
+    if not pair:
+        _experiments(context, form, runs, annotators)
     if not runs:
         show_note(
             "No method has been run on this dataset yet. A study of human texts alone "
@@ -312,14 +147,13 @@ def _reference(form: StudyForm, sources: list[str]) -> None:
 
 def _runs_chosen(
     form: StudyForm,
-    found: Mapping[str, SeenRun],
+    found: Mapping[str, RunSummary],
     annotators: Sequence[str],
     runs: Sequence[str] | None = None,
 ) -> None:
     """Keep the chosen runs, and select the annotators whom all of them imitate."""
     chosen = list(url_state.now(f"{PAGE}.form.runs")) if runs is None else list(runs)
-    put(form.workspace, form.values, "runs", chosen)
-    put(form.workspace, form.values, "targets", covered(chosen, found, annotators))
+    form.put(runs=chosen, targets=covered(chosen, found, annotators))
 
 
 def numbers(form: StudyForm) -> None:
@@ -359,9 +193,9 @@ _SCREENED = {
 
 
 def _grid(form: StudyForm, settings: tuple[Setting, ...] | list[Setting]) -> None:
-    for begin in range(0, len(settings), 2):
+    for first in range(0, len(settings), 2):
         columns = st.columns(2, vertical_alignment="bottom")
-        for column, setting in zip(columns, settings[begin : begin + 2], strict=False):
+        for column, setting in zip(columns, settings[first : first + 2], strict=False):
             with column:
                 widget(form, setting)
 
@@ -448,19 +282,22 @@ def show(context: PageContext) -> None:
                 else:
                     light = _will_be(context, found)
                     local_judges.show_before_inviting()
-                    told = plan(found, len(annotators), assumed_of(values))
-                    if told is not None:
+                    plans = studies_cache.plans(found, len(annotators), assumed_of(values))
+                    if plans is None:
+                        waiting("Simulating studies of this design …")
+                    else:
                         with light:
-                            power_light(told.plans)
+                            power_light(plans)
+                        plan(workspace, found, plans)
             except DesignError as error:
-                _mend(context, form, error, finished, len(annotators))
+                _mend(context, form, error, finished, annotators)
             except CapoError as error:
                 show_error(of_the_form(error))
             assumed(form)
 
 
 def _config(
-    workspace: Workspace, values: FormValues, finished: Mapping[str, SeenRun]
+    workspace: Workspace, values: FormValues, finished: Mapping[str, RunSummary]
 ) -> StudyConfig:
     """Return the design in a form; its name is made from the words in the field. Raises as
     `config_of`."""
@@ -475,18 +312,20 @@ def _mend(
     context: PageContext,
     form: StudyForm,
     error: DesignError,
-    finished: Mapping[str, SeenRun],
-    annotators: int,
+    finished: Mapping[str, RunSummary],
+    annotators: Sequence[str],
 ) -> None:
     """Show why a design does not fit, and a button for each change that mends it, with what it
     would take of a judge and its power."""
     changes = error.changes[:MOST_CHANGES]
+    pair = pair_change(form, finished, annotators) if changes else None
+    changes = ((pair,) if pair else ()) + changes
     show_error(DesignError(error.what, where=error.where, expected=error.expected) if changes
                else error)  # fmt: skip
     still = False
     with st.container(key="studies-mend"):
         for number, each in enumerate(changes):
-            found, told = _consequence(context, form, each, finished, annotators)
+            found, told = _consequence(context, form, each, finished, len(annotators))
             still = still or (found is None and not told)
             st.button(
                 each.words,
@@ -507,7 +346,7 @@ def _consequence(
     context: PageContext,
     form: StudyForm,
     change: DesignChange,
-    finished: Mapping[str, SeenRun],
+    finished: Mapping[str, RunSummary],
     annotators: int,
 ) -> tuple[Consequence | None, str]:
     """Return what a change leads to, and that in words; None and "" while it is computed."""
@@ -573,9 +412,10 @@ def _will_be(context: PageContext, found: Preview) -> DeltaGenerator:
         + f": about {usual}"
         + (f", the slowest {slowest}." if slowest != usual else ".")
     )
+    show_scope(found.draft)
     for each in found.draft.notes:
         show_note(each)
-    light = st.container()
+    light = st.container(horizontal=True)
     name = found.config.name
     there = name in draft.names(context.workspace)
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -588,6 +428,13 @@ def _will_be(context: PageContext, found: Preview) -> DeltaGenerator:
         )
         st.caption("A draft can be inspected and replaced; nothing is frozen yet.")
     return light
+
+
+def show_scope(drawn: Draft) -> None:
+    """Say plainly for whom the results will hold, where that is not every annotator."""
+    sentence = scope_sentence(drawn.config.targets, drawn.cards["annotator_id"])
+    if sentence:
+        st.warning(markdown(sentence))
 
 
 def _keep(workspace: Workspace, found: Preview, replace: bool) -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 
 from capo_core.dashboard.studies import PAGE, cache
 from capo_core.dashboard.studies.background import waiting
-from capo_core.dashboard.studies.compute import Planned, Preview
+from capo_core.dashboard.studies.compute import JudgesNeeded, Preview
 from capo_core.dashboard.studies.labels import HELP, kind_title
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.charts import blank, percent_axis, share_texts
@@ -25,7 +25,9 @@ from capo_core.dashboard.ui.figure_kinds import figure_kind
 from capo_core.dashboard.ui.text import markdown
 from capo_core.dashboard.ui.theme import NEUTRAL
 from capo_core.formatting import number, percent, percent_interval, points
-from capo_core.study.design.planner import LOW_POWER, Power, StudyPlan
+from capo_core.study.design.planner import LOW_POWER, USUAL_POWER, Power, StudyPlan
+from capo_core.study.trial_kinds import TRIAL_KINDS
+from capo_core.workspace import Workspace
 
 # Colours that no annotator and no method has.
 _LINES = (
@@ -36,11 +38,12 @@ _LINES = (
 
 
 @figure_kind("study-plan", "Power by number of judges")
-def over_judges(rows: pd.DataFrame, judges: int) -> go.Figure:
-    """Lines over the number of judges; the design's own is marked.
+def over_judges(rows: pd.DataFrame, judges: int, enough: int | None = None) -> go.Figure:
+    """Lines over the number of judges; the design's own is marked, and the one that is enough.
 
     Args:
-        rows: `study_planning.CURVE` of one kind.
+        rows: `compute.CURVE` of one kind.
+        enough: the least number with the usual power; None where there is none.
     """
     figure = blank(300, legend=True)
     for name, called, color, symbol, dash in _LINES:
@@ -57,25 +60,32 @@ def over_judges(rows: pd.DataFrame, judges: int) -> go.Figure:
             customdata=share_texts(own[name]),
             hovertemplate=f"%{{x}} judges: %{{customdata}}<extra>{called}</extra>",
         )
-    figure.add_vline(
-        judges,
-        line={"color": NEUTRAL, "width": 1.4, "dash": "dot"},
-        annotation_text="this design",
-        annotation_position="top right",
-        annotation_font={"color": NEUTRAL, "size": 12},
-    )
+    marks = {judges: "this design"}
+    if enough is not None:
+        share = f"{percent(USUAL_POWER)} power"
+        marks[enough] = f"this design: {share}" if enough == judges else f"{enough}: {share}"
+        figure.add_hline(USUAL_POWER, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
+    for at, words in marks.items():
+        figure.add_vline(
+            at,
+            line={"color": NEUTRAL, "width": 1.4, "dash": "dot"},
+            annotation_text=words,
+            annotation_position="top right" if at == max(marks) else "top left",
+            annotation_font={"color": NEUTRAL, "size": 12},
+        )
     figure.update_xaxes(title="judges", rangemode="tozero", showgrid=False)
     figure.update_yaxes(**percent_axis("") | {"range": [0, 1.08]})
     figure.update_layout(margin={"t": 64})
     return figure
 
 
-USUAL_POWER = 0.8
+def power_badge(power: float, *, brief: bool = False, of: str = "") -> None:
+    """Show a power as a light: amber below one half, green from the usual 80 % on.
 
-
-def power_badge(power: float, *, brief: bool = False) -> None:
-    """Show a power as a light: amber below one half, green from the usual 80 % on."""
-    said = f"Power {percent(power)}"
+    Args:
+        of: the kind of trial, where there are several.
+    """
+    said = f"Power {percent(power)}" if not of else f"{of}: power {percent(power)}"
     if power < LOW_POWER:
         more = "" if brief else f": too low ({percent(USUAL_POWER)} is usual)"
         st.badge(f"{said}{more}", icon=":material/warning:", color="orange")
@@ -87,44 +97,51 @@ def power_badge(power: float, *, brief: bool = False) -> None:
 
 
 def power_light(plans: Sequence[StudyPlan]) -> None:
-    """Show the lowest power of a design's kinds of trials beside the button that creates it."""
-    power_badge(min(each.lowest_power for each in plans))
+    """Show the lowest power of each kind of trial of a design."""
+    for each in plans:
+        of = TRIAL_KINDS[each.numbers.kind].name.capitalize() if len(plans) > 1 else ""
+        power_badge(each.lowest_power, of=of)
 
 
-def plan(found: Preview, annotators: int, assumed: dict[str, float]) -> Planned | None:
-    """Show the planner's sentences, numbers and curve for one kind of trial; return all of it, or
-    None while it is computed.
+def plan(
+    workspace: Workspace, found: Preview, plans: Sequence[StudyPlan], *, warn: bool = True
+) -> None:
+    """Show the planner's sentences, numbers and curve for one kind of trial.
 
-    Raises:
-        ConfigError: an assumption is out of range.
+    Args:
+        plans: of the design, a kind each.
+        warn: show the planner's warnings too; False where the page has them already.
     """
     section_heading("Power analysis", HELP["plan"])
-    told = cache.plans(found, annotators, assumed)
-    if told is None:
-        waiting("Simulating studies of this design …")
-        return None
-    kinds = [each.numbers.kind for each in told.plans]
+    kinds = [each.numbers.kind for each in plans]
     kind = kinds[0]
     if len(kinds) > 1:
         kind = url_state.choice(
             st.segmented_control, "Kind", kinds, page=PAGE, key="planned",
             format_func=kind_title, label_visibility="collapsed",
         )  # fmt: skip
-    one = next(each for each in told.plans if each.numbers.kind == kind)
+    one = next(each for each in plans if each.numbers.kind == kind)
     show_headline(_headline(one))
-    for sentence in one.warnings:
-        st.warning(markdown(sentence))
+    needed = cache.judges_needed(workspace, found, tuple(plans))
+    if needed is not None:
+        enough = next(each for each in needed.enough if each.plan.numbers.kind == kind)
+        show_headline(enough.sentence)
+    if warn:
+        for sentence in one.warnings:
+            st.warning(markdown(sentence))
     data_grid(
         _figures(one),
         key=f"{PAGE}.plan",
         alt="Table: what the design is expected to show",
         column_config={"what": "", "value": "Simulated [95 %]"},
     )
-    _curve(told, kind, found.config.judges)
+    if needed is None:
+        waiting("Looking for the number of judges that is enough …")
+    else:
+        _curve(needed, kind, found.config.judges, enough.judges)
     with st.expander("Details and assumptions"):
         for sentence in one.sentences:
             show_note(sentence)
-    return told
 
 
 def _headline(one: StudyPlan) -> str:
@@ -156,12 +173,12 @@ def _power(words: str, power: Power) -> tuple[str, str]:
     return words, f"{percent(power.share)} {percent_interval(power.low, power.high)}"
 
 
-def _curve(told: Planned, kind: str, judges: int) -> None:
-    rows = told.curve[told.curve["kind"] == kind]
+def _curve(needed: JudgesNeeded, kind: str, judges: int, enough: int | None) -> None:
+    rows = needed.curve[needed.curve["kind"] == kind]
     if len(rows) < 2:
         return
     show_figure(
-        over_judges(rows, judges),
+        over_judges(rows, judges, enough),
         key=f"{PAGE}.curve",
         file_name="study-plan",
         alt="Width of the interval and power by number of judges",

@@ -288,6 +288,8 @@ def draw(report: StudyReport, name: str, *, tried: bool = False) -> None:
     told = report.results
     show_headline(*(f"Simulated judges: {told[0]}" if tried and not k else line
            for k, line in enumerate(told[:HEADLINES])))  # fmt: skip
+    if report.scope:
+        st.warning(markdown(report.scope))
     for sentence in (*told[HEADLINES:], *found.sentences):
         show_note(sentence)
     looked = charts.looks(_sources(found), dark=is_dark())

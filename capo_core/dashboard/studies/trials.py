@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from capo_core.dashboard.app.page import PageContext
+from capo_core.dashboard.judging import trial_html
 from capo_core.dashboard.studies import PAGE, cache
 from capo_core.dashboard.studies.data import Seen
 from capo_core.dashboard.studies.labels import PURPOSES, kind_title
@@ -22,9 +23,14 @@ from capo_core.dashboard.ui.components import (
 from capo_core.dashboard.ui.exports import download
 from capo_core.formatting import count
 from capo_core.study.judging.judge import Terms
-from capo_core.study.judging.trial_views import TextView
+from capo_core.study.judging.trial_views import CardView, TextView
 from capo_core.study.owner.export import as_text
-from capo_core.study.owner.trials import answer_in_words, sources_in_words, with_texts
+from capo_core.study.owner.trials import (
+    answer_in_words,
+    cards_of,
+    sources_in_words,
+    with_texts,
+)
 from capo_core.study.provenance import study_provenance
 from capo_core.study.source_names import inside, source_name
 from capo_core.study.tables import MAIN
@@ -51,12 +57,10 @@ def show(context: PageContext, seen: Seen) -> None:
         ).dated()
     )
     url_state.require("trial", set(rows["trial_id"]), place="this study")
-    main = rows[rows["purpose"] == MAIN]
-    show_headline(
-        f"{count(len(main), 'main trial')} with {count(int(main['judgments'].sum()), 'judgment')}; "
-        "each with its texts, their sources and what every judge answered."
-    )
+    headline = st.container()
     shown = _filtered(rows)
+    with headline:
+        show_headline(_counted(shown, rows))
     if shown.empty:
         show_note("No trial is like this.")
         return
@@ -64,8 +68,25 @@ def show(context: PageContext, seen: Seen) -> None:
     with st.container(horizontal=True):
         _files(seen.name, shown, texts)
     task = cache.dataset(context.workspace, seen.config.dataset).task
-    _one(shown.set_index("trial_id", drop=False).loc[chosen].to_dict(), texts, judged,
+    cards = cache.draft(context.workspace, seen.name).cards
+    _one(shown.set_index("trial_id", drop=False).loc[chosen].to_dict(), texts, judged, cards,
          Terms.of(seen.config, task), seen.name)  # fmt: skip
+
+
+def _counted(shown: pd.DataFrame, rows: pd.DataFrame) -> str:
+    """Return how many trials and judgments are in the table, and of what."""
+    judged = count(int(shown["judgments"].sum()), "judgment")
+    if len(shown) < len(rows):
+        return f"{len(shown):,} of {count(len(rows), 'trial')}, with {judged}."
+    purposes = [
+        f"{number:,} {PURPOSES[name].lower()}"
+        for name in PURPOSES
+        if (number := int((rows["purpose"] == name).sum()))
+    ]
+    return (
+        f"{count(len(rows), 'trial')} ({', '.join(purposes)}) with {judged}; each with its texts, "
+        "their sources and what every judge answered."
+    )
 
 
 def _filtered(rows: pd.DataFrame) -> pd.DataFrame:
@@ -163,7 +184,14 @@ def _files(name: str, rows: pd.DataFrame, texts: pd.DataFrame) -> None:
         )  # fmt: skip
 
 
-def _one(trial: dict, texts: pd.DataFrame, judged: pd.DataFrame, terms: Terms, name: str) -> None:
+def _one(
+    trial: dict,
+    texts: pd.DataFrame,
+    judged: pd.DataFrame,
+    cards: pd.DataFrame,
+    terms: Terms,
+    name: str,
+) -> None:
     """Show one trial: what stood on the screen, now with sources, and what each judge answered."""
     of_trial = texts[texts["trial_id"] == trial["trial_id"]]
     kind = trial_kind(trial["kind"])
@@ -178,6 +206,7 @@ def _one(trial: dict, texts: pd.DataFrame, judged: pd.DataFrame, terms: Terms, n
             terms=terms,
         )
     )
+    _cards(cards_of(trial["kind"], trial["target_annotator_id"], cards), terms)
     rows = judged[judged["trial_id"] == trial["trial_id"]]
     if rows.empty:
         show_note("Nobody has judged this trial.")
@@ -205,6 +234,22 @@ def _one(trial: dict, texts: pd.DataFrame, judged: pd.DataFrame, terms: Terms, n
         file_name=f"{name}-{trial['trial_id']}",
         download=False,
     )
+
+
+def _cards(cards: dict[str, list[list[str]]], terms: Terms) -> None:
+    """Show the reference cards of a trial, as judges saw them, now with names."""
+    if not cards:
+        return
+    whose = f"annotator {next(iter(cards))}" if len(cards) == 1 else f"all {len(cards)} annotators"
+    shown = [
+        CardView(f"Annotator {name}", tuple(TextView(*each) for each in examples))
+        for name, examples in cards.items()
+    ]
+    with st.expander(f"Reference card of {whose}, as judges saw it" if len(cards) == 1
+                     else f"Reference cards of {whose}, as judges saw them"):  # fmt: skip
+        if len(cards) > 1:
+            show_note("Judges saw letters in place of the names, in an order of their own.")
+        st.html(f'<div class="capo-trial">{trial_html.cards_html(shown, terms)}</div>')
 
 
 def _facts(trial: dict) -> str:

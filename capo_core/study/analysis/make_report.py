@@ -39,6 +39,8 @@ def make_report(
         seed=config.seed,
         planned=config.planned_analysis,
         equivalence_margin=config.equivalence_margin,
+        title=config.title,
+        targets=config.targets,
     )
     if frozen is not None:
         facts = replace(

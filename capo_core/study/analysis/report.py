@@ -21,6 +21,7 @@ from capo_core.formatting import count, number, points
 from capo_core.provenance import SIMULATED, UNKNOWN, Provenance
 from capo_core.study.analysis.analysis import StudyAnalysis
 from capo_core.study.analysis.findings import StudyFinding, finding_sentences, study_findings
+from capo_core.study.scope import scope_sentence
 from capo_core.study.trial_kinds import TRIAL_KINDS
 from capo_core.study.trial_kinds.base import ReportSection
 
@@ -37,6 +38,8 @@ class StudyFacts:
         seed: of the design. invited: judges invited. planned: the planned analysis, in words.
         leaks: kind → texts that showed it when the study was frozen.
         equivalence_margin: of the design, as a share; 0 for none.
+        title: of the study; "" where it has none beside its name.
+        targets: annotators whose texts are asked about; () for all.
     """
 
     frozen_hash: str = ""
@@ -46,6 +49,8 @@ class StudyFacts:
     planned: str = ""
     leaks: tuple[tuple[str, int], ...] = ()
     equivalence_margin: float = 0.0
+    title: str = ""
+    targets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,10 +71,22 @@ class StudyReport:
         """The findings in sentences; page, report, paragraph and command line show these."""
         return finding_sentences(self.findings, frozen=bool(self.facts.frozen_hash))
 
+    @property
+    def title(self) -> str:
+        """Return the study's title; without one, its name."""
+        return self.facts.title or self.analysis.study_id
+
+    @property
+    def scope(self) -> str:
+        """Return for whom the results hold; "" where the texts are of every annotator."""
+        return scope_sentence(self.facts.targets, self.analysis.annotators)
+
     def to_dict(self) -> dict:
         """Return the report for JSON."""
         return {
             "capo_lab": capo_core.__version__,
+            "title": self.title,
+            "scope": self.scope,
             "facts": {**asdict(self.facts), "leaks": dict(self.facts.leaks)},
             "methods": methods_paragraph(self),
             "results": self.results,
@@ -81,7 +98,8 @@ class StudyReport:
 def methods_paragraph(report: StudyReport) -> str:
     """Return how the study was done and analysed, with numbers and seeds, for a paper."""
     a, facts = report.analysis, report.facts
-    parts = [f"{count(a.judges, 'judge')} who could not see the source of a text"]
+    parts = [f"In the study “{report.title}”, {count(a.judges, 'judge')} who could not see the "
+             "source of a text"]  # fmt: skip
     caution = report.provenance.caution
     tasks = [
         f"{TRIAL_KINDS[row.kind].task} ({count(row.main, 'judgment')} of "
@@ -90,6 +108,7 @@ def methods_paragraph(report: StudyReport) -> str:
         for row in a.counts.itertuples(index=False)
     ]
     parts[0] += f" {'; '.join(tasks)}."
+    parts.append(report.scope)
     checks, mirrors = int(a.counts["check"].sum()), int(a.counts["mirror"].sum())
     parts.append(
         f"Beside these, {count(checks, 'judgment')} of trials with a known answer and "
@@ -136,12 +155,13 @@ def methods_paragraph(report: StudyReport) -> str:
 def to_latex(report: StudyReport) -> str:
     """Return methods, results and all tables for LaTeX, every special character escaped."""
     who = "Simulated" if report.provenance.judges == SIMULATED else "Human"
-    title = report.provenance.titled(f"{who} judgments")
+    title = report.provenance.titled(f"{report.title}: {who.lower()} judgments")
     source = report.provenance.dated()
-    results = " ".join(source.marked(sentence) for sentence in report.results)
+    said = [*report.results, *filter(None, [report.scope])]
+    results = " ".join(source.marked(sentence) for sentence in said)
     return (
         latex_comment(source)
-        + f"\\paragraph{{{title}.}} {latex(methods_paragraph(report))}\n"
+        + f"\\paragraph{{{latex(title)}.}} {latex(methods_paragraph(report))}\n"
         + f"\\paragraph{{{report.provenance.titled('Results')}.}} {latex(results)}\n"
         + "".join(f"\n{_latex_section(each, source)}" for each in sections(report.analysis))
     )
@@ -174,12 +194,15 @@ def to_markdown(report: StudyReport) -> str:
     """Return the whole report as Markdown; texts from data are escaped."""
     a = report.analysis
     source = report.provenance.dated()
-    lines = [f"# {source.titled(f'Study {_cell(a.study_id)}')}", ""]
+    lines = [f"# {source.titled(f'Study {_cell(report.title)}')}", ""]
+    if report.facts.title:
+        lines += [f"Its name in commands and files: `{_cell(a.study_id)}`.", ""]
     if report.facts.frozen_hash:
         lines += [f"Frozen as `{_cell(report.facts.frozen_hash)}`.", ""]
     if report.facts.planned:
         lines += [f"Planned analysis: {_cell(report.facts.planned)}", ""]
-    lines += [*(f"- {_cell(source.marked(sentence))}" for sentence in report.results), ""]
+    said = [*report.results, *filter(None, [report.scope])]
+    lines += [*(f"- {_cell(source.marked(sentence))}" for sentence in said), ""]
     lines += [*(f"- {_cell(source.marked(sentence))}" for sentence in a.sentences), ""]
     for section in sections(a):
         caption = [section.caption, ""] if section.caption else []

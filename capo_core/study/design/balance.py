@@ -311,15 +311,7 @@ def lay_out(
         ConfigError: the items do not suffice; it says for what, and how many trials there can be.
     """
     numbers = sizes(config)
-    can = {
-        (stratum, target): frozenset(
-            item
-            for item in material.items
-            if item not in reserved and material.options(stratum, target, item)
-        )
-        for stratum in numbers.strata
-        for target in material.targets
-    }
+    can = _usable(numbers, material, reserved)
     found = _try(config, numbers, material, can)
     if isinstance(found, TrialLayout):
         return found
@@ -334,6 +326,55 @@ def lay_out(
         "nothing fits these items with the other numbers as they are",
         changes=changes,
     )
+
+
+def _usable(numbers: Sizes, material: AvailableTexts, reserved: Collection[str]) -> UsableItems:
+    """Return the items that each stratum can show of each target."""
+    return {
+        (stratum, target): frozenset(
+            item
+            for item in material.items
+            if item not in reserved and material.options(stratum, target, item)
+        )
+        for stratum in numbers.strata
+        for target in material.targets
+    }
+
+
+class ItemSupply:
+    """The items of a design, asked for other numbers of judges.
+
+    Args:
+        config: a design whose numbers come out even.
+        reserved: items kept for checks and practice.
+    """
+
+    def __init__(
+        self, config: StudyConfig, material: AvailableTexts, reserved: Collection[str]
+    ) -> None:
+        self._config, self._material = config, material
+        self._can = _usable(sizes(config), material, reserved)
+
+    def may_suffice(self, judges: int) -> bool:
+        """Return False where an item would have to be used twice for a source and target; a quick
+        look, which says nothing of what else may be missing."""
+        numbers = sizes(self._config.with_changes(judges=judges))
+        return all(
+            numbers.drawn(stratum.kind, judges) * _width(self._config, stratum)
+            <= sum(len(self._can[stratum, target]) for target in self._material.targets)
+            for stratum in numbers.strata
+        )
+
+    def suffices(self, judges: int) -> bool:
+        """Return whether so many judges can be given their trials.
+
+        Raises:
+            DesignError: the number of judges does not come out even.
+        """
+        if not self.may_suffice(judges):
+            return False
+        other = self._config.with_changes(judges=judges)
+        return isinstance(_try(other, sizes(other), self._material, self._can), TrialLayout)
 
 
 def _needed(config: StudyConfig) -> int:

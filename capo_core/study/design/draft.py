@@ -28,7 +28,7 @@ from capo_core.schema import Table, check
 from capo_core.study.config import StudyConfig, name_from_title
 from capo_core.study.design import sources
 from capo_core.study.design.assignment import Assigner
-from capo_core.study.design.balance import TrialLayout, lay_out
+from capo_core.study.design.balance import ItemSupply, TrialLayout, lay_out
 from capo_core.study.design.sources import (
     AvailableTexts,
     LeakMarkers,
@@ -93,6 +93,13 @@ def draw(workspace: Workspace, config: StudyConfig) -> Draft:
 def draw_from(workspace: Workspace, dataset: Dataset, config: StudyConfig) -> Draft:
     """Draw as `draw` does, from a dataset that is loaded already."""
     cards = reference_cards(dataset, config.card_examples, config.seed)
+    return assemble(dataset, config, cards, *_texts_of(workspace, dataset, config, cards))
+
+
+def _texts_of(
+    workspace: Workspace, dataset: Dataset, config: StudyConfig, cards: pd.DataFrame
+) -> tuple[AvailableTexts, list[AvailableTexts]]:
+    """Return the texts that main trials may show, and those that practice may, the best first."""
     marks = leak_markers_of(dataset, config, cards)
     material = sources.collect_texts(workspace, dataset, config, marks)
     practice_sources = [
@@ -101,7 +108,15 @@ def draw_from(workspace: Workspace, dataset: Dataset, config: StudyConfig) -> Dr
         else sources.collect_human_texts(dataset, config, part, marks)
         for part in practice_splits(config.split, parts(dataset))
     ]
-    return assemble(dataset, config, cards, material, practice_sources)
+    return material, practice_sources
+
+
+def item_supply(workspace: Workspace, dataset: Dataset, config: StudyConfig) -> ItemSupply:
+    """Return the items of a design, to be asked for other numbers of judges. Raises as `draw`."""
+    cards = reference_cards(dataset, config.card_examples, config.seed)
+    material, practice_sources = _texts_of(workspace, dataset, config, cards)
+    _, _, used_items = _known_answers(config, material, practice_sources, _rng(config))
+    return ItemSupply(config, material, used_items)
 
 
 def assemble(
@@ -120,10 +135,8 @@ def assemble(
         ConfigError: as `draw`.
     """
     rows = DraftRows(dataset, np.random.default_rng([config.seed, 31]))
-    rng = np.random.default_rng([config.seed, 32])
-    used_items: set[str] = set()
-    checks = check_trials(config, material, CHECK, config.checks, rng, used_items)
-    practice = _practice(config, material, practice_sources, rng, used_items)
+    rng = _rng(config)
+    checks, practice, used_items = _known_answers(config, material, practice_sources, rng)
     layout = lay_out(config, material, used_items)
     assigner = Assigner(config, rows, dataset.annotators)
     assigner.add_shared(
@@ -143,6 +156,23 @@ def assemble(
         frame_of(FEEDBACK, feedback), material.left_out,
         _notes(config, dataset, material, layout),
     )  # fmt: skip
+
+
+def _rng(config: StudyConfig) -> np.random.Generator:
+    """Return the random numbers by which a design's texts are chosen."""
+    return np.random.default_rng([config.seed, 32])
+
+
+def _known_answers(
+    config: StudyConfig,
+    material: AvailableTexts,
+    practice_sources: Sequence[AvailableTexts],
+    rng: np.random.Generator,
+) -> tuple[list[DraftTrial], list[DraftTrial], set[str]]:
+    """Return checks and practice trials, and the items that they use up."""
+    used_items: set[str] = set()
+    checks = check_trials(config, material, CHECK, config.checks, rng, used_items)
+    return checks, _practice(config, material, practice_sources, rng, used_items), used_items
 
 
 def leak_markers_of(dataset: Dataset, config: StudyConfig, cards: pd.DataFrame) -> LeakMarkers:
@@ -310,6 +340,18 @@ def names(workspace: Workspace) -> list[str]:
     return sorted(path.parent.name for path in workspace.studies.glob(f"*/{DESIGN}"))
 
 
+def titles(workspace: Workspace) -> dict[str, str]:
+    """Return title → name of every study that has a title."""
+    titled = {}
+    for name in names(workspace):
+        try:
+            titled[config_of(workspace, name).title] = name
+        except CapoError:
+            continue  # a damaged study: its folder is taken all the same
+    titled.pop("", None)
+    return titled
+
+
 def name_and_title(workspace: Workspace, wished: str) -> dict[str, str]:
     """Return the settings name and title of a study that somebody calls `wished`.
 
@@ -321,12 +363,7 @@ def name_and_title(workspace: Workspace, wished: str) -> dict[str, str]:
         ConfigError: there are no words.
     """
     title = " ".join(wished.split())
-    titled = {}
-    for name in names(workspace):
-        try:
-            titled[config_of(workspace, name).title] = name
-        except CapoError:
-            continue  # a damaged study: its folder is taken all the same
+    titled = titles(workspace)
     if title and title in titled:
         return {"name": titled[title], "title": title}
     name = name_from_title(title, names(workspace))

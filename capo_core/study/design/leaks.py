@@ -29,6 +29,16 @@ GAP = 0.5  # a habit that one source has in so much larger a share of texts than
 LONGER = 0.85  # how often a random text of a source is longer than a random human text
 LEVEL = 0.01  # of the tests of sources, divided by the number of tests (Bonferroni)
 
+KIND_TITLES = {
+    "name": "Name",
+    "boilerplate": "Boilerplate",
+    "format": "Formatting",
+    "length": "Length",
+    "card_copy": "Copy of a reference card",
+    "duplicate": "Duplicate",
+    "label_word": "Label word",
+    "habit": "Source-specific phrase",
+}
 TODO = {
     "name": "exclude such texts (leave_out: name), or remove the name from the data",
     "boilerplate": "exclude such texts (leave_out: boilerplate), or generate again",

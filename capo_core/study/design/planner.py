@@ -237,6 +237,7 @@ def minutes_per_judge(draft: Draft, pace: ReadingPace = READING_PACE) -> pd.Seri
 
 SIMULATIONS = 1000
 LOW_POWER = 0.5
+USUAL_POWER = 0.8
 MORE = "More judges or more trials per judge raise it; 80\u00a0% is usual."
 
 
@@ -367,12 +368,26 @@ class StudyPlan:
         return tuple(found)
 
     @property
-    def lowest_power(self) -> float:
+    def lowest(self) -> Power:
         """Return the smaller of the powers that are given for this kind of trial."""
-        found = [self.between.share]
-        if self.against_chance is not None:
-            found.append(self.against_chance.share)
-        return min(found)
+        if self.against_chance is None or self.between.share < self.against_chance.share:
+            return self.between
+        return self.against_chance
+
+    @property
+    def lowest_power(self) -> float:
+        """Return the share of `lowest`."""
+        return self.lowest.share
+
+    @property
+    def lowest_of(self) -> str:
+        """Return what the lowest power is the power to tell: "50 % right answers from 35 %"."""
+        numbers, kind = self.numbers, TRIAL_KINDS[self.numbers.kind]
+        other = percent(numbers.other)
+        if self.lowest is self.against_chance or kind.paired:
+            other = f"chance ({percent(numbers.chance)})"
+        outcome = kind.outcome.partition(" of one ")[0].partition(" in one ")[0]
+        return f"{percent(numbers.expected)} {outcome} from {other}"
 
     def to_dict(self) -> dict[str, Any]:
         return {**asdict(self), "sentences": self.sentences, "warnings": self.warnings}

@@ -17,7 +17,7 @@ from capo_core.formatting import count
 from capo_core.study.source_names import inside, pair_name, source_name
 from capo_core.study.store import models
 from capo_core.study.store.sealed import sealed_sources
-from capo_core.study.tables import CANNOT_TELL, PRACTICE, TIE
+from capo_core.study.tables import CANNOT_TELL, PRACTICE, TIE, from_cell
 from capo_core.study.trial_kinds import trial_kind
 
 TRIAL_TEXTS = (
@@ -167,11 +167,27 @@ def sources_in_words(trial: dict) -> str:
     return source_name(trial["source"])
 
 
-def trial_lines(texts: pd.DataFrame, judgments: pd.DataFrame) -> Iterable[str]:
-    """Yield one trial in lines: its item, texts with their sources, and every answer.
+def cards_of(kind: str, target: str, cards: pd.DataFrame) -> dict[str, list[list[str]]]:
+    """Return annotator → examples (text_a, text_b, label, explanation) of the reference cards that
+    a trial showed; judges saw them without the annotator's name.
 
     Args:
-        texts: its rows of TRIAL_TEXTS. judgments: its rows of JUDGMENTS.
+        target: whom the question named; "" for attribution. cards: CARDS of the study.
+    """
+    examples = cards.set_index("annotator_id")["examples"]
+    return {
+        name: from_cell(examples[name])
+        for name in trial_kind(kind).cards(target, sorted(examples.index))
+        if name in examples.index
+    }
+
+
+def trial_lines(texts: pd.DataFrame, judgments: pd.DataFrame, cards: pd.DataFrame) -> Iterable[str]:
+    """Yield one trial in lines: its item, texts with their sources, reference cards, and every
+    answer.
+
+    Args:
+        texts: its rows of TRIAL_TEXTS. judgments: its rows of JUDGMENTS. cards: CARDS of the study.
     """
     first = texts.iloc[0]
     kind = trial_kind(first["kind"])
@@ -181,6 +197,10 @@ def trial_lines(texts: pd.DataFrame, judgments: pd.DataFrame) -> Iterable[str]:
         yield f"Text {number}: {source_name(text.source)} ({text.annotator_id}{run})"
         yield f"  item {text.item_id}: {' / '.join(filter(None, (text.text_a, text.text_b)))}"
         yield f"  {text.label}: {text.explanation}"
+    for name, examples in cards_of(first["kind"], first["target_annotator_id"], cards).items():
+        yield f"Reference card of {name}, as judges saw it:"
+        for text_a, text_b, label, explanation in examples:
+            yield f"  {' / '.join(filter(None, (text_a, text_b)))}: {label}: {explanation}"
     if first["truth"]:
         yield f"Right answer: {first['truth']}"
     yield f"{count(len(judgments), 'judgment')}:"
