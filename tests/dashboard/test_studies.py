@@ -9,7 +9,7 @@ import pytest
 from helpers.judgments import PEOPLE, judgments
 from helpers.pages import make
 
-from capo_core.dashboard.studies import compute, study_form
+from capo_core.dashboard.studies import compute, pair, study_form
 from capo_core.dashboard.studies import data as studies_data
 from capo_core.dashboard.studies.background import Work
 from capo_core.data.catalog import Catalog
@@ -119,6 +119,57 @@ def test_only_finished_answers_of_the_dataset_can_be_sources(workspace):
 def test_only_numbers_are_assumed():
     form = {"expected": None, "other": 0.4, "judge_sd": True, "trial_sd": "much"}
     assert study_form.assumed_of(form) == {"other": 0.4}
+
+
+# One pair of sources
+
+
+def test_a_pair_sets_sources_targets_and_a_name(workspace, dataset):
+    Catalog(workspace).add(dataset)
+    form = study_form.begin(Catalog(workspace).entry("mine"), "mine-study-1")
+    study_form.keep(workspace, form)
+    found = {"c1": run("c1", "capo"), "s1": run("s1", "sft"), "i1": run("i1", "icl")}
+    people = dataset.annotators
+
+    def now() -> study_form.StudyForm:
+        return study_form.StudyForm(workspace, study_form.load(workspace, "mine"))
+
+    offered = study_form.sources_of(list(found), found)
+    assert pair.usual_pair(offered) == ("capo", "sft")
+    assert pair.usual_pair({}) == ("human", "other_human")
+    pair.choose_pair(now(), found, people, ("capo", "sft"))
+    values = now().values
+    assert (values["people"], values["runs"]) == ([], ["c1", "s1"])
+    assert values["name"] == "CAPO against SFT" and values["reference"] == ""
+    config = study_form.config_of(
+        {**values, "name": "x"}, study_form.sources_of(values["runs"], found)
+    )
+    assert config.sources == {"capo": ("c1",), "sft": ("s1",)}
+    # The name follows another pair, until the owner types one.
+    pair.choose_pair(now(), found, people, ("human", "sft"))
+    assert now().values["name"] == "The target's own texts against SFT"
+    assert (now().values["people"], now().values["runs"]) == (["human"], ["s1"])
+    now().put(name="My own")
+    pair.choose_pair(now(), found, people, ("capo", "icl"))
+    assert now().values["name"] == "My own"
+    # Several sources again: what was chosen stays; a source that is gone ends the pair.
+    assert pair.pair_of(now(), {"capo": [], "sft": []}) == ()
+    pair.choose_pair(now(), found, people, ())
+    assert now().values["runs"] == ["c1", "i1"] and now().values["pair"] == []
+
+
+def test_a_pair_is_proposed_where_many_sources_do_not_fit(workspace, dataset):
+    Catalog(workspace).add(dataset)
+    form = study_form.begin(Catalog(workspace).entry("mine"), "mine-study-1")
+    found = {"c1": run("c1", "capo"), "s1": run("s1", "sft")}
+    every = study_form.StudyForm(workspace, {**form, "runs": ["c1", "s1"]})
+    change = pair.pair_change(every, found, dataset.annotators)
+    assert change.words == "One pair alone: CAPO against SFT"
+    assert change.settings["runs"] == ["c1", "s1"] and change.settings["people"] == []
+    one = study_form.StudyForm(workspace, {**form, "runs": ["s1"]})
+    assert pair.pair_change(one, found, dataset.annotators) is None
+    chosen = study_form.StudyForm(workspace, {**every.values, "pair": ["capo", "sft"]})
+    assert pair.pair_change(chosen, found, dataset.annotators) is None
 
 
 # Planning

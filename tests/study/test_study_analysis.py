@@ -325,6 +325,13 @@ def test_methods_say_numbers_hash_and_seeds(analysis):
     for part in ("8 judges", "288 judgments", "abababababababab", "seed 17", "seed 0", "200 draws",
                  "1/3", "name: 2", "No judge and no judgment was excluded"):  # fmt: skip
         assert part in words
+    titled = StudyReport(analysis, StudyFacts(title="CAPO & SFT", targets=PEOPLE[:1]))
+    words = methods_paragraph(titled)
+    assert words.startswith("In the study “CAPO & SFT”, 8 judges")
+    assert titled.scope in words and f"for {PEOPLE[0]} alone" in titled.scope
+    assert "CAPO \\& SFT" in to_latex(titled)
+    assert to_markdown(titled).startswith("# Study CAPO & SFT")
+    assert "Its name in commands and files" in to_markdown(titled)
     text = to_latex(report)
     assert "95 \\%" in text
     tables = re.findall(r"\\label\{tab:([a-z-]+)\}", text)

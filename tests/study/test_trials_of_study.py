@@ -9,7 +9,9 @@ from capo_core.study.owner.trials import (
     TRIAL_TEXTS,
     TRIALS_OF_STUDY,
     answers_in_words,
+    cards_of,
     sources_in_words,
+    trial_lines,
     trials_of,
     with_texts,
 )
@@ -53,6 +55,19 @@ def test_trials_have_their_texts_sources_and_answers(judged):
     ]  # fmt: skip
     assert wide.loc["T01", "explanation_2"] == ""
     assert wide.loc["T01", ["annotator_1", "run_1"]].tolist() == ["ann-1", "run-77"]
+
+
+def test_a_trial_shows_the_reference_cards_that_judges_saw(judged):
+    cards = judged.frames["cards"]
+    assert list(cards_of("attribution", "", cards)) == ["ann-1", "ann-2", "ann-3"]
+    (card,) = cards_of("comparison", "ann-2", cards).items()
+    assert card == ("ann-2", [["a premise", "a hypothesis", "neutral", "style 1"]])
+    texts = judged.service.export_texts(judged.name)
+    answers = judged.service.export_judgments(judged.name)
+    of_trial, given = (frame[frame["trial_id"] == "T02"] for frame in (texts, answers))
+    said = "\n".join(trial_lines(of_trial, given, cards))
+    assert "Reference card of ann-2, as judges saw it:" in said and "style 1" in said
+    assert "style 0" not in said
 
 
 def test_a_trial_that_nobody_judged_is_listed_without_answers(judged):

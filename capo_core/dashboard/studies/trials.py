@@ -90,7 +90,7 @@ def _counted(shown: pd.DataFrame, rows: pd.DataFrame) -> str:
 
 
 def _filtered(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the trials that the controls let through, main ones first."""
+    """Return the trials that the controls let through, main ones first, and of these the judged."""
     kinds = list(dict.fromkeys(rows["kind"]))
     sources = sorted(set(rows[["source", "source_a", "source_b"]].to_numpy().ravel()) - {""})
     with control_row("studies-trials", [1, 1, 1, 1]) as (first, second, third, fourth):
@@ -118,7 +118,8 @@ def _filtered(rows: pd.DataFrame) -> pd.DataFrame:
             WRONG: right == 0,
         }[outcome]
     found = rows[keep]
-    return found.sort_values("purpose", key=lambda names: names != MAIN, kind="stable")
+    last = (found["purpose"] != MAIN) * 2 + (found["judgments"] == 0)
+    return found.iloc[last.argsort(kind="stable")]
 
 
 def _choice(label: str, options: list[str], key: str, words) -> str:
@@ -249,7 +250,7 @@ def _cards(cards: dict[str, list[list[str]]], terms: Terms) -> None:
                      else f"Reference cards of {whose}, as judges saw them"):  # fmt: skip
         if len(cards) > 1:
             show_note("Judges saw letters in place of the names, in an order of their own.")
-        st.html(f'<div class="capo-trial">{trial_html.cards_html(shown, terms)}</div>')
+        st.html(f'<div class="capo-trial capo-cards">{trial_html.cards_html(shown, terms)}</div>')
 
 
 def _facts(trial: dict) -> str:

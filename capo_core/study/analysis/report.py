@@ -98,8 +98,8 @@ class StudyReport:
 def methods_paragraph(report: StudyReport) -> str:
     """Return how the study was done and analysed, with numbers and seeds, for a paper."""
     a, facts = report.analysis, report.facts
-    parts = [f"In the study “{report.title}”, {count(a.judges, 'judge')} who could not see the "
-             "source of a text"]  # fmt: skip
+    named = f"In the study “{facts.title}”, " if facts.title else ""
+    parts = [f"{named}{count(a.judges, 'judge')} who could not see the source of a text"]
     caution = report.provenance.caution
     tasks = [
         f"{TRIAL_KINDS[row.kind].task} ({count(row.main, 'judgment')} of "
