@@ -19,6 +19,7 @@ from capo_core.errors import CapoError, ConfigError
 from capo_core.formatting import count
 from capo_core.study.config import StudyConfig
 from capo_core.study.design.planner import PlanInputs
+from capo_core.study.scope import scope_sentence
 from capo_core.study.tables import HUMAN, OTHER_HUMAN
 from capo_core.workspace import Workspace
 
@@ -382,7 +383,8 @@ def list_studies(as_json: AsJson = False) -> None:
 
 
 def _print_notes(draft: Any) -> None:
-    for note in draft.notes:
+    scope = scope_sentence(draft.config.targets, draft.cards["annotator_id"])
+    for note in filter(None, [scope, *draft.notes]):
         console.print(f"Note: {note}", markup=False, soft_wrap=True)
     found: dict[tuple[str, str], list[str]] = {}
     for one in draft.left_out:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 import shlex
 import time
 from types import SimpleNamespace
@@ -166,6 +167,8 @@ def test_a_draft_shows_balance_and_a_trial_as_judges_see_it(workspace, dataset):
     balance = next(f.value for f in app.dataframe if "words" in f.value.columns)
     assert balance.set_index("what").loc["Main: trials of a judge", "most"] == 6
     assert "<h4>Who wrote this explanation?</h4>" in said
+    assert "Power analysis" in said and "attribution: power" in said.lower()
+    assert re.search("(take|reach|judges?, who).*power|power takes", said)
     draft = design_draft.load(workspace, steps.NAME)
     for place in range(1, 4):
         drawn = one(slot="J01", place=str(place))
@@ -203,7 +206,10 @@ def test_leaks_are_listed_with_their_texts_and_left_out_by_a_new_drawing(workspa
 def test_leaks_must_be_accepted_before_a_draft_is_frozen(workspace, dataset):
     steps.put_draft(workspace, dataset)
     app = one("freeze")
-    fine(app)
+    said = fine(app)
+    for part in ("To be frozen", "Contrast", "Equivalence margin", "Power, comparison",
+                 "open points", "No owner password is set"):  # fmt: skip
+        assert part in said
     button = app.button(key="studies.freeze")
     boxes = [box for box in app.checkbox if box.key == f"studies.accept.{steps.NAME}"]
     assert button.disabled == bool(boxes)
@@ -385,6 +391,14 @@ def test_what_is_believed_beforehand_can_be_wrong_and_is_then_refused(unblinded)
     app = one("results", behind="quality", mu="human:capo=0.8")
     assert "never compared" in refused(app)
     assert "human:sft=0.8" in refused(one("results", mu="nonsense"))
+
+
+def test_trials_count_what_is_filtered_and_show_the_cards(unblinded):
+    said = fine(one("trials", kind="comparison"))
+    assert re.search(r"\d+ of \d+ trials, with \d+ judgments\.", said)
+    every = one("trials")
+    assert re.search(r"\d+ trials \(\d+ main.*with \d+ judgments", fine(every))
+    assert any("as judges saw" in each.label for each in every.expander)
 
 
 def test_exports_are_offered_and_noted(unblinded):
