@@ -4,8 +4,9 @@
 
 makes them in a workspace of their own (FOLDER; by default a temporary one) and packs them into
 `data/demo-results.zip`: the full stability report of demo-nli, the experiment of `demo --quick`
-(all methods for one annotator, with the embedded base model), and a frozen blind study of its
-texts.
+(all methods for one annotator, with the embedded base model), what the adapters of all annotators
+say of authors and of other data (the results alone, without the adapters), and a frozen blind
+study of the experiment's texts.
 
 `install` unpacks them, once: what was installed before is not installed again, so that it can be
 deleted. The study's judges are simulated when it is installed, and marked as such.
@@ -13,7 +14,9 @@ deleted. The study's judges are simulated when it is installed, and marked as su
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -31,9 +34,14 @@ MARKER = "demo-results.json"  # in the workspace: the groups that were installed
 REPORT, EXPERIMENT, STUDY = "report", "experiment", "study"
 # Group → its folders of the workspace, in the order in which they come: an experiment after its
 # runs, so that nobody sees one that lacks runs.
-GROUPS = {REPORT: ("reports",), EXPERIMENT: ("runs", "experiments"), STUDY: ("studies",)}
+GROUPS = {
+    REPORT: ("reports", "distributions"),
+    EXPERIMENT: ("runs", "experiments"),
+    STUDY: ("studies",),
+}
 STUDY_NAME = "demo-simulated-judges"
 TARGET = "A"
+OTHER, OTHER_ITEMS = "other-nli", 60  # other items, on which the imitated annotators are a team
 # What is assumed of the simulated judges, and of the sources that they judge: see the audit log.
 JUDGES = {"attentiveness": 0.85, "skill": 0.75, "doubt": 0.05, "seed": 7}
 LIKENESS = {"human": 1.0, "capo": 0.8, "sft": 0.6, "other_human": 0.0}
@@ -108,7 +116,8 @@ def _installed(marker: Path) -> list[str]:
 def _unpack(archive: zipfile.ZipFile, group: str, workspace: Workspace) -> bool:
     """Unpack a group; False where one of its folders is there already."""
     names = [name for name in archive.namelist() if name.partition("/")[0] in GROUPS[group]]
-    # The last folder but one: reports/FINGERPRINT/KEY, runs/NAME, experiments/NAME, studies/NAME.
+    # The last folder but one: reports/FINGERPRINT/KEY, distributions/transfer/FINGERPRINT,
+    # runs/NAME, experiments/NAME, studies/NAME.
     depth = 3 if group == REPORT else 2
     folders = sorted(
         {"/".join(name.split("/")[:depth]) for name in names},
@@ -140,6 +149,7 @@ def make(workspace: Workspace, file: Path = FILE) -> None:
     workspace.become_default()
     _make_report(workspace)
     experiment, runs = _make_experiment(workspace)
+    _make_team(workspace)
     _make_study(workspace, runs)
     pack(
         workspace, experiment.experiment_id, [member.run_id for member in experiment.members], file
@@ -180,6 +190,51 @@ def _make_experiment(workspace: Workspace) -> tuple[Any, dict[str, str]]:
     }
 
 
+def _make_team(workspace: Workspace) -> None:
+    """Train an adapter for each annotator whom the experiment does not imitate; have all of them
+    tell authors, and judge other items (simulated as well) as a team."""
+    from capo_core.data.catalog import Catalog
+    from capo_core.distributions import transfer_store
+    from capo_core.evaluation.authors import store as authors
+    from capo_core.run_folder import list_runs
+
+    demo = _demo(workspace)
+    if authors.load(workspace, demo) and transfer_store.saved(workspace, demo.fingerprint):
+        return
+    for annotator in demo.annotators:
+        if annotator != TARGET:
+            _command(workspace, "train", "sft", "--dataset", demo.name, "--annotator", annotator,
+                     "--base", "embedded", "--epochs", 3, "--max-tokens", 512,
+                     "--sample-every", 0)  # fmt: skip
+    newest = {
+        run.config["target"]: run.path.name
+        for run in list_runs(workspace)
+        if run.path.name.startswith("demo_nli-sft")
+    }
+    team = [newest[annotator] for annotator in demo.annotators]
+    _command(workspace, "authors", demo.name, "--run", *team)
+    if OTHER not in {entry.name for entry in Catalog(workspace).entries()}:
+        _command(workspace, "data", "simulate", "--name", OTHER, "--items", OTHER_ITEMS, "--seed",
+                 7, "--crowd", 50)  # fmt: skip
+    _command(workspace, "distributions", "transfer", "--adapter", *team, "--dataset", OTHER,
+             "--home-items", OTHER_ITEMS, "--label-prior", "none")  # fmt: skip
+
+
+def _command(workspace: Workspace, *words: object) -> None:
+    """Run a command of the product in a process of its own.
+
+    Raises:
+        RunError: it failed.
+    """
+    command = [sys.executable, "-m", "capo_core", *map(str, words)]
+    done = subprocess.run(
+        command, env={**os.environ, "CAPO_WORKSPACE": str(workspace.root)}, check=False,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    if done.returncode:
+        raise RunError(f"{' '.join(command[1:])} failed: {done.stdout}{done.stderr}")
+
+
 def study_config(runs: dict[str, str]) -> Any:
     """Return the design of the demo's study.
 
@@ -212,12 +267,15 @@ def _make_study(workspace: Workspace, runs: dict[str, str]) -> None:
 
 
 def pack(workspace: Workspace, experiment: str, runs: list[str], file: Path) -> None:
-    """Pack report, experiment and study of a workspace; the same files give the same archive.
+    """Pack what ships of a workspace; the same files give the same archive.
 
     Raises:
         DataError: a file names the folder in which it was made.
     """
-    folders = [workspace.reports, workspace.experiments / experiment]
+    from capo_core.distributions import transfer_store
+
+    folders = [workspace.reports, workspace.root / "distributions" / transfer_store.FOLDER]
+    folders += [workspace.experiments / experiment]
     folders += [workspace.runs / run for run in runs]
     folders += [workspace.studies / STUDY_NAME]
     paths = sorted(path for folder in folders for path in folder.rglob("*") if path.is_file())

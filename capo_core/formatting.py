@@ -118,6 +118,14 @@ def percent_interval(low: float, high: float) -> str:
     return f"[{_in_hundredths(low)}–{_in_hundredths(high)}]"
 
 
+def number_interval(low: float | None, high: float | None, digits: int = 2) -> str:
+    """Return the interval of a number, "[0.55–0.69]", "[−0.10 to 0.20]"; empty where it is not
+    defined."""
+    if any(part is None or math.isnan(part) for part in (low, high)):
+        return ""
+    return f"[{(' to ' if low < 0 else '–').join(number(end, digits) for end in (low, high))}]"
+
+
 def p_value(p: float | None) -> str:
     """Return "≤ 0.001", "0.012" or "0.34"; "undefined" for NaN or None."""
     if p is None or math.isnan(p):

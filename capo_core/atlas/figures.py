@@ -17,6 +17,7 @@ from capo_core.looks import Look, reduction_look
 from capo_core.stability import claims, summary
 from capo_core.stability.annotator_profiles import AnnotatorProfile
 from capo_core.stability.controls import CONTROLS, control_title
+from capo_core.stability.phrases import with_rate_intervals
 from capo_core.text.reductions import REDUCTIONS, reduction_title
 from capo_core.text.representations import representation_title
 
@@ -328,7 +329,8 @@ def phrase_rates(phrases: pd.DataFrame, name: str, color: str) -> IntervalFigure
     ].head(MOST_PHRASES)
     if rows.empty:
         return None
-    top = max(0.05, float(rows[["rate", "rate_others"]].max().max()))
+    rows = with_rate_intervals(rows)
+    top = max(0.05, float(rows[["rate_high", "rate_others"]].max().max()))
     return IntervalFigure(
         "Distinctive phrases",
         tuple(
@@ -337,10 +339,10 @@ def phrase_rates(phrases: pd.DataFrame, name: str, color: str) -> IntervalFigure
                 "filled",
                 color,
                 round(100 * row.rate / top, 2),
-                None,
-                None,
+                *_ends(row.rate_low, row.rate_high, top),
                 round(100 * row.rate_others / top, 2),
-                f"{rate(row.rate)}; others {rate(row.rate_others)}",
+                f"{rate(row.rate)} {percent_interval(row.rate_low, row.rate_high)}; others "
+                f"{rate(row.rate_others)} {percent_interval(row.others_low, row.others_high)}",
                 f"{int(row.n):,}",
                 link=row.phrase,
             )

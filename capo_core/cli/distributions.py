@@ -146,7 +146,7 @@ def _write_report(result, path: Path, provenance: Provenance) -> bool:
 
 def _show_comparison(result) -> None:
     from capo_core.distributions.ranking import ASIDE
-    from capo_core.distributions.report import LEGEND, header
+    from capo_core.distributions.report import header
     from capo_core.distributions.wording import called, in_words
 
     console.print(in_words(result.headline), markup=False)
@@ -167,7 +167,7 @@ def _show_comparison(result) -> None:
             name = row.title + (" (not ranked)" if row.role == ASIDE else "")
             table.add_row(Text(name), *cells, f"{row.n:,}")
         console.print(table, markup=False)
-        console.print(f"\n{LEGEND}", markup=False)
+        console.print(f"\n{result.legend}", markup=False)
     for note in (*result.notes(), *result.judgments.notes):
         console.print(note, markup=False)
 

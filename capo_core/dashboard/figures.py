@@ -17,7 +17,7 @@ import plotly.graph_objects as go
 from capo_core.dashboard.compare import charts as compare
 from capo_core.dashboard.stability import charts as stability
 from capo_core.dashboard.ui.figure_data import figure_data
-from capo_core.dashboard.ui.print_figure import MIME_TYPES, WIDTHS, caption_file, printed
+from capo_core.dashboard.ui.print_figure import BARE, MIME_TYPES, WIDTHS, caption_file, printed
 from capo_core.dashboard.ui.theme import human_look, method_looks, reduction_name
 from capo_core.errors import CapoError, ConfigError, DataError
 from capo_core.evaluation.export import provenance_of
@@ -139,7 +139,7 @@ def write(
         for width in widths:
             short = "" if len(widths) == 1 else f"-{width.replace(' ', '-')}"
             for kind in kinds:
-                files[f"{each.name}{short}.{kind}"] = printed(
+                files[f"{each.name}{BARE if bare else ''}{short}.{kind}"] = printed(
                     each.figure, kind, width, title=each.title, caption=each.caption,
                     provenance=provenance, bare=bare,
                 )  # fmt: skip

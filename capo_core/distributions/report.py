@@ -45,11 +45,11 @@ from capo_core.templates import render
 
 # The columns of a table, the distances that are most used first.
 SHOWN = (JSD, TVD, KL, WASSERSTEIN, SHAPE, ENTROPY_CORRELATION, MANHATTAN, JS_DIVERGENCE)
-LEGEND = (
-    "Means over items with 95 % confidence intervals. ↓ lower is closer, ↑ higher is closer. Bold: "
-    "significantly closest (Holm-adjusted over all pairs of sources), and significantly closer "
-    "than both baselines. JS distance is the square root of the Jensen–Shannon divergence (natural "
-    "logarithm)."
+_LEGEND = (
+    "Means over items with 95 % confidence intervals. ↓ lower is closer, ↑ higher is closer. "
+    "{bold} significantly closest (Holm-adjusted over all pairs of sources), and significantly "
+    "closer than both baselines. JS distance is the square root of the Jensen–Shannon divergence "
+    "(natural logarithm)."
 )
 
 
@@ -107,6 +107,12 @@ class DistributionReport:
         there = set(self.ranking.measures)
         found = [name for name in SHOWN if name in there]
         return found if WASSERSTEIN in there else [name for name in found if name != MANHATTAN]
+
+    @property
+    def legend(self) -> str:
+        """What stands below the table; says where nothing in it is bold."""
+        bold = any(each.bold for each in self.findings.values())
+        return _LEGEND.format(bold="Bold:" if bold else "Nothing is in bold: no source is")
 
     def rows(self) -> list[TableRow]:
         """Return the rows of the table: ranked sources closest first, baselines, the others."""
@@ -239,7 +245,7 @@ def to_markdown(report: DistributionReport, provenance: Provenance) -> str:
         cells = [f"**{row.cells[m]}**" if m in row.bold else row.cells[m] for m in report.measures]
         role = ", not ranked" if row.role == ASIDE else ""
         body.append([_plain(row.title) + role, *cells, f"{row.n:,}"])
-    lines += [*_markdown_table(names, body), "", LEGEND, ""]
+    lines += [*_markdown_table(names, body), "", report.legend, ""]
     lines += [f"{_plain(note)}\n" for note in report.notes()]
     pairs = _differences(report)
     if pairs:
@@ -265,7 +271,7 @@ def to_html(report: DistributionReport, provenance: Provenance) -> str:
         rows=report.rows(),
         aside=ASIDE,
         floor=FLOOR,
-        legend=LEGEND,
+        legend=report.legend,
         notes=report.notes(),
         measure=measure_title(report.measure),
         differences=_differences(report),

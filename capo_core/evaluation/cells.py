@@ -17,7 +17,7 @@ from capo_core.evaluation.measures.registry import HIGHER, Measure, find_measure
 from capo_core.evaluation.report import EvaluationReport
 from capo_core.evaluation.streams import GUESS, HUMAN, OTHER
 from capo_core.evaluation.table import ALL
-from capo_core.formatting import number
+from capo_core.formatting import number, number_interval
 
 NO_VALUE = "—"
 BOLD = (
@@ -103,7 +103,4 @@ def value_text(value: float, about: Measure) -> str:
 
 def interval_cell(low: float, high: float, about: Measure) -> str:
     """Return "[0.55–0.69]", "[−0.10 to 0.20]"; "" where there is no interval."""
-    if any(end is None or math.isnan(end) for end in (low, high)):
-        return ""
-    ends = [number(end, about.decimals) for end in (low, high)]
-    return f"[{(' to ' if low < 0 else '–').join(ends)}]"
+    return number_interval(low, high, about.decimals)

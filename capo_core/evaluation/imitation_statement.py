@@ -48,17 +48,19 @@ def brief_statement(finding: Finding) -> Statement:
     whose = "target" if values["single"] else "targets"
     if tied:
         shown = [
-            {"method": one["method"], "share": one["value"]}
+            {"method": one["method"],
+             "share": share_with_interval(one, single=values["single"])}
             for one in (best, *tied[: MOST_TIED - 1])
-        ]
+        ]  # fmt: skip
         more = "" if len(tied) < MOST_TIED else " and {more} more"
         return Statement(
             "headline",
             "It is undecided which of {n:count method} comes nearest to its "
-            f"{whose} ({{methods:listed or}}{more}; the target's own texts {{human:percent}}).",
+            f"{whose} in attribution: {{methods:listed or}}{more} (the target's own texts "
+            "{human:percent}).",
             {
                 **human,
-                "methods": phrases("{method} {share:percent}", shown),
+                "methods": phrases("{method} {share}", shown),
                 "more": len(tied) - MOST_TIED + 1,
             },
         )

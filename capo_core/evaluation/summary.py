@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from capo_core.evaluation.claims import findings, imitation
+from capo_core.evaluation.claims import caricature, findings, imitation
 from capo_core.evaluation.imitation_statement import brief_statement, imitation_statement
 from capo_core.evaluation.referee.claims import RENDERERS as REFEREE_RENDERERS
 from capo_core.evaluation.report import EvaluationReport
@@ -68,6 +68,24 @@ def brief(report: EvaluationReport, target: str = ALL) -> Statement | None:
     """Return the finding on imitation in one short sentence, for a card; None without one."""
     finding = imitation(report, target)
     return None if finding is None else brief_statement(finding)
+
+
+def brief_caricature(report: EvaluationReport, target: str = ALL) -> Statement | None:
+    """Return which methods are caricatures in one short sentence; None where none is."""
+    finding = caricature(report, target)
+    if finding is None:
+        return None
+    methods = [
+        phrase(
+            "{method} is a caricature: attributed to the target {above:points} {interval} more "
+            "often than the target's own texts, in a style further from them",
+            method=one["method"],
+            above=one["above"],
+            interval=points_interval(one["low"], one["high"]),
+        )
+        for one in finding.values["methods"]
+    ]
+    return Statement("caricature", "{methods:apart}.", {"methods": methods})
 
 
 def titled(statement: Statement) -> str:

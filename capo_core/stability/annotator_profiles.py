@@ -23,7 +23,7 @@ from capo_core.stability.phrases import (
     extract_phrases,
     without_one,
 )
-from capo_core.stats.intervals import json_value
+from capo_core.stats.intervals import json_value, wilson
 from capo_core.text.stylometry import PER_TEXT
 
 MIN_LABELS = 10  # with fewer annotations a profile does not describe label use
@@ -34,6 +34,7 @@ MARKS = {
     '"': "a quotation mark", "'": "a single quotation mark", "(": "an opening bracket",
     ")": "a closing bracket", "-": "a dash", "/": "a slash", "?": "a question mark inside",
 }  # fmt: skip
+MOST_LABELS = 4  # labels that differ named in the sentences; of more, their number
 LENGTH = {"length_words", "length_characters"}  # has its own place in the profile
 
 
@@ -58,6 +59,7 @@ class Cue:
         own, others: its frequency, in `unit`.
         strength: log-odds (phrase) or difference in standard deviations (style feature), above 0
             where the annotator uses it more; `low` and `high` are its 95 % interval.
+        n, n_others: explanations behind `own` and `others`; 0 in profiles of earlier versions.
     """
 
     kind: str
@@ -69,6 +71,8 @@ class Cue:
     strength: float
     low: float
     high: float
+    n: int = 0
+    n_others: int = 0
 
 
 @dataclass(frozen=True)
@@ -204,7 +208,8 @@ def _cues(
     less = clear[clear["z"] < 0].iloc[::-1].head(n_less)
     cues = [
         Cue("phrase", row.phrase, MARKS.get(row.phrase, f"“{row.phrase}”"), PER_TEXT,
-            100 * row.rate, 100 * row.rate_others, row.log_odds, row.low, row.high)
+            100 * row.rate, 100 * row.rate_others, row.log_odds, row.low, row.high,
+            int(row.n), int(row.n_others))
         for row in pd.concat([more, less]).itertuples()
     ]  # fmt: skip
     habits = features[
@@ -215,7 +220,7 @@ def _cues(
     ].head(n_more)
     cues += [
         Cue("habit", row.feature, row.text, row.unit, row.mean, row.mean_others, row.difference,
-            row.low, row.high)
+            row.low, row.high, int(row.n), int(row.n_others))
         for row in habits.itertuples()
     ]  # fmt: skip
     return tuple(cues)
@@ -299,7 +304,8 @@ def _distinct(order: np.ndarray, value: np.ndarray, far: np.ndarray, n: int) -> 
 
 
 def label_statements(use: AnnotatorLabels, n: int) -> tuple[Statement, ...]:
-    """Return one or two statements on the use of the labels in `n` annotations."""
+    """Return statements on the use of the labels in `n` annotations: of every label that differs
+    significantly, the largest difference first, or of the largest difference where none does."""
     if n < MIN_LABELS:
         return (_of_labels("{n:count annotation}: too few to describe label use.", n=n),)
     if math.isnan(use.labels[0].share_others):
@@ -327,11 +333,10 @@ def label_statements(use: AnnotatorLabels, n: int) -> tuple[Statement, ...]:
                 high=_mean(use.mean.high),
             )
         )
-    clear = [label for label in use.labels if label.differs]
-    far = max(clear or use.labels, key=_distance)
+    clear = sorted((each for each in use.labels if each.differs), key=_distance, reverse=True)
+    far = clear[0] if clear else max(use.labels, key=_distance)
     if clear:
-        more = "more" if far.share > far.share_others else "less"
-        head = f"Uses “{{label}}” significantly {more} often"
+        head = f"Uses “{{label}}” significantly {_direction(far)} often"
     else:
         head = "No significant difference in label use; the largest is for “{label}”"
     statements.append(
@@ -342,7 +347,28 @@ def label_statements(use: AnnotatorLabels, n: int) -> tuple[Statement, ...]:
             others=far.share_others,
         )
     )
+    if len(use.labels) > 2 and len(clear) > 1:  # of two labels one is what the other leaves
+        rest = max(0, len(clear) - MOST_LABELS)
+        end = f". {{rest}} more label{' differs' if rest == 1 else 's differ'} significantly."
+        also = [_also(label) for label in clear[1:MOST_LABELS]]
+        statements.append(
+            _of_labels(f"Uses {{also:apart}}{end if rest else '.'}", also=also, rest=rest)
+        )
     return tuple(statements)
+
+
+def _direction(label: LabelUse) -> str:
+    return "more" if label.share > label.share_others else "less"
+
+
+def _also(label: LabelUse) -> Statement:
+    """Return what differs in the use of a label, without the number of annotations."""
+    return _of_labels(
+        f"“{{label}}” significantly {_direction(label)} often ({_OWN_RATE}, the others "
+        "{others:rate})",
+        **_label_values(label),
+        others=label.share_others,
+    )
 
 
 def wording_statements(
@@ -404,9 +430,13 @@ def _label_values(label: LabelUse) -> dict[str, Any]:
 
 
 def _phrase(cue: Cue) -> Statement:
+    interval, ends = "", {}
+    if cue.n:
+        low, high = wilson(cue.own / 100 * cue.n, cue.n)
+        interval, ends = " [{low:.0f}–{high:.0f}]", {"low": 100 * low, "high": 100 * high}
     return _of_wording(
-        "{cue} (in {own:rate} of explanations, others {others:rate})",
-        cue=cue.text, own=cue.own / 100, others=cue.others / 100,
+        f"{{cue}} (in {{own:rate}}{interval} of explanations, others {{others:rate}})",
+        cue=cue.text, own=cue.own / 100, others=cue.others / 100, **ends,
     )  # fmt: skip
 
 

@@ -189,7 +189,8 @@ def label_use(dataset: Dataset) -> dict[str, AnnotatorLabels]:
                     int(counts[a, k]),
                     float(counts[a, k] / n),
                     *wilson(counts[a, k], n),
-                    float(np.clip(others[k], 0, 1)),
+                    # Rounded so that none at all is 0, and not what the arithmetic left over.
+                    float(np.clip(np.round(others[k], 12), 0, 1)) + 0.0,
                     bool(differs[k]),
                 )
                 for k, label in enumerate(scale.labels)

@@ -21,7 +21,7 @@ from scipy.stats import norm
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
 from capo_core.stability.label_use import contrast
-from capo_core.stats.intervals import Z95
+from capo_core.stats.intervals import Z95, wilson
 from capo_core.stats.significance import benjamini_hochberg
 from capo_core.text import stylometry
 from capo_core.text.lexicons import STYLE_WORDS
@@ -472,6 +472,22 @@ def distinctive_phrases(
     if not frames:
         return pd.DataFrame(columns=list(PHRASE_COLUMNS))
     return pd.concat(frames, ignore_index=True)[list(PHRASE_COLUMNS)]
+
+
+def with_rate_intervals(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return phrases (see `distinctive_phrases`) with 95 % Wilson intervals of both rates:
+    `rate_low`, `rate_high`, `others_low`, `others_high`."""
+    ends = {
+        name: [wilson(*pair) for pair in zip(frame[count], frame[n], strict=True)]
+        for name, count, n in (("rate", "count", "n"), ("others", "count_others", "n_others"))
+    }
+    return frame.assign(
+        **{
+            f"{name}_{end}": [float(pair[place]) for pair in pairs]
+            for name, pairs in ends.items()
+            for place, end in enumerate(("low", "high"))
+        }
+    )
 
 
 def _strongest(z: np.ndarray, extracted: ExplanationPhrases, a: int, top: int) -> list[int]:

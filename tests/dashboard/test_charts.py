@@ -136,8 +136,9 @@ def test_names_from_data_are_no_markup_in_pictures():
     use = [LabelUse(name, 1, 0.5, 0.4, 0.6, 0.5, False)]
     look = looks([name])[name]
     phrases = pd.DataFrame(
-        {"phrase": [name], "rate": [0.2], "rate_others": [0.1], "z": [3.0], "count": [5]}
-    )
+        {"phrase": [name], "rate": [0.2], "rate_others": [0.1], "z": [3.0], "count": [5],
+         "count_others": [5], "n": [25], "n_others": [50]}
+    )  # fmt: skip
     counts = pd.DataFrame([[1]], index=[name], columns=[name])
     for figure in (
         charts.label_use(use, name, look),

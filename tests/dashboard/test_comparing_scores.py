@@ -48,7 +48,7 @@ def test_at_a_glance_has_imitation_at_both_ends(report):
     assert found == [
         Column(VIEW, 1), Column(VIEW, 4), Column("label accuracy", 0), Column("style distance", 0)
     ]  # fmt: skip
-    assert [column.header for column in found] == [
+    assert [column.header(300) for column in found] == [
         "Attributed to target, 1 text", "Attributed to target, 4 texts", "Label accuracy",
         "Style distance",
     ]  # fmt: skip
@@ -56,7 +56,7 @@ def test_at_a_glance_has_imitation_at_both_ends(report):
 
 def test_a_family_has_all_its_measures(report):
     found = scores.columns(report, "attribution", VIEW)
-    assert [(column.header, column.k) for column in found] == [
+    assert [(column.header(300), column.k) for column in found] == [
         ("Attributed to target, 1 text", 1), ("Attributed to target, 4 texts", 4),
         ("Probability of target, 1 text", 1), ("Probability of target, 4 texts", 4),
     ]  # fmt: skip

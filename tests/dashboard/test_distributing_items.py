@@ -42,6 +42,14 @@ def test_items_without_a_value_are_there_and_stand_last(made, frame):
     assert found(made, frame, order="data") == ["i0", "i1", "i2"]
 
 
+def test_the_first_item_shown_is_one_that_most_sources_have(made):
+    """The model lacks the third item; a second source has the second item alone."""
+    sources = [made.source("model"), source("other", MODEL[1:], items=["i1"])]
+    assert item_data.fullest(["i2", "i0", "i1"], sources) == "i1"
+    assert item_data.fullest(["i2", "i0", "i1"], sources[:1]) == "i0"  # in the order of the list
+    assert item_data.fullest([], sources) == ""
+
+
 def test_the_most_disputed_is_the_one_of_greatest_entropy(made, frame):
     # Entropies: 0, ln 2 = 0.69, and 1.03 for the third; of the items that both have.
     assert found(made, frame, order="disputed")[0] == "i1"

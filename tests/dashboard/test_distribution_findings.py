@@ -388,6 +388,8 @@ def check_everywhere(made: DistributionReport) -> None:
     grid = page._grid(SimpleNamespace(focus=""), rows) if rows else None
     for where in (printed, html, marked):
         assert text in where
+        if rows:  # bold is spoken of where there is any
+            assert ("Bold: sig" in where.replace("\n", " ")) == any(row.bold for row in rows)
         for remark in made.remarks:
             assert in_words(remark) in where
     for place, row in enumerate(rows):

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from capo_core.dashboard.guide import gallery
-from capo_core.dashboard.guide.documents import DOCUMENTS, Picture, parts
+from capo_core.dashboard.guide.documents import DOCUMENTS, Heading, Picture, contents, parts
 from capo_core.dashboard.ui.charts import blank
 from capo_core.dashboard.ui.figure_kinds import all_kinds, figure_kind, kind_of
 from capo_core.errors import DataError
@@ -17,16 +17,32 @@ from capo_core.provenance import Provenance
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_a_document_has_texts_and_pictures_and_links_that_lead_somewhere(name):
     found = parts(name)
-    texts = [part for part in found if not isinstance(part, Picture)]
+    texts = [part for part in found if isinstance(part, str)]
     assert texts
     for picture in found:
         if isinstance(picture, Picture):
             assert picture.path.is_file() and picture.alt
     text = "\n".join(texts)
-    assert not re.search(r"^# ", re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S), re.M)
+    assert not re.search(r"^#+ ", re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S), re.M)
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
-        inside = re.fullmatch(r"guide\?doc=([\w-]+)", target)
-        assert (inside and inside[1] in DOCUMENTS) or target.startswith("https://")
+        inside = re.fullmatch(r"(?:guide\?doc=([\w-]+))?(?:#([\w-]+))?", target)
+        assert inside or target.startswith("https://"), target
+        if inside and inside[2]:
+            assert inside[2] in anchors(inside[1] or name), target
+
+
+def anchors(name: str) -> list[str]:
+    assert name in DOCUMENTS
+    return [part.anchor for part in parts(name) if isinstance(part, Heading)]
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_the_contents_lead_to_every_heading(name):
+    found = anchors(name)
+    assert len(set(found)) == len(found)
+    listed = contents(parts(name))
+    assert re.findall(r"\]\(#([^)]+)\)", listed) == (found if listed else [])
+    assert listed.startswith("- [")  # each of these documents is long
 
 
 def test_the_guide_has_a_figure_of_every_kind_that_pages_show():

@@ -220,6 +220,9 @@ def test_figures_of_a_saved_report_are_files_with_their_data(report, tmp_path):
     assert stability.ladder_title(report.ladder.to_frame())[:20] in texts(
         (tmp_path / "f" / "ladder-words.svg").read_bytes()
     )
+    bare = figures.write(path, tmp_path / "f", ["svg"], ["one column"], bare=True)
+    pictures = {each.name for each in bare if each.suffix == ".svg"}
+    assert "ladder-words-bare.svg" in pictures and not pictures & names  # no form hides the other
     for each in made:
         found = provenance_in(each.read_bytes(), each.suffix[1:])
         assert found.fingerprint[:16] == report.fingerprint[:16] and found.simulated

@@ -5,9 +5,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
+import pytest
 
 from capo_core import dashboard
 from capo_core.dashboard.ui import components, url_state
+from capo_core.formatting import rate
 
 ROOT = Path(dashboard.__path__[0])
 FRAME = pd.DataFrame({"name": ["a", "b"], "n": [-0.001, 2.0]})
@@ -38,6 +40,21 @@ def test_a_table_has_an_alternative_text_and_a_click_names_its_row(monkeypatch):
         monkeypatch.setattr(url_state, "now", lambda key, chosen=chosen: chosen)
         drawn["on_select"]()
     assert opened == [1, 0]
+
+
+def test_a_value_and_its_interval_are_one_cell_that_sorts_by_the_value(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(components.st, "dataframe", lambda frame, **given: drawn.append(frame))
+    shares, low, high = [0.5, 0.004, 0.5], [0.4, 0.0, 0.45], [0.6, 0.01, 0.55]
+    frame = pd.DataFrame({"share": shares, "a": low, "b": high})
+    frame.loc[3] = None
+    fields = {"share": components.Field("Share", text=rate, ends=("a", "b"))}
+    components.table(frame, fields, key="t", file_name="t", download=False)
+    (shown,) = drawn
+    cells = [row[-1]["display_value"] for row in shown._translate(False, False)["body"]]
+    first, rare = "50\u00a0% [40–60]", "0.4\u00a0% [0–1]"
+    assert cells == [first, rare, "50\u00a0% [45–55]", components.MISSING]
+    assert shown.data["share"].tolist()[:3] == pytest.approx(shares)
 
 
 def test_without_a_row_to_open_nothing_is_selected(monkeypatch):

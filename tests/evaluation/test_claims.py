@@ -279,7 +279,7 @@ def html_rows(html: str) -> dict[tuple[str, str], list[str]]:
     """(measure, source) → the cells of the row of means, from the exported page."""
     found = {}
     for name, table in re.findall(
-        r"<p><strong>([^<]*)</strong>, .*?<table>(.*?)</table>", html, re.S
+        r"<p><strong>([^<]*)</strong>, .*?<table[^>]*>(.*?)</table>", html, re.S
     ):
         for row in re.findall(r"<tr[^>]*>(.*?)</tr>", table, re.S):
             cells = re.findall(r"<td[^>]*>(.*?)</td>", row, re.S)

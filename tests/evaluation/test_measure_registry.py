@@ -88,10 +88,13 @@ def test_a_new_measure_is_on_the_command_line(report, capsys, monkeypatch):
 def test_a_new_measure_is_a_column_of_compare(report):
     assert scores.Column(NAME, 0) in scores.columns(report, "labels", VIEW.name)
     headlines = scores.columns(report, "main", VIEW.name)
-    assert [column.header for column in headlines] == [
+    assert [column.header(300) for column in headlines] == [
         "Attributed to target, 1 text", "Attributed to target, 4 texts", "Label accuracy",
         "First label", "ROUGE-L", "Embedding similarity", "Label consistency", "Style distance",
     ]  # fmt: skip
+    narrow = [column.header(118) for column in headlines]
+    assert narrow[:2] == ["Attributed, 1 text", "Attributed, 4 texts"]
+    assert max(map(len, narrow)) <= 19
     grid = scores.score_grid(report, [scores.Column(NAME, 0)], ALL)
     assert grid.at["always", f"{NAME}@0"].startswith("1.0000 [")
 

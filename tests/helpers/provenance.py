@@ -93,7 +93,8 @@ def provenance_in(content: bytes, kind: str) -> Provenance:
 def check_file(content: bytes, name: str) -> Provenance:
     """Check that a file has the provenance of the frozen day, and return it.
 
-    If anything in it is simulated, its titles say so.
+    If anything in it is simulated, its titles say so. A page names its tables for those who cannot
+    see them, and loads nothing.
     """
     kind = name.rpartition(".")[2]
     rows = content.decode("utf-8").splitlines() if kind in ("csv", "jsonl") else None
@@ -107,4 +108,8 @@ def check_file(content: bytes, name: str) -> Provenance:
         title = {"html": r"<title>(.*?)</title>", "md": r"^# (.*)$",
                  "tex": r"(?:paragraph|caption)\{(.*?)\}"}  # fmt: skip
         assert "simulated" in re.search(title[kind], text, re.M | re.I).group(1).lower(), name
+    if kind == "html":
+        page = re.sub(r"<script.*?</script>", "", content.decode("utf-8"), flags=re.S)
+        assert not re.findall(r"<table(?![^>]*aria-label=\S)[^>]*>", page), name
+        assert not re.findall(r"<(?!a )[^>]*(?:src|href)=\W?(?:https?:)?//[^>]*>", page), name
     return found

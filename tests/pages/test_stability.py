@@ -177,8 +177,10 @@ def test_the_likeliest_author_is_shown_where_it_was_computed_and_offered_where_n
     from capo_core.evaluation.authors import store
 
     app = open_page("stability", dataset="measured", part="authors")
-    assert not app.exception and "Not computed yet" in shown(app)
-    assert app.button(key="authors.begin")
+    said = shown(app)
+    assert not app.exception and "Not computed for this dataset yet" in said
+    assert "Still missing: 3 annotators of 3" in said
+    assert app.button(key="authors.begin").disabled  # what lacks is said instead
     result = made_attribution(with_report)
     store.save(result, workspace)
     app = open_page("stability", dataset="measured", part="authors")

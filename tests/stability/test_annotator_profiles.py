@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,8 @@ from capo_core.stability import phrases
 from capo_core.stability.annotator_profiles import annotator_profiles
 from capo_core.stability.label_use import label_use
 from capo_core.stability.phrases import extract_phrases
-from capo_core.task import NLI, PARAPHRASE
+from capo_core.stats.intervals import wilson
+from capo_core.task import NLI, PARAPHRASE, LabelScale
 
 E, N, C = NLI.scale.labels
 
@@ -51,7 +53,9 @@ def test_a_card_says_what_was_planted_with_its_numbers():
     assert first.cues[0].own == pytest.approx(100 * rate)
     assert first.cues[0].others == 0
     text = " ".join(first.interpretation)
-    assert f"“perhaps” (in {percent(rate)} of explanations, others {percent(0)})" in text
+    low, high = (f"{100 * end:.0f}" for end in wilson(has.sum(), 80))
+    interval = f"[{low}–{high}]"
+    assert f"“perhaps” (in {percent(rate)} {interval} of explanations, others {percent(0)})" in text
     neutral = (said.loc[said["annotator_id"] == "a", "label"] == N).mean()
     use = {label.label: label for label in first.labels}
     assert use[N].share == pytest.approx(neutral) and use[N].differs
@@ -60,6 +64,33 @@ def test_a_card_says_what_was_planted_with_its_numbers():
     assert any(cue.kind == "habit" and cue.name == "opens_hedge" for cue in first.cues)
     assert [label.label for label in first.labels] == list(NLI.scale.labels)
     json.dumps([card.to_dict() for card in annotator_profiles(data)], allow_nan=False)
+
+
+def test_every_label_that_marks_an_annotator_is_in_words():
+    """a writes E in 60 and C in 40 of 100 cases, b N in all: three labels differ, and the one
+    that differs most comes first."""
+    labels = {"a": [E] * 60 + [C] * 40, "b": [N] * 100}
+    rows = [(f"i{k}", who, "so", labels[who][k]) for who in labels for k in range(100)]
+    said = annotator_profiles(dataset(rows))[0].interpretation
+    assert said[0].startswith(f"Uses “{N}” significantly less often: {percent(0)} ")
+    assert (
+        f"“{E}” significantly more often ({percent(0.6)} [50–69], the others {percent(0)})"
+        in said[1]
+    )
+    assert (
+        f"“{C}” significantly more often ({percent(0.4)} [31–50], the others {percent(0)})"
+        in said[1]
+    )
+    assert said[1].index(E) < said[1].index(C) and not any(N in each for each in said[1:])
+
+
+def test_of_two_labels_one_is_in_words():
+    rows = [
+        (f"i{k}", who, "so", label) for k in range(40) for who, label in (("a", "x"), ("b", "y"))
+    ]
+    scale = LabelScale(("x", "y"))
+    said = annotator_profiles(dataset(rows, task=replace(NLI, scale=scale)))[0].interpretation
+    assert said[0].startswith("Uses “") and not any("Uses" in each for each in said[1:])
 
 
 def test_typical_explanations_have_the_cues_and_atypical_ones_have_not():

@@ -103,18 +103,26 @@ def _label_axis(figure: go.Figure, use: Sequence, *more: Sequence) -> None:
     figure.update_yaxes(**percent_axis("Share of labels", 0.0, highest))
 
 
+def visible(phrase: str) -> str:
+    """Return a phrase; in quotation marks where it is a mere mark, which is overlooked alone."""
+    return phrase if any(letter.isalnum() for letter in phrase) else f"“{phrase}”"
+
+
 @figure_kind("phrases", "Distinctive phrases")
 def phrase_rates(
     frame: pd.DataFrame, look: Look, name: str, others: str = "the others"
 ) -> go.Figure:
-    """Return the rates of distinctive phrases: one annotator's (coloured) and the others' (grey).
+    """Return the rates of distinctive phrases, with intervals: one annotator's (coloured) and the
+    others' (grey).
 
     Args:
-        frame: columns phrase, rate, rate_others, z, count; in descending z.
+        frame: rows of `distinctive_phrases`, in descending z.
     """
-    frame = frame.iloc[::-1]
+    from capo_core.stability.phrases import with_rate_intervals  # loads the measures
+
+    frame = with_rate_intervals(frame.iloc[::-1])
     figure = blank(70 + 26 * len(frame), legend=True)
-    labels = [plotly(phrase, 34) for phrase in frame["phrase"]]
+    labels = [plotly(visible(phrase), 34) for phrase in frame["phrase"]]
     places = list(range(len(frame)))
     for place, own, other in zip(places, frame["rate"], frame["rate_others"], strict=True):
         figure.add_scatter(
@@ -125,14 +133,19 @@ def phrase_rates(
             hoverinfo="skip",
             showlegend=False,
         )
-    for column, color, symbol, called in (
-        ("rate_others", NEUTRAL, "circle-open", plotly(others, 24)),
-        ("rate", look.color, look.symbol, plotly(name, 24)),
+    for column, ends, size, color, symbol, called in (
+        ("rate_others", "others", "n_others", NEUTRAL, "circle-open", plotly(others, 24)),
+        ("rate", "rate", "n", look.color, look.symbol, plotly(name, 24)),
     ):
-        shares = [rate(share) for share in frame[column]]
+        low, high = frame[f"{ends}_low"], frame[f"{ends}_high"]
+        shares = [
+            f"{rate(share)} {percent_interval(*interval)} of {n:,}"
+            for share, *interval, n in zip(frame[column], low, high, frame[size], strict=True)
+        ]
         figure.add_scatter(
             x=frame[column],
             y=places,
+            error_x=whiskers(frame[column], low, high, color),
             mode="markers",
             name=called,
             cliponaxis=False,
@@ -140,11 +153,11 @@ def phrase_rates(
             selected={"marker": {"opacity": 1}},
             unselected={"marker": {"opacity": 1}},
             customdata=frame[["phrase", "z"]].assign(label=labels, share=shares).to_numpy(),
-            hovertemplate="“%{customdata[2]}”: in %{customdata[3]} of explanations; "
+            hovertemplate="%{customdata[2]}: in %{customdata[3]} explanations; "
             f"z = %{{customdata[1]:.1f}}<extra>{called}</extra>",
         )
     figure.update_yaxes(tickvals=places, ticktext=labels, showgrid=False)
-    highest = float(frame[["rate", "rate_others"]].max().max())
+    highest = float(frame[["rate_high", "others_high"]].max().max())
     figure.update_xaxes(**percent_axis("Share of explanations with the phrase", 0.0, highest))
     return figure
 

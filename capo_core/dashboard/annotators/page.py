@@ -35,6 +35,12 @@ from capo_core.dataset import Dataset
 from capo_core.formatting import count, number, share_of, short
 
 _MOST_LABELS = 40
+# Unit of a style feature (see `stylometry.Feature`) → as it stands after a number.
+_UNITS = {
+    "percent of explanations": "% of explanations",
+    "percent of words": "% of words",
+    "count": "per explanation",
+}
 
 
 def show_pair(context: PageContext, dataset: Dataset) -> None:
@@ -129,6 +135,7 @@ def _phrases(context: PageContext, dataset: Dataset, first: str, second: str) ->
                 if rows.empty:
                     show_note("No phrase is significantly more frequent.")
                     continue
+                show_note(annotators_phrases.ORDER)
                 show_figure(
                     charts.phrase_rates(rows, look[own], own, others=other),
                     key=f"{PAGE}.two.phrases.{own}",
@@ -225,6 +232,7 @@ def _one(context: PageContext, dataset: Dataset) -> None:
             if clear.empty:
                 show_note("No phrase is used significantly more often than by the others.")
             else:
+                show_note(annotators_phrases.ORDER)
                 show_figure(
                     charts.phrase_rates(clear.head(12), look, name),
                     key=f"{PAGE}.phrases",
@@ -268,22 +276,34 @@ def _style_features(context: PageContext, card) -> None:
         "Features of style that differ significantly from the other annotators'. The difference is "
         "in standard deviations; above 0, this annotator has more of the feature.",
     )
+    rows = pd.DataFrame([vars(cue) for cue in features]).drop(columns=["kind", "name"])
+    if not rows["n"].any():  # of an earlier version, which did not keep it
+        rows = rows.drop(columns=["n", "n_others"])
     table(
-        pd.DataFrame([vars(cue) for cue in features]).drop(columns=["kind", "name"]),
+        rows.assign(own_mean=_with_unit(rows["own"], rows["unit"]),
+                    others_mean=_with_unit(rows["others"], rows["unit"])),
         {
             "text": Field("Feature", width="large"),
-            "own": Field(f"{short(card.annotator_id, 20)}", "This annotator's mean.", 2),
-            "others": Field("Others", "Mean of all others.", 2),
-            "unit": Field("Unit"),
+            "own_mean": Field(f"{short(card.annotator_id, 20)}", "This annotator's mean."),
+            "others_mean": Field("Others", "Mean of all others."),
             "strength": Field(
-                "Difference", "In standard deviations: this annotator minus the others.", 2
+                "Difference (SD)", "In standard deviations: this annotator minus the others.", 2
             ),
-            "low": Field("From", "Lower end of the 95 % interval.", 2),
-            "high": Field("To", "Upper end of the 95 % interval.", 2),
+            "low": Field("From", "Lower end of the 95 % interval of the difference.", 2),
+            "high": Field("To", "Upper end of the 95 % interval of the difference.", 2),
+            "n": Field("n", "This annotator's explanations.", 0),
         },
         key=f"{PAGE}.features",
         file_name=f"{context.entry.name}-style-features-{card.annotator_id}",
-    )
+    )  # fmt: skip
+
+
+def _with_unit(values: pd.Series, units: pd.Series) -> list[str]:
+    """Return means as texts: "58.9 % of explanations", "5.1 % of words", "14.2 characters"."""
+    return [
+        f"{number(value, 1)} {_UNITS.get(unit, unit)}".strip()
+        for value, unit in zip(values, units, strict=True)
+    ]
 
 
 def _examples(dataset: Dataset, card) -> None:

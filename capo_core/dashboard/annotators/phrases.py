@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from capo_core.dashboard.annotators import cache as annotators_cache
+from capo_core.dashboard.annotators.charts import visible
 from capo_core.dashboard.annotators.items import paging
 from capo_core.dashboard.app import cache
 from capo_core.dashboard.ui import url_state
@@ -17,8 +18,12 @@ from capo_core.dashboard.ui.item_html import Answer, Tile, same_texts, tiles_htm
 from capo_core.dashboard.ui.text import markdown
 from capo_core.dashboard.ui.theme import looks
 from capo_core.dataset import Dataset
-from capo_core.formatting import rate, short
+from capo_core.formatting import percent_interval, rate, short
 
+ORDER = (
+    "Most distinctive first: by z, the log-odds of the phrase (this annotator against the others) "
+    "divided by their standard error. Whiskers: 95 % intervals."
+)
 _PER_PAGE = 8
 _OFFERED = 24
 
@@ -39,24 +44,26 @@ def show(page: str, dataset: Dataset, name: str, phrases: pd.DataFrame) -> None:
     phrase = url_state.get("phrase")
     if phrase:
         _texts(page, dataset, name, phrase)
+    from capo_core.stability.phrases import with_rate_intervals  # loads the measures
+
     with st.expander("Table of all phrases"):
         table(
-            phrases,
+            with_rate_intervals(phrases),
             {
                 "phrase": Field("Phrase"),
-                "rate": Field("Rate", HELP["rate"], text=rate),
-                "rate_others": Field("Others", "Rate of the others.", text=rate),
-                "count": Field(
-                    "Explanations", "Explanations of this annotator with the phrase.", 0
-                ),
+                "rate": Field("Rate", HELP["rate"], text=rate, ends=("rate_low", "rate_high")),
+                "rate_others": Field("Others", "Rate of the others, with its 95 % interval.",
+                                     text=rate, ends=("others_low", "others_high")),
+                "count": Field("With it", "Explanations of this annotator with the phrase.", 0),
+                "n": Field("n", "Explanations of this annotator.", 0),
                 "log_odds": Field("Log-odds", "Above 0: more than the others.", 2),
-                "low": Field("From", "Lower end of the 95 % interval.", 2),
-                "high": Field("To", "Upper end of the 95 % interval.", 2),
+                "low": Field("From", "Lower end of the 95 % interval of the log-odds.", 2),
+                "high": Field("To", "Upper end of the 95 % interval of the log-odds.", 2),
                 "z": Field("z", HELP["z"], 1),
             },
             key=f"{page}.phrases.table",
             file_name=f"{dataset.name}-phrases-{name}",
-        )
+        )  # fmt: skip
 
 
 def _pills(page: str, label: str, phrases: list[str], key: str) -> None:
@@ -74,7 +81,7 @@ def _pills(page: str, label: str, phrases: list[str], key: str) -> None:
         phrases,
         key=place,
         on_change=changed,
-        format_func=lambda phrase: markdown(short(phrase, 40)),
+        format_func=lambda phrase: markdown(short(visible(phrase), 40)),
         help="Select a phrase to read its explanations.",
     )
 
@@ -88,9 +95,8 @@ def _texts(page: str, dataset: Dataset, name: str, phrase: str) -> None:
     n_own, n_others = int(total.get(name, 0)), int(total.sum() - total.get(name, 0))
     section_heading(f"“{markdown(short(phrase, 60))}”")
     show_note(
-        f"In {len(own):,} of {n_own:,} explanations by {name} "
-        f"({rate(len(own) / max(1, n_own))}) and in {len(others):,} of {n_others:,} by the "
-        f"others ({rate(len(others) / max(1, n_others))})."
+        f"In {len(own):,} of {n_own:,} explanations by {name} ({_share(len(own), n_own)}) and in "
+        f"{len(others):,} of {n_others:,} by the others ({_share(len(others), n_others)})."
     )
     with side_by_side("phrase", [1, 1]) as places:
         for place, title, part, key in (
@@ -127,6 +133,13 @@ def _texts(page: str, dataset: Dataset, name: str, phrase: str) -> None:
             on_click=url_state.put,
             args=(page, {"phrase": None, "p": None, "po": None}),
         )
+
+
+def _share(k: int, n: int) -> str:
+    """Return "12 % [9–15]": a share with its 95 % interval."""
+    from capo_core.stats.intervals import wilson  # loads the measures
+
+    return f"{rate(k / max(1, n))} {percent_interval(*wilson(k, n))}"
 
 
 def _item_address(page: str, item: str) -> str:

@@ -45,6 +45,17 @@ def sentences(path: Path, target: str) -> list[tuple[str, str]]:
 
 
 @st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=_REPORT_FILE)
+def headline(path: Path, target: str) -> tuple[tuple[str, str], ...]:
+    """Return (topic, short sentence) of what comes first in a saved report on a target, or on all:
+    imitation, caricature; `DataError` where the report cannot be read."""
+    from capo_core.evaluation import summary
+
+    read = report(path)
+    found = (summary.brief(read, target), summary.brief_caricature(read, target))
+    return tuple((one.topic, summary.titled(one)) for one in found if one is not None)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=_REPORT_FILE)
 def brief(path: Path) -> str:
     """Return the finding on imitation of a saved report in one short sentence; "" where there is
     none, or the report cannot be read (the page Compare says so)."""

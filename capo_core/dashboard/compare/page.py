@@ -71,7 +71,6 @@ _PARTS = {
     "numbers": "All numbers",
 }
 _UNSCORED = ("answers", "habits", "retention")  # what can be shown before anything is scored
-_SAID = ("headline", "caricature")
 _WARNINGS = ("missing", "eyes")
 
 
@@ -87,17 +86,17 @@ def show(context: PageContext) -> None:
         said = cache.sentences(path, target)
         # What few measures say may have no headline; then the first sentence is one.
         warned = (*_WARNINGS, *referee.warnings(report))
-        topics = [topic for topic, _ in said if topic not in warned and not referee.in_tab(topic)]
-        first = [topic for topic in topics if topic in _SAID] or topics[:1]
-        if first:
-            show_headline(*(text for topic, text in said if topic in first))
+        plain = [one for one in said if one[0] not in warned and not referee.in_tab(one[0])]
+        short = cache.headline(path, target) or tuple(plain[:1])
+        if short:
+            show_headline(*(text for _, text in short))
         for topic, text in said:
             if topic in warned:
                 st.warning(markdown(text))
         view = scores.show(chosen)
-        for topic, text in said:
-            if topic not in (*first, *warned) and not referee.in_tab(topic):
-                show_note(text)
+        for one in plain:
+            if one not in short:
+                show_note(one[1])
         plots.imitation(chosen, view)
     with components.details_anchor():
         part = _part(scored=report is not None)

@@ -31,6 +31,9 @@ def warnings(report: EvaluationReport) -> tuple[str, ...]:
     return (MEASURES,) if found is not None and not found.decided and eyes is None else ()
 
 
+_LONG = 30  # letters: a column of longer texts is cut, so that all fit; a click shows them whole
+
+
 def show(context: PageContext, chosen: CompareSelection, said: list[tuple[str, str]]) -> None:
     """Show the tests' sentences and tables, of all annotators or of the chosen one.
 
@@ -53,12 +56,20 @@ def show(context: PageContext, chosen: CompareSelection, said: list[tuple[str, s
     for made in referee_tables(report, target_of(chosen)):
         section_heading(made.title)
         show_note(made.meaning)
+        shown = made.text_frame()
+        empty = [name for name in shown if not shown[name].astype(bool).any()]
+        shown = shown.drop(columns=empty)
         data_grid(
-            made.text_frame(),
+            shown,
             alt=f"Table: {made.title}",
             column_config={
-                header: st.column_config.TextColumn(header, help=about or None)
+                header: st.column_config.TextColumn(
+                    header,
+                    help=about or None,
+                    width="medium" if shown[header].str.len().max() > _LONG else None,
+                )
                 for header, about in made.columns.items()
+                if header not in empty
             },
             key=f"{PAGE}.tests.{made.name}",
         )

@@ -56,9 +56,10 @@ class Column:
     def key(self) -> str:
         return f"{self.name}@{self.k}"
 
-    @property
-    def header(self) -> str:
-        return self.about.header(self.k)
+    def header(self, width: int) -> str:
+        """Return the header; the short one where the long one does not fit so many pixels."""
+        title = self.about.header(self.k)
+        return self.about.header(self.k, short=_LETTER * len(title) + _EDGES > width)
 
     @property
     def help(self) -> str:
@@ -143,7 +144,8 @@ DETECTABLE = (
     "Smallest true difference that these items and answers could show with 80 % power, after the "
     "correction. An undecided comparison says nothing about smaller ones."
 )
-_ROOM, _NAMES = 1000, 190  # pixels: of the page in such a window, of the rows' names
+_ROOM, _NAMES = 1000, 172  # pixels: of the page in such a window, of the rows' names
+_LETTER, _EDGES = 5.8, 18  # pixels: of a letter in a header, of what stands around its text
 _QUIET = "color: #8A8F94"
 
 
@@ -238,7 +240,7 @@ def _draw(
     width = max(118, min(150, (_ROOM - _NAMES) // max(1, len(wanted))))
     for column in wanted:
         config[column.key] = st.column_config.TextColumn(
-            column.header, help=column.help, alignment="right", width=width
+            column.header(width), help=column.help, alignment="right", width=width
         )
     data_grid(
         shown.style.apply(dress, axis=0),
@@ -280,9 +282,8 @@ def numbers(chosen: CompareSelection) -> None:
                 "Texts", "Explanations pooled per attribution; 0 for measures of single answers.", 0
             ),
             "source": Field("Source"),
-            "value": Field("Value", None, digits_from="decimals"),
-            "low": Field("from", "Lower end of the 95 % interval.", digits_from="decimals"),
-            "high": Field("to", "Upper end of the 95 % interval.", digits_from="decimals"),
+            "value": Field("Value", "With its 95 % interval.", digits_from="decimals",
+                           ends=("low", "high")),
             "n": Field("n", "Answers, or groups of answers.", 0),
             "floor": Field(
                 "Floor",
@@ -307,7 +308,7 @@ def numbers(chosen: CompareSelection) -> None:
         },
         key=f"{PAGE}.numbers",
         file_name=f"{report.dataset}-scores",
-    )
+    )  # fmt: skip
     distances(chosen)
     section_heading(
         "All paired differences",
@@ -325,9 +326,8 @@ def numbers(chosen: CompareSelection) -> None:
             "k": Field("Texts", None, 0),
             "source": Field("First"),
             "against": Field("Second"),
-            "value": Field("Difference", "First minus second.", digits_from="decimals"),
-            "low": Field("from", "Lower end of the 95 % interval.", digits_from="decimals"),
-            "high": Field("to", "Upper end of the 95 % interval.", digits_from="decimals"),
+            "value": Field("Difference", "First minus second, with its 95 % interval.",
+                           digits_from="decimals", ends=("low", "high")),
             "n": Field("n", None, 0),
             "p_holm": Field("p (Holm)", None, text=p_value),
             "detectable": Field("Detectable", DETECTABLE, digits_from="decimals"),
@@ -335,7 +335,7 @@ def numbers(chosen: CompareSelection) -> None:
         },
         key=f"{PAGE}.differences",
         file_name=f"{report.dataset}-differences",
-    )
+    )  # fmt: skip
 
 
 def distances(chosen: CompareSelection) -> None:
@@ -359,13 +359,8 @@ def distances(chosen: CompareSelection) -> None:
             "source": Field("Method"),
             "value": Field("Value", None, digits_from="decimals"),
             "human": Field("Human", "The targets' own held-out texts.", digits_from="decimals"),
-            "gap": Field("Difference", "Method minus human.", digits_from="decimals"),
-            "gap_low": Field(
-                "from", "Lower end of the 95 % interval of the difference.", digits_from="decimals"
-            ),
-            "gap_high": Field(
-                "to", "Upper end of the 95 % interval of the difference.", digits_from="decimals"
-            ),
+            "gap": Field("Difference", "Method minus human, with its 95 % interval.",
+                         digits_from="decimals", ends=("gap_low", "gap_high")),
             "distance": Field(
                 "Distance",
                 "Mean over annotators of the absolute difference.",
@@ -375,7 +370,7 @@ def distances(chosen: CompareSelection) -> None:
         },
         key=f"{PAGE}.distances",
         file_name=f"{report.dataset}-distances",
-    )
+    )  # fmt: skip
 
 
 def _with_decimals(rows: pd.DataFrame) -> pd.DataFrame:

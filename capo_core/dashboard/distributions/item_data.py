@@ -172,6 +172,15 @@ def found(judgments: Judgments, frame: pd.DataFrame, wanted: Wanted, measure: st
     return frame["item_id"].tolist()
 
 
+def fullest(found: Sequence[str], sources: Sequence[LabelDistribution]) -> str:
+    """Return the first of the items on which the most sources have a distribution; "" of none.
+
+    Models often answered the test items only: an item without any of them is a poor first one.
+    """
+    there = [set(source.item_ids) for source in sources]
+    return max(found, key=lambda item: sum(item in items for items in there), default="")
+
+
 def _with_words(judgments: Judgments, phrase: str) -> set[str]:
     items, said = judgments.items, judgments.explanations
     texts = items["text_a"] + "\n" + items["text_b"]

@@ -124,7 +124,9 @@ def order(chosen: Chosen) -> Items:
     )
     found = item_data.found(judgments, frame, wanted, chosen.measure)
     asked = url_state.require("item", set(judgments.items["item_id"]))
-    return Items(found, asked if asked in found else (found[0] if found else ""))
+    if asked in found:
+        return Items(found, asked)
+    return Items(found, item_data.fullest(found, [judgments.source(n) for n in chosen.shown]))
 
 
 def show(chosen: Chosen, items: Items) -> None:
@@ -180,20 +182,24 @@ def _walk(items: Items) -> None:
     found, place = items.found, items.found.index(items.open)
     with st.container(horizontal=True, vertical_alignment="center"):
         for name, by in (("Previous", -1), ("Next", 1), ("Random", None)):
-            st.button(name, key=f"{PAGE}.items.{name}", on_click=_step, args=(found, by))
+            st.button(
+                name, key=f"{PAGE}.items.{name}", on_click=_step, args=(found, items.open, by)
+            )
         st.html(
             f'<p class="capo-note">{place + 1:,} of {count(len(found), "item")}: '
             f"<b>{escape(short(items.open, 60))}</b></p>"
         )
 
 
-def _step(found: list[str], by: int | None) -> None:
+def _step(found: list[str], drawn: str, by: int | None) -> None:
     """Move from the item that is open now, which after quick clicks is not the one last drawn.
 
     Args:
+        drawn: the open item where the address names none.
         by: how many places on; None for a random item other than the open one.
     """
-    place = found.index(url_state.get("item")) if url_state.get("item") in found else 0
+    now = url_state.get("item")
+    place = found.index(now if now in found else drawn)
     if by is None:
         by = random.SystemRandom().randrange(1, len(found)) if len(found) > 1 else 0
     url_state.put(PAGE, {"item": found[(place + by) % len(found)]})
@@ -261,7 +267,7 @@ def _explanations(chosen: Chosen, item_id: str) -> None:
         st.html(annotators_html(own, looks(chosen.dataset.annotators), phrase=phrase))
         said = said[said["source"] != HUMANS]
     for source, rows in said.groupby("source", sort=False):
-        title = "Human explanations" if source == HUMANS else f"Explanations: {source}"
+        title = "Human explanations" if source == HUMANS else f"Explanations: {source_name(source)}"
         st.html(f'<p class="capo-chosen-from">{escape(short(title, 120))}</p>')
         look = chosen.looks.get(source)
         shown = [Answer(_number(row), row.label, row.explanation) for row in rows.itertuples()]

@@ -19,15 +19,18 @@ from capo_core.dashboard.ui.text import markdown
 from capo_core.distributions.compare import (
     ENTROPY_CORRELATION,
     HIGHER_IS_CLOSER,
+    JS_DIVERGENCE,
+    JSD,
     KL,
     measure_title,
 )
 from capo_core.distributions.paired import UNDECIDED
 from capo_core.distributions.ranking import SOURCE
-from capo_core.distributions.report import LEGEND, TableRow, difference_texts, header
+from capo_core.distributions.report import TableRow, difference_texts, header
 from capo_core.distributions.wording import called, in_words, listed, source_name
 from capo_core.formatting import count, short
 
+_MOST = 5  # measures that stand side by side
 _MARK = "mark"  # the column that tells which source is in the pictures
 _WIDTHS = {KL: 146, ENTROPY_CORRELATION: 136}
 _QUIET = "color: #8A8F94"
@@ -44,8 +47,9 @@ def show(chosen: Chosen) -> None:
     if rows:
         _draw(chosen, rows)
         show_note(
-            f"{LEGEND} Grey: baselines, and sources that are not ranked, on their own items. ● is "
-            "shown in the figures below; click a row to show another source."
+            f"{report.legend} Grey: baselines, and sources that are not ranked, on their own "
+            "items. ● is shown in the figures below; click a row to show another source."
+            f"{_further(chosen)}"
         )
     notes = [*sentences(chosen.reading.notes), *map(in_words, report.remarks)]
     for told in (notes, report.notes()):
@@ -54,6 +58,27 @@ def show(chosen: Chosen) -> None:
     hidden = [name for name in chosen.reading.names if name not in (*chosen.shown, chosen.against)]
     if hidden:
         show_note(f"Not shown: {listed(hidden)}; choose them under Sources.")
+
+
+def _measures(chosen: Chosen) -> list[str]:
+    """Return the columns that fit a window of 1440 pixels, the chosen distance among them; all are
+    in the files of the export. JS divergence is the square of JS distance, and stands in its
+    place where it is chosen."""
+    there = chosen.report.measures
+    square = chosen.measure == JS_DIVERGENCE
+    found = [name for name in there if name != (JSD if square else JS_DIVERGENCE)]
+    found.sort(key=lambda name: name == JS_DIVERGENCE, reverse=True)
+    shown = found[:_MOST]
+    if chosen.measure in found and chosen.measure not in shown:
+        shown[-1] = chosen.measure
+    return shown
+
+
+def _further(chosen: Chosen) -> str:
+    """Return where the measures are that the table has no room for; empty where it has all."""
+    shown = _measures(chosen)
+    rest = [measure_title(name) for name in chosen.report.measures if name not in shown]
+    return f" {', '.join(rest)}: in the files under Export." if rest else ""
 
 
 def _grid(chosen: Chosen, rows: list[TableRow]) -> pd.DataFrame:
@@ -77,7 +102,8 @@ def _sortable(text: str, width: int = 6) -> str:
 
 
 def _draw(chosen: Chosen, rows: list[TableRow]) -> None:
-    grid = _grid(chosen, rows)
+    measures = _measures(chosen)
+    grid = _grid(chosen, rows)[[_MARK, "source", *measures, "n"]]
 
     def dress(column: pd.Series) -> list[str]:
         if column.name == "source":
@@ -99,7 +125,7 @@ def _draw(chosen: Chosen, rows: list[TableRow]) -> None:
         ),
         "source": st.column_config.TextColumn("", pinned=True, width=270 if longest > 30 else 208),
     }
-    for name in chosen.report.measures:
+    for name in measures:
         config[name] = st.column_config.TextColumn(
             header(name),
             help=DISTRIBUTIONS_HELP[name],

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import partial
 
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from capo_core.dashboard.app.page import PageContext
+from capo_core.dashboard.app.page import PageContext, page_link
 from capo_core.dashboard.distributions import PAGE
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.charts import blank, whiskers
@@ -24,6 +25,7 @@ from capo_core.dashboard.ui.exports import begin, current, download
 from capo_core.dashboard.ui.figure_kinds import figure_kind
 from capo_core.dashboard.ui.text import markdown, plotly
 from capo_core.dashboard.ui.theme import OKABE_ITO
+from capo_core.data.catalog import Catalog
 from capo_core.distributions import transfer_store
 from capo_core.distributions.compare import measure_title
 from capo_core.distributions.transfer import (
@@ -36,8 +38,11 @@ from capo_core.distributions.transfer import (
     to_markdown,
 )
 from capo_core.distributions.transfer import table as text_table
+from capo_core.errors import CapoError
 from capo_core.formatting import capitalised, count
+from capo_core.run_folder import list_runs
 
+_MOST_RUNS = 12  # in the command that is shown
 _HELP = (
     "Adapters that imitate annotators of this dataset estimate the labels of other items as a "
     "team. What the team says there is worth something only where it is nearer to a crowd than "
@@ -50,14 +55,7 @@ def show(context: PageContext) -> None:
     section_heading("Imitated crowd: what transfers to other data", _HELP)
     results = transfer_store.saved(context.workspace, context.entry.fingerprint)
     if not results:
-        show_note(
-            "Nothing is computed yet. Name a finished training for each imitated annotator, and "
-            "other data of the same task with the label distributions of many people:"
-        )
-        st.code(
-            "python -m capo_core distributions transfer --adapter RUN RUN … --file OTHER.json",
-            language="bash",
-        )
+        _how_to_get_one(context)
         return
     titles = [
         f"{one.away} ({count(len(one.members), 'annotator')}, {one.model})" for one in results
@@ -77,6 +75,50 @@ def show(context: PageContext) -> None:
     begin(results[number].provenance.dated())
     _result(results[number], measure)
     begin(page)
+
+
+def _how_to_get_one(context: PageContext) -> None:
+    """Show what is measured, what it takes, and the command with the trainings that are here."""
+    trainings = _trainings(context)
+    others = [
+        entry.name
+        for entry in Catalog(context.workspace).entries()
+        if entry.name != context.entry.name and not entry.problem and not entry.shipped
+    ]
+    with st.container(border=True):
+        st.markdown(
+            "**Not computed for this dataset yet.** Models that imitate this dataset's annotators "
+            "label other items, and their mean is compared with what many people say there: does "
+            "a team of a few imitated annotators stand in for a crowd?"
+        )
+        show_note(
+            "It needs a finished SFT or CAPO training of two annotators or more (here: "
+            f"{count(len(trainings), 'annotator')}), and other data of the same task with label "
+            "distributions of many people: a file, or a dataset of this workspace."
+        )
+        runs = " ".join(list(trainings.values())[:_MOST_RUNS]) or "RUN RUN …"
+        away = f"--dataset {shlex.quote(others[0])}" if others else "--file OTHER.json"
+        st.code(
+            f"python -m capo_core distributions transfer --adapter {runs} {away}",
+            language="bash", wrap_lines=True,
+        )  # fmt: skip
+        with st.container(horizontal=True):
+            page_link(context, "finetune", "Train imitations", view="new")
+            page_link(context, "guide", "How it is measured", doc="methods-distributions")
+
+
+def _trainings(context: PageContext) -> dict[str, str]:
+    """Return annotator → the newest finished training that imitates them on this dataset."""
+    found = {}
+    for run in list_runs(context.workspace):
+        try:
+            config = run.config
+            own = config.get("dataset", {}).get("fingerprint") == context.entry.fingerprint
+            if own and config.get("stage") in ("sft", "capo") and run.done:
+                found[str(config["target"])] = run.path.name
+        except (CapoError, KeyError, TypeError, AttributeError):
+            continue  # a broken run is reported where runs are listed
+    return found
 
 
 def _result(result: Transfer, measure: str) -> None:

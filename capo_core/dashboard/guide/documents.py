@@ -36,7 +36,9 @@ DOCUMENTS = {
 }
 _PICTURE = re.compile(r"^!\[([^\]]*)\]\(([^)\s]+)\)$", re.MULTILINE)
 _LINK = re.compile(r"(?<!!)\[([^\]]+)\]\(([^)\s]+)\)")
-_HEADING = re.compile(r"^(#+ )", re.MULTILINE)
+_HEADING = re.compile(r"^(#{2,3}) (.+)$", re.MULTILINE)
+_CONTENTS = re.compile(r"^On this page: .*\n", re.MULTILINE)  # for readers of the file
+_WORDS = re.compile(r"\[([^\]]*)\]\([^)]*\)|[`*]")  # what a heading's anchor takes from Markdown
 _FENCE = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
 
 
@@ -48,11 +50,46 @@ class Picture:
     alt: str
 
 
-def parts(name: str, folder: Path = DOCS) -> list[str | Picture]:
-    """Return a document's Markdown and pictures, in order, without its own title.
+@dataclass(frozen=True)
+class Heading:
+    """A heading of a document.
 
-    Headings are one level lower, since the page has a title; links to other documents of the guide
-    are addresses of this page, other relative links only their words.
+    Attributes:
+        level: 2 for a section, 3 for a part of one. text: Markdown.
+        anchor: its place in the page's address, as links of the documents name it.
+    """
+
+    level: int
+    text: str
+    anchor: str
+
+
+Part = str | Picture | Heading
+
+
+def contents(found: list[Part]) -> str:
+    """Return the table of contents of a document as a Markdown list; "" of fewer than three
+    sections."""
+    lines: list[str] = []
+    sections = 0
+    for part in found:
+        if isinstance(part, Heading):
+            words = _WORDS.sub(r"\1", part.text).replace("[", r"\[").replace("]", r"\]")
+            link = f"[{words}](#{part.anchor})"
+            if part.level == 2:
+                sections += 1
+                lines.append(f"- {link}")
+            elif lines:
+                lines[-1] += f"{' · ' if '](' in lines[-1].partition(')')[2] else ': '}{link}"
+    return "\n".join(lines) if sections > 2 else ""
+
+
+def parts(name: str, folder: Path = DOCS) -> list[Part]:
+    """Return a document's Markdown, pictures and headings, in order, without its own title and its
+    own list of contents.
+
+    Links to other documents of the guide are addresses of this page, other relative links only
+    their words. Links within a document keep their anchors.
 
     Raises:
         DataError: the file is not there.
@@ -66,31 +103,63 @@ def parts(name: str, folder: Path = DOCS) -> list[str | Picture]:
             where=str(path),
             todo="install the project again",
         ) from None
-    text = re.sub(r"\A# .*\n", "", text)
-    pieces = _FENCE.split(text)  # code, at odd places, stays as it is
-    pieces[::2] = [
-        _HEADING.sub(r"#\1", _LINK.sub(lambda found: _link(path, folder, found), piece))
-        for piece in pieces[::2]
-    ]
-    return _cut("".join(pieces), path.parent)
+    text = _CONTENTS.sub("", re.sub(r"\A# .*\n", "", text))
+    pieces: list[Part] = []
+    taken: dict[str, int] = {}
+    for place, piece in enumerate(_FENCE.split(text)):
+        if place % 2:  # code stays as it is
+            pieces.append(piece)
+        else:
+            linked = _LINK.sub(lambda found: _link(path, folder, found), piece)
+            pieces += _cut(linked, path.parent, taken)
+    return _joined(pieces)
 
 
-def _cut(text: str, folder: Path) -> list[str | Picture]:
-    found: list[str | Picture] = []
+def _cut(text: str, folder: Path, taken: dict[str, int]) -> list[Part]:
+    """Return the pieces of a text without code: texts, pictures, headings."""
+    found: list[Part] = []
     end = 0
-    for match in _PICTURE.finditer(text):
-        found += [text[end : match.start()].strip(), Picture(folder / match[2], match[1])]
+    matches = [*_PICTURE.finditer(text), *_HEADING.finditer(text)]
+    for match in sorted(matches, key=lambda each: each.start()):
+        found.append(text[end : match.start()])
+        if match[0].startswith("!"):
+            found.append(Picture(folder / match[2], match[1]))
+        else:
+            found.append(Heading(len(match[1]), match[2], _anchor(match[2], taken)))
         end = match.end()
-    found.append(text[end:].strip())
+    return [*found, text[end:]]
+
+
+def _joined(pieces: list[Part]) -> list[Part]:
+    """Return the pieces with neighbouring texts as one, without empty ones."""
+    found: list[Part] = []
+    for piece in pieces:
+        if isinstance(piece, str) and found and isinstance(found[-1], str):
+            found[-1] += piece
+        else:
+            found.append(piece)
+    found = [part.strip() if isinstance(part, str) else part for part in found]
     return [part for part in found if part]
+
+
+def _anchor(heading: str, taken: dict[str, int]) -> str:
+    """Return a heading's anchor as code hosts form it; of equal ones all but the first have a
+    number."""
+    words = _WORDS.sub(r"\1", heading.strip().lower())
+    anchor = re.sub(r"[^\w\- ]", "", words).replace(" ", "-")
+    taken[anchor] = taken.get(anchor, -1) + 1
+    return f"{anchor}-{taken[anchor]}" if taken[anchor] else anchor
 
 
 def _link(path: Path, folder: Path, found: re.Match) -> str:
     words, target = found.groups()
     if urlsplit(target).scheme:
         return found[0]
-    aim = (path.parent / target.partition("#")[0]).resolve()
-    for name, (_, file) in DOCUMENTS.items():
-        if target.partition("#")[0] and aim == (folder / file).resolve():
-            return f"[{words}](guide?doc={name})"
+    file, _, anchor = target.partition("#")
+    if not file:
+        return found[0]
+    aim = (path.parent / file).resolve()
+    for name, (_, known) in DOCUMENTS.items():
+        if aim == (folder / known).resolve():
+            return f"[{words}](guide?doc={name}{f'#{anchor}' if anchor else ''})"
     return words

@@ -31,8 +31,6 @@ REASONING = "demo-reasoning"  # a study for the ratings, which the demo's study 
 _NLI, _PARAPHRASE = "demo-nli", "demo-paraphrase"
 _ITEMS, _PASSAGES = 30, 32  # of retention and model explanations, so that they take minutes
 _TRAININGS = ("demo_nli-sft", "demo_nli-capo")  # how the names of the demo's trainings begin
-_OTHER = "other-nli"  # other items, simulated as well, that imitated annotators judge
-_OTHER_ITEMS = 60
 _TRIES = 60  # times that a page is drawn again until what it computes is there
 _PAGES = {
     "stability": "Stability",
@@ -136,33 +134,10 @@ def prepare(workspace: Workspace) -> dict[str, str]:
     if not texts.exists():
         _command("distributions", "explain", "--dataset", _NLI, "--base", "embedded", "--items",
                  _ITEMS, "--guided-by", "annotators", "--out", texts)  # fmt: skip
-    _team(workspace, data.annotators)
     methods = _generations(workspace)
     made_map(data, MapConfig(representation="words", reduction="mask_input"), workspace, methods)
     _study(workspace, data)
     return views(take_in(workspace, texts, None, data.task.scale.labels), trainings)
-
-
-def _team(workspace: Workspace, annotators: tuple[str, ...]) -> None:
-    """Train an adapter for each annotator whom the demo does not imitate; have all of them tell
-    authors, and judge other items as a team."""
-    from capo_core.data.catalog import Catalog
-    from capo_core.run_folder import list_runs
-
-    for annotator in annotators:
-        if annotator != demo_results.TARGET:
-            _command("train", "sft", "--dataset", _NLI, "--annotator", annotator, "--base",
-                     "embedded", "--epochs", 3, "--max-tokens", 512,
-                     "--sample-every", 0)  # fmt: skip
-    runs = [each for each in list_runs(workspace) if each.path.name.startswith(_TRAININGS[0])]
-    newest = {run.config["target"]: run.path.name for run in runs}
-    team = [newest[annotator] for annotator in annotators]
-    _command("authors", _NLI, "--run", *team)
-    if _OTHER not in {entry.name for entry in Catalog(workspace).entries()}:
-        _command("data", "simulate", "--name", _OTHER, "--items", _OTHER_ITEMS, "--seed", 7,
-                 "--crowd", 50)  # fmt: skip
-    _command("distributions", "transfer", "--adapter", *team, "--dataset", _OTHER,
-             "--home-items", _OTHER_ITEMS, "--label-prior", "none")  # fmt: skip
 
 
 def _generations(workspace: Workspace) -> tuple[str, ...]:

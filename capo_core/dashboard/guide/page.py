@@ -6,9 +6,9 @@ import streamlit as st
 
 from capo_core.dashboard.app.page import PageContext
 from capo_core.dashboard.guide import PAGE
-from capo_core.dashboard.guide.documents import DOCUMENTS, Picture, parts
+from capo_core.dashboard.guide.documents import DOCUMENTS, Heading, Picture, contents, parts
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.components import section_heading, show_errors
+from capo_core.dashboard.ui.components import show_errors
 
 
 def show(context: PageContext) -> None:
@@ -22,10 +22,16 @@ def show(context: PageContext) -> None:
         format_func=lambda name: DOCUMENTS[name][0],
         width=420,
     )
-    section_heading(DOCUMENTS[name][0])
     with show_errors():
-        for part in parts(name):
+        found = parts(name)
+        if listed := contents(found):
+            with st.container(border=True, key="capo-contents"):
+                st.markdown(listed)
+        for part in found:
             if isinstance(part, Picture):
                 st.image(part.path, alt=part.alt)
+            elif isinstance(part, Heading):
+                heading = st.header if part.level == 2 else st.subheader
+                heading(part.text, anchor=part.anchor)
             else:
                 st.markdown(part)

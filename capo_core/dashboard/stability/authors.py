@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from capo_core.dashboard.app import cache
-from capo_core.dashboard.app.page import PageContext, guarded
+from capo_core.dashboard.app.page import PageContext, guarded, page_link
 from capo_core.dashboard.stability import PAGE
 from capo_core.dashboard.stability import cache as stability_cache
 from capo_core.dashboard.ui import job_progress, url_state
@@ -33,7 +33,7 @@ from capo_core.dashboard.ui.text import markdown
 from capo_core.errors import CapoError
 from capo_core.evaluation.authors import result as authors
 from capo_core.evaluation.authors.result import ALL, HUMAN, LIKELIHOOD, PARTS, AuthorAttribution
-from capo_core.formatting import capitalised, percent, percent_interval
+from capo_core.formatting import capitalised, count, percent, percent_interval, short
 from capo_core.leaderboards.find import finished_runs
 from capo_core.runs import submit
 
@@ -67,12 +67,7 @@ def _computation(context: PageContext, dataset, *, again: bool) -> None:
     name = context.entry.name
     answers = [run.run_id for run in finished_runs(context.workspace, dataset)]
     with st.expander("Compute again", expanded=False) if again else st.container(border=True):
-        if not again:
-            show_note(
-                "Not computed yet. It takes the finished SFT runs of every annotator, reads each "
-                "text under each adapter (minutes with a language model of 135 million "
-                "parameters), and runs in the background."
-            )
+        lacking = False if again else _what_it_needs(context, dataset)
         chosen = st.multiselect(
             "Answers to attribute as well", answers, key="authors.answers",
             help="Finished generations on the test items of this dataset.",
@@ -98,12 +93,46 @@ def _computation(context: PageContext, dataset, *, again: bool) -> None:
         if mine and mine[0].status().state != "succeeded":
             job_progress.show_outcome(mine[0])
         st.button(
-            "Compute", key="authors.begin", type="secondary" if again else "primary",
+            "Compute", key="authors.begin", type="secondary" if again or lacking else "primary",
+            disabled=lacking,
             on_click=guarded, args=(submit.begin, context.workspace, "authors", settings),
         )  # fmt: skip
         words = ["python -m capo_core authors", name]
         words += [f"--answers {run}" for run in chosen] + (["--leak-test"] if leak else [])
         st.code(" ".join(words) + (" --again" if again else ""), language="bash")
+
+
+_NAMED = 8  # annotators without a run whose names stand in the sentence
+
+
+def _what_it_needs(context: PageContext, dataset) -> bool:
+    """Show what is measured, what it takes, and how to get it; return whether something lacks."""
+    from capo_core.evaluation.authors.adapters import without_adapter  # loads the measures
+
+    lacking = without_adapter(context.workspace, dataset)
+    st.markdown(
+        "**Not computed for this dataset yet.** Are an annotator's texts likeliest under the "
+        "adapter that was fine-tuned on their own? It is a second view of the ladder that also "
+        "reads the item and the label."
+    )
+    need = "It needs one finished SFT run of every annotator, with the same base model and settings"
+    if lacking:
+        most = lacking[:_NAMED]
+        more = f" and {len(lacking) - len(most):,} more" if len(lacking) > len(most) else ""
+        show_note(
+            f"{need}. Still missing: {count(len(lacking), 'annotator')} of "
+            f"{len(dataset.annotators):,} ({', '.join(short(name, 30) for name in most)}{more})."
+        )
+    else:
+        show_note(
+            f"{need}; all are there. Each text is read under each adapter (minutes with a language "
+            "model of 135 million parameters), in the background."
+        )
+    with st.container(horizontal=True):
+        if lacking:
+            page_link(context, "finetune", "Train SFT for every annotator", view="new")
+        page_link(context, "guide", "How it is measured", doc="methods")
+    return bool(lacking)
 
 
 def _result(context: PageContext, result: AuthorAttribution) -> None:

@@ -32,7 +32,7 @@ from capo_core.dashboard.ui.theme import (
     reduction_name,
     representation_name,
 )
-from capo_core.formatting import Statement, count
+from capo_core.formatting import Statement, count, number, percent
 from capo_core.stability import tables
 from capo_core.stability.claims import headline_points
 from capo_core.stability.summary import view_statements
@@ -260,13 +260,11 @@ def _clicked() -> None:
 
 # Where annotators are many, their likeliest places say more than the first one alone.
 _RANKS = {
-    "top5": Field("Within 5", "Share with the right annotator among the five likeliest.", 1,
-                  percent=True),
-    "top5_low": Field("From (5)", "Lower end of its 95 % interval.", 1, percent=True),
-    "top5_high": Field("To (5)", "Upper end of its 95 % interval.", 1, percent=True),
-    "mean_rank": Field("Mean rank", "Mean place of the right annotator; 1 is best.", 1),
-    "mean_rank_low": Field("From (rank)", "Lower end of its 95 % interval.", 1),
-    "mean_rank_high": Field("To (rank)", "Upper end of its 95 % interval.", 1),
+    "top5": Field("Within 5", "Share with the right annotator among the five likeliest.",
+                  text=percent, ends=("top5_low", "top5_high")),
+    "mean_rank": Field("Mean rank", "Mean place of the right annotator; 1 is best.",
+                       text=lambda rank: number(rank, 1), ends=("mean_rank_low", "mean_rank_high"),
+                       interval=lambda low, high: f"[{number(low, 1)}, {number(high, 1)}]"),
 }  # fmt: skip
 
 
@@ -276,7 +274,7 @@ def _numbers(context: PageContext, report) -> None:
     rows = pd.concat([ladder.assign(control=""), report.controls.to_frame()], ignore_index=True)
     numbers = ["null_mean", "null_high", "p_value"]
     ranks = [name for name in _RANKS if name in rows and rows[name].notna().any()]
-    numbers += ranks
+    numbers += [column for name in ranks for column in (name, *_RANKS[name].ends)]
     rows[numbers] = rows[numbers].astype(float)
     rows = rows.assign(
         control=[control_name(name) if name else "—" for name in rows["control"]],
@@ -291,12 +289,10 @@ def _numbers(context: PageContext, report) -> None:
             "reduction": Field("Reduction", HELP["reduction"]),
             "control": Field("Control", HELP["controls"]),
             "k": Field("k", HELP["k"], 0),
-            "accuracy": Field("Accuracy", HELP["accuracy"], 1, percent=True),
-            "low": Field("From", "Lower end of the 95 % interval.", 1, percent=True),
-            "high": Field("To", "Upper end of the 95 % interval.", 1, percent=True),
+            "accuracy": Field("Accuracy", HELP["accuracy"], text=percent, ends=("low", "high")),
             "chance": Field("Chance", None, 1, percent=True),
             "null_mean": Field("Null", HELP["null"], 1, percent=True),
-            "null_high": Field("Null, upper end", HELP["null"], 1, percent=True),
+            "null_high": Field("Null to", f"{HELP['null']} Its upper end.", 1, percent=True),
             "p_value": Field("p", HELP["p"], 3),
             **{name: _RANKS[name] for name in ranks},
             "n_items": Field("Items", None, 0),

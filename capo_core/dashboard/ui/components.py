@@ -18,7 +18,7 @@ from capo_core.dashboard.ui.exports import NO_BUTTONS, NO_CLOUD, download_table,
 from capo_core.dashboard.ui.figure_kinds import kind_of
 from capo_core.dashboard.ui.text import escape, markdown
 from capo_core.errors import CapoError
-from capo_core.formatting import number
+from capo_core.formatting import number, number_interval, percent_interval
 from capo_core.templates import render
 
 # What a chart without zooming needs no buttons for.
@@ -159,6 +159,9 @@ class Field:
         digits_from: instead of `digits`, the column that has the decimals of each row, so that a
             quantity has the decimals that it has everywhere.
         text: instead of `digits`, a function from the number to its text, as `formatting.p_value`.
+        ends: with `text` or `digits_from`, the columns that have the ends of each row's interval,
+            which then stands behind the number.
+        interval: with `ends` and `text`, a function from them to a text; by default of shares.
     """
 
     header: str
@@ -168,6 +171,8 @@ class Field:
     percent: bool = False
     digits_from: str = ""
     text: Callable[[float], str] | None = None
+    ends: tuple[str, str] | None = None
+    interval: Callable[[float, float], str] = percent_interval
 
     @property
     def numeric(self) -> bool:
@@ -238,10 +243,20 @@ def _with_texts(
 ) -> pd.DataFrame | Styler:
     """Return the table with the texts of numbers that no format of a whole column gives."""
     shown = shown.reset_index(drop=True)
+    texts = {
+        name: _with_intervals(shown[name], frame, fields[name])
+        for name in shown.columns
+        if fields[name].ends is not None
+    }
+    shown = shown.assign(**{name: list(found) for name, found in texts.items()})
     styler = None
     for name in shown.columns:
         field = fields[name]
-        if field.text is not None:
+        if name in texts:
+            styler = (styler or shown.style).format(
+                texts[name].__getitem__, subset=[name], na_rep=MISSING
+            )
+        elif field.text is not None:
             styler = (styler or shown.style).format(field.text, subset=[name], na_rep=MISSING)
         elif field.digits_from:
             decimals = frame[field.digits_from].reset_index(drop=True)
@@ -293,6 +308,23 @@ def warn_of_other_item(asked: str, shown: str) -> None:
         st.warning(
             f"Item {markdown(asked)} is not among those shown here; {markdown(shown)} is open."
         )
+
+
+def _with_intervals(values: pd.Series, frame: pd.DataFrame, field: Field) -> dict[float, str]:
+    """Return value → its text with the interval, in the order of the rows.
+
+    Equal values are told apart by some 10⁻¹², since their intervals may differ: a format of each
+    row by itself takes seconds in a long table.
+    """
+    digits = frame[field.digits_from] if field.digits_from else [0] * len(frame)
+    again = values.groupby(values).cumcount() * 1e-12 * values.abs().clip(lower=1)
+    ends = (frame[end] for end in field.ends)
+    return {
+        apart: f"{field.text(value)} {field.interval(low, high)}".rstrip()
+        if field.text
+        else f"{number(value, int(n))} {number_interval(low, high, int(n))}".rstrip()
+        for apart, value, low, high, n in zip(values + again, values, *ends, digits, strict=True)
+    }
 
 
 _DETAILS = "capo-details"

@@ -142,13 +142,14 @@ def export_figure(figure: go.Figure, *, key: str, file_name: str, title: str, ca
     """
     with st.popover("Export", icon=":material/download:", type="tertiary", key=f"{key}.menu"):
         bare = _choose_bare(key)
+        stem = f"{file_name}{print_figure.BARE if bare else ''}"
         for width, inches in print_figure.WIDTHS.items():
             st.caption(f"Figure, {width} wide ({inches * 2.54:.1f} cm)")
             with st.container(horizontal=True):
                 for kind, called in _KINDS.items():
                     short = width.split()[0]
                     _button(
-                        called, f"{file_name}-{short}-column{'s' * (short != 'one')}.{kind}",
+                        called, f"{stem}-{short}-column{'s' * (short != 'one')}.{kind}",
                         print_figure.MIME_TYPES[kind],
                         partial(_printed, figure, kind, width, title, caption, bare),
                         key=f"{key}.{kind}.{short}",

@@ -28,6 +28,7 @@ from capo_core.provenance import PRODUCT, Provenance
 # Width in inches of a column and of the text, in the style of the ACL conferences.
 WIDTHS = {"one column": 7.7 / 2.54, "two columns": 16.0 / 2.54}
 MIME_TYPES = {"pdf": "application/pdf", "svg": "image/svg+xml", "png": "image/png"}
+BARE = "-bare"  # in the name of a file without title, caption and provenance
 _DPI = 300
 _TYPE, _SMALL, _FINE = 8.0, 7.0, 5.5  # points: text, ticks and legend, provenance
 _TYPEFACE = "DejaVu Sans"

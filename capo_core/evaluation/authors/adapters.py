@@ -117,9 +117,14 @@ def _finished(runs: Sequence[RunFolder]) -> float:
     return max((run.path / "result.json").stat().st_mtime for run in runs)
 
 
-def _missing(workspace: Workspace, dataset: Dataset) -> ConfigError:
+def without_adapter(workspace: Workspace, dataset: Dataset) -> list[str]:
+    """Return the annotators who have no finished SFT run on the dataset's own split."""
     there = {target for _, target in _usable(workspace, dataset)}
-    without = [name for name in dataset.annotators if name not in there]
+    return [] if "all" in there else [name for name in dataset.annotators if name not in there]
+
+
+def _missing(workspace: Workspace, dataset: Dataset) -> ConfigError:
+    without = without_adapter(workspace, dataset)
     if without:
         what = f"there is no finished SFT run for annotator {without[0]!r}" + (
             f" and {len(without) - 1} more" if len(without) > 1 else ""

@@ -177,6 +177,7 @@ GROUPINGS = 400  # random divisions into groups; their luck then hardly shows
 @measure(
     "attribution",
     family="attribution",
+    short="Attributed",
     better=LIKE_HUMAN,
     title="Attributed to target",
     headline=True,
@@ -365,6 +366,7 @@ def pooled_slope(scores: np.ndarray, author: np.ndarray, k: int, *, seed: int = 
     family="attribution",
     better=LIKE_HUMAN,
     title="Probability of target",
+    short="Probability",
     has_variants=True,
     meaning="Mean probability of the target by the same classifier, calibrated on people's texts. "
     "Finer than the share, which only counts who comes first.",

@@ -142,6 +142,7 @@ def label_consistency(argued: ArguedLabels, n_items: int) -> Score | None:
 @measure(
     "label consistency kappa",
     family="consistency",
+    short="Consistency (κ)",
     better=LIKE_HUMAN,
     title="Label consistency (κ)",
     meaning="Cohen's κ of the label given and the label that the explanation is read as (with "

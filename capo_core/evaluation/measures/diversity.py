@@ -169,6 +169,7 @@ def _pair_mean(
 @measure(
     "words per explanation",
     family="diversity",
+    short="Words per text",
     better=LIKE_HUMAN,
     decimals=1,
     meaning="Mean number of words of an explanation. Longer and shorter than the human's is both "

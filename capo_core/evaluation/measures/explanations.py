@@ -70,6 +70,7 @@ def rouge_score(stream: Stream, target_texts: TargetTexts) -> Score | None:
 @measure(
     "embedding similarity",
     family="explanations",
+    short="Embedding cos.",
     better=HIGHER,
     headline=True,
     meaning="Cosine of the sentence embeddings of an explanation and the target's own on the same "

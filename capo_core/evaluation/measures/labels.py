@@ -228,6 +228,7 @@ def label_error(stream: Stream, target_labels: TargetLabels) -> Score | None:
 @measure(
     "LeWiDi error rate",
     family="labels",
+    short="LeWiDi error",
     better=LOWER,
     scale="nominal",
     decimals=3,
@@ -252,6 +253,7 @@ def error_rate(stream: Stream, target_labels: TargetLabels, scale: LabelScale) -
 @measure(
     "LeWiDi absolute distance",
     family="labels",
+    short="LeWiDi distance",
     better=LOWER,
     scale="ordinal",
     decimals=3,

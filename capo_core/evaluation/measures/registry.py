@@ -187,6 +187,7 @@ class Measure:
         meaning: two sentences for a person.
         undefined: why a source may have no value.
         title: on screens; the name where it is empty.
+        short: the title in a narrow column; `title` where it is empty.
         scale: "any", "ordinal" or "nominal": label scales that it makes sense on.
         headline: among the few that are shown first.
         k: size of the groups of texts that it is computed on; 0 where it has none.
@@ -201,6 +202,7 @@ class Measure:
     meaning: str
     undefined: str = ""
     title: str = ""
+    short: str = ""
     scale: str = "any"
     headline: bool = False
     k: int = 0
@@ -242,9 +244,14 @@ class Measure:
         asked = inspect.signature(self.function).parameters
         return tuple(name for name in asked if name in self.of.inputs)
 
-    def header(self, k: int = 0) -> str:
-        """Return the column header at `k` texts that are judged together (0: none)."""
-        title = self.title.format(variant=self.variant) or self.name[:1].upper() + self.name[1:]
+    def header(self, k: int = 0, *, short: bool = False) -> str:
+        """Return the column header at `k` texts that are judged together (0: none).
+
+        Args:
+            short: whether the column is narrow.
+        """
+        title = (self.short if short else "") or self.title
+        title = title.format(variant=self.variant) or self.name[:1].upper() + self.name[1:]
         if not self.of.attribution:
             return title
         return f"{title}, {k} text{'s' if k != 1 else ''}"

@@ -86,6 +86,7 @@ def crowd_shares(dataset: Dataset, item_ids: Sequence[str]) -> np.ndarray | None
 @measure(
     "Manhattan distance",
     family="soft",
+    short="Manhattan",
     better=LOWER,
     decimals=3,
     meaning="Distance of the method's label distribution over all targets from that of the people "
@@ -100,6 +101,7 @@ def manhattan_distance(people: np.ndarray, method: np.ndarray) -> Score | None:
 @measure(
     "Wasserstein distance",
     family="soft",
+    short="Wasserstein",
     better=LOWER,
     scale="ordinal",
     decimals=3,
@@ -119,6 +121,7 @@ def wasserstein_distance(people: np.ndarray, method: np.ndarray, scale: LabelSca
 @measure(
     "LeWiDi Manhattan distance",
     family="soft",
+    short="LeWiDi Manh.",
     better=LOWER,
     scale="nominal",
     decimals=3,
@@ -134,6 +137,7 @@ def manhattan_per_label(people: np.ndarray, method: np.ndarray) -> Score | None:
 @measure(
     "Manhattan distance to the crowd",
     family="soft",
+    short="To the crowd",
     better=LOWER,
     decimals=3,
     needs_crowd=True,
