@@ -9,8 +9,11 @@ import pytest
 from capo_core import demo_results
 from capo_core.data.catalog import load_shipped
 from capo_core.demo_results import FILE, STUDY_NAME, install, install_study, study_config
+from capo_core.distributions import transfer_store
 from capo_core.errors import DataError
 from capo_core.evaluation import report as evaluation_report
+from capo_core.evaluation.authors import store as authors
+from capo_core.run_folder import list_runs
 from capo_core.runs import comparisons
 from capo_core.runs.experiments import store as experiments
 from capo_core.runs.experiments.config import demo_config
@@ -43,6 +46,16 @@ def test_the_report_is_that_of_the_full_preset(installed, demo):
     report = reports.load(demo.fingerprint, StabilityConfig(), installed)
     assert report is not None and report.headline and report.simulated
     assert reports.load_evidence(demo.fingerprint, StabilityConfig(), installed) is not None
+
+
+def test_authors_and_transfer_are_results_alone(installed, demo):
+    """The adapters of those whom the experiment does not imitate do not ship."""
+    result = authors.load(installed, demo)
+    assert result is not None and result.annotators == demo.annotators
+    (transfer,) = transfer_store.saved(installed, demo.fingerprint)
+    assert len(transfer.members) == len(demo.annotators)
+    runs = [run.path.name for run in list_runs(installed) if "-sft-" in run.path.name]
+    assert len(runs) == 1
 
 
 def test_the_experiment_is_that_of_the_quick_demo(installed, demo):
