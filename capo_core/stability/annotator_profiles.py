@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,7 @@ MARKS = {
     '"': "a quotation mark", "'": "a single quotation mark", "(": "an opening bracket",
     ")": "a closing bracket", "-": "a dash", "/": "a slash", "?": "a question mark inside",
 }  # fmt: skip
+_MEAN = "Mean label "  # how the statement on mean labels begins
 MOST_LABELS = 4  # labels that differ named in the sentences; of more, their number
 LENGTH = {"length_words", "length_characters"}  # has its own place in the profile
 
@@ -112,7 +113,11 @@ class AnnotatorProfile:
 
     @classmethod
     def from_dict(cls, raw: dict) -> AnnotatorProfile:
-        """Return the profile from `to_dict`; of former ones, the sentences as they are."""
+        """Return the profile from `to_dict`.
+
+        Its sentences are made anew from its numbers, so that a saved report says what a new one
+        does; of the first versions, which had texts alone, they are as they were.
+        """
         raw = dict(raw)
         sentences = [{"topic": "", "text": text} for text in raw.pop("interpretation")]
         statements = raw.pop("statements", sentences)
@@ -120,10 +125,28 @@ class AnnotatorProfile:
             "statements": tuple(Statement.from_dict(each) for each in statements),
             "labels": tuple(LabelUse(**use) for use in raw["labels"]),
             "length": None if raw["length"] is None else ExplanationLength(**raw["length"]),
-            "cues": tuple(Cue(**cue) for cue in raw["cues"]),
+            "cues": tuple(Cue(**{"n": raw["n_explanations"], **cue}) for cue in raw["cues"]),
             **{name: tuple(raw[name]) for name in ("typical", "atypical")},
         }
-        return cls(**{**raw, **parts})
+        made = cls(**{**raw, **parts})
+        topics = {each.topic for each in made.statements}
+        return replace(made, statements=made._sentences()) if topics > {"labels"} else made
+
+    def _sentences(self) -> tuple[Statement, ...]:
+        """Return the statements of the numbers; that on mean labels, whose numbers are not kept
+        apart, as it is."""
+        means = (each for each in self.statements if each.template.startswith(_MEAN))
+        labels = AnnotatorLabels(
+            tuple(
+                each if each.share_others is not None else replace(each, share_others=math.nan)
+                for each in self.labels
+            )
+        )
+        alone = self.length is None or self.length.others is None or math.isnan(self.length.others)
+        wording = wording_statements(
+            self.n_explanations, MIN_EXPLANATIONS, 1 if alone else 2, self.length, self.cues
+        )
+        return (*means, *label_statements(labels, self.n), *wording)
 
 
 def annotator_profiles(
@@ -323,7 +346,7 @@ def label_statements(use: AnnotatorLabels, n: int) -> tuple[Statement, ...]:
         significant = use.mean.low > 0 or use.mean.high < 0
         statements.append(
             _of_labels(
-                "Mean label {own:number 1}, the others' {others:number 1}: "
+                f"{_MEAN}{{own:number 1}}, the others' {{others:number 1}}: "
                 f"{'a significant' if significant else 'no significant'} difference "
                 "({value:number 1}, 95 % interval {low:number 1} to {high:number 1}).",
                 own=_mean(use.own_mean),

@@ -11,7 +11,7 @@ from helpers.corpora import dataset
 
 from capo_core.formatting import percent
 from capo_core.stability import phrases
-from capo_core.stability.annotator_profiles import annotator_profiles
+from capo_core.stability.annotator_profiles import AnnotatorProfile, annotator_profiles
 from capo_core.stability.label_use import label_use
 from capo_core.stability.phrases import extract_phrases
 from capo_core.stats.intervals import wilson
@@ -82,6 +82,23 @@ def test_every_label_that_marks_an_annotator_is_in_words():
         in said[1]
     )
     assert said[1].index(E) < said[1].index(C) and not any(N in each for each in said[1:])
+
+
+@pytest.mark.parametrize("data", [
+    two_writers(), dataset([(f"i{k}", "a", "so it is", N) for k in range(12)]),
+    dataset([(f"i{k}", who, "so", str(k % 3 + 2 * n)) for k in range(30)
+             for n, who in enumerate("ab")], task=PARAPHRASE),
+])  # fmt: skip
+def test_a_saved_profile_says_the_same_and_one_of_an_earlier_version_what_is_new(data):
+    for made in annotator_profiles(data):
+        raw = json.loads(json.dumps(made.to_dict()))
+        assert AnnotatorProfile.from_dict(raw).interpretation == made.interpretation
+        for cue in raw["cues"]:  # earlier versions had no numbers of explanations,
+            del cue["n"], cue["n_others"]
+        raw["statements"] = raw["statements"][:1] + raw["statements"][-1:]  # and named one label
+        assert AnnotatorProfile.from_dict(raw).interpretation == made.interpretation
+        del raw["statements"]  # the first ones had texts alone
+        assert AnnotatorProfile.from_dict(raw).interpretation == made.interpretation
 
 
 def test_of_two_labels_one_is_in_words():
