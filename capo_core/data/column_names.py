@@ -4,45 +4,68 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
 
+from capo_core.data import column_words
+
 # Usual names of a role's column, best first; compared in lower case, with "_" for all else.
 _NAMES = {
     "item_id": """item_id item itemid uid pair_id pairid example_id sample_id instance_id
         question_id sentence_id text_id doc_id task_id guid task idx q_nr q_no item_nr item_no
-        item_number question_nr question_no question_number""",
+        item_number question_nr question_no question_number
+        unit_id tweet_id sent_id orig_id original_id id_original""",
     "annotator_id": """annotator_id annotator annotatorid worker_id worker workerid rater_id rater
         coder_id coder labeler labeller judge_id judge participant_id participant user_id user
         author annotator_name worker_name rater_name coder_name respondent_id respondent
-        prolific_id prolific_pid username""",
+        prolific_id prolific_pid username turk_id turker_id amt_worker_id amt_worker_ids
+        annotator_uid""",
     "label": """label labels answer annotation judgment judgement rating score choice class verdict
         stance sentiment category""",
     "explanation": """explanation explanations reason reasons rationale rationales justification
         comment comments free_text why""",
     "text_a": """text_a premise context text1 text_1 sentence1 sentence_1 question1 question_1
         question_a sent1 sentence_a s1 q1 text sentence tweet
-        headline title review utterance document passage post input""",
+        headline title review utterance document passage post input request message""",
     "text_b": """text_b hypothesis statement text2 text_2 sentence2 sentence_2 question2 question_2
         question_b sent2 sentence_b s2 q2 claim reply response""",
     "valid": "valid is_valid validity makes_sense",
     "split": "split subset partition",
     "annotation_id": "annotation_id annotationid answer_id response_id",
 }
-SYNONYMS = {role: tuple(names.split()) for role, names in _NAMES.items()}
+
+
+def normalised_name(name: str) -> str:
+    """Return a column name for comparison: "Question 1" → "question_1", "aB" → "a_b".
+
+    Letters of all scripts stay, with their vowel signs and accents.
+    """
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", unicodedata.normalize("NFKC", name).strip())
+    kept = (c if c.isalnum() or unicodedata.category(c)[0] == "M" else "_" for c in name.lower())
+    return re.sub("_+", "_", "".join(kept)).strip("_")
+
+
+SYNONYMS = {
+    role: tuple(dict.fromkeys(map(normalised_name, f"{names} {column_words.NAMES[role]}".split())))
+    for role, names in _NAMES.items()
+}
 ROLES = tuple(SYNONYMS)
 PER_ANNOTATOR = ("label", "explanation", "valid")
 # Name of a wide table's column that is an annotator's name and holds the label.
 _BARE = re.compile(
     r"(?:ann|annotator|annot|rater|worker|crowd_?worker|turker|coder|judge|human|expert|student|person"
-    r"|participant|respondent|reviewer|assessor|labell?er|a|r|w|p)_?\d+",
+    r"|participant|respondent|reviewer|assessor|labell?er|a|r|w|p)_?\d+"
+    # "Annotator A", and the same in other languages.
+    rf"|(?:{'|'.join(sorted(map(re.escape, SYNONYMS['annotator_id']), key=len, reverse=True))})"
+    r"_?(?:\d+|[a-z])",
     re.IGNORECASE,
 )
 # Name of a column that says who the k-th annotator of the row is.
 _SLOT = re.compile(
-    r"(?:annotator|worker|rater|coder|labell?er|judge|participant|user|author)s?"
+    r"(?:annotator|worker|rater|coder|labell?er|judge|participant|user|author|turk|turker)s?"
     r"(?:_?(?:id|name))?_?(\d+)(?:_?(?:id|name))?"
 )
 # Words in the name of a column that is made of several people's labels, or is about labels.
@@ -56,18 +79,18 @@ _AGGREGATE = frozenset(
     distribution soft hard predicted prediction pred model machine auto weighted weight rank old
     original orig previous type types set name names id ids index idx description definition
     version status url link language lang options possible candidates all overall coarse fine
-    parent level""".split()  # noqa: SIM905
+    parent level nr number nummer normalized normalised scaled zscore""".split()  # noqa: SIM905
+) | frozenset(map(normalised_name, column_words.AGGREGATES.split()))
+_UNSPACED_AGGREGATES = tuple(
+    word for word in column_words.AGGREGATES.split() if "\u3040" <= word[0] <= "\ud7af"
 )
 # Words that are names of people too: aggregates only beside another aggregate.
 _PERHAPS = frozenset({"max", "min", "mode", "ref", "n", "alpha", "kappa", "range"})
+# Words beside "reason" that leave it the reason of the label.
+_ABOUT_LABEL = {"label", "answer", "for", "of", "the", "your", "choice", "free", "text", "short",
+                "written", "annotator", "worker", "is", "that"}  # fmt: skip
 # Which label of the item its explanations share, where there are several: the first of these.
 _SHARED_FIRST = ("gold", "final", "adjudicated", "consensus", "majority")
-
-
-def normalised_name(name: str) -> str:
-    """Return a column name for comparison: "Question 1" → "question_1", "aB" → "a_b"."""
-    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip())
-    return re.sub(r"[^\w]+|_+", "_", name.lower()).strip("_")
 
 
 def recognised(names: Sequence[str]) -> int:
@@ -108,19 +131,59 @@ def role_and_annotator(name: str) -> tuple[str, str]:
     )
 
 
+def _patterns(role: str) -> tuple[re.Pattern[str], ...]:
+    """Return the forms of a name of a role and an annotator; "word" is the role's."""
+    longest = sorted(SYNONYMS[role], key=len, reverse=True)
+    word = "|".join(re.escape(each).replace("_", r"[\W_]?") for each in longest)
+    close = "|".join(re.escape(each) for each in longest if _UNSPACED.match(each)) or "(?!)"
+    return tuple(
+        re.compile(pattern, re.IGNORECASE)
+        for pattern in (
+            rf"(?P<word>{word})[\W_]+(?P<who>.+)",
+            rf"(?P<word>{word})(?P<who>\d+)",
+            rf"(?P<who>.+?)[\W_]+(?P<word>{word})",
+            # Scripts without spaces: "甲的标签", "标签甲".
+            rf"(?P<who>.+?)[的の]?(?P<word>{close})",
+            rf"(?P<word>{close})(?P<who>.+)",
+        )
+    )
+
+
+_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_FORMS = {role: _patterns(role) for role in PER_ANNOTATOR}
+
+
 def _role_and_annotator(stripped: str) -> tuple[str, str]:
-    for role in PER_ANNOTATOR:
-        for synonym in sorted(SYNONYMS[role], key=len, reverse=True):
-            word = synonym.replace("_", r"[\W_]?")
-            for pattern in (
-                rf"{word}[\W_]+(?P<who>.+)",
-                rf"{word}(?P<who>\d+)",
-                rf"(?P<who>.+?)[\W_]+{word}",
-            ):
-                match = re.fullmatch(pattern, stripped, re.IGNORECASE)
-                if match and (who := match["who"].strip(" _-.:()[]")):
-                    return role, who
+    stripped = unicodedata.normalize("NFKC", stripped)
+    for role, patterns in _FORMS.items():
+        matches = [found for each in patterns if (found := each.fullmatch(stripped))]
+        # The longest word of the role: "gold_label_1" is a label of "gold", not of "1".
+        for match in sorted(matches, key=lambda found: -len(found["word"])):
+            if who := match["who"].strip(" _-.:()[]"):
+                return role, who
     return "", ""
+
+
+def is_explanation(name: str) -> bool:
+    """Return whether a column's name says that it holds explanations: "reason", "why_label"."""
+    key = normalised_name(name)
+    words = set(key.split("_"))
+    return key in SYNONYMS["explanation"] or bool(words & set(SYNONYMS["explanation"]))
+
+
+def explains_label(name: str, label: str) -> bool:
+    """Return whether a column is by its name the explanation of the label: "sentiment_reason".
+
+    >>> explains_label("sentiment_reason", "sentiment"), explains_label("comment_id", "label")
+    (True, False)
+
+    Args:
+        label: the column of the label.
+    """
+    words = normalised_name(name).split("_")
+    about = {*normalised_name(label).split("_"), *_ABOUT_LABEL}
+    rest = [word for word in words if word not in SYNONYMS["explanation"]]
+    return len(rest) < len(words) and set(rest) <= about
 
 
 def is_aggregate(who: str, others: Sequence[str] = ()) -> bool:
@@ -133,6 +196,8 @@ def is_aggregate(who: str, others: Sequence[str] = ()) -> bool:
         others: what stands in this place in the other columns; "max" beside "mean" is no person.
     """
     tokens = _tokens(who)
+    if any(word in who for word in _UNSPACED_AGGREGATES):
+        return True
     if _AGGREGATE & set(tokens):
         return not (len(tokens) > 1 and tokens[0] == "num" and tokens[1:] == tokens[-1:] == ["#"])
     about = [name for role in ("label", "text_a", "text_b", "item_id") for name in SYNONYMS[role]]
@@ -140,6 +205,11 @@ def is_aggregate(who: str, others: Sequence[str] = ()) -> bool:
         return len(tokens[0]) > 1  # "text_label", "topic" of "stance_label"
     beside = {token for other in others if other != who for token in _tokens(other)}
     return bool(_PERHAPS & set(tokens)) and bool((_AGGREGATE | _PERHAPS) & beside)
+
+
+def names_aggregate(name: str) -> bool:
+    """Return whether one of the words of a name is that of an aggregate or of metadata."""
+    return bool(_AGGREGATE & set(_tokens(name)))
 
 
 def _tokens(who: str) -> list[str]:
@@ -195,7 +265,9 @@ def wide_names(frame: pd.DataFrame, taken: set[str]) -> WideNames:
     """Return the annotators of a wide table, by names such as "label_A1" or "A1 reason"."""
     names = [str(name) for name in frame.columns if name not in taken]
     names = [name for name in names if not is_nested(frame[name])]
-    parts = {name: role_and_annotator(name) for name in names}
+    bare = {name for name in names if _BARE.fullmatch(normalised_name(name))}
+    parts = {name: ("", "") if name in bare else role_and_annotator(name) for name in names}
+    parts |= _repeated(names)
     people = [who for role, who in parts.values() if role == "label"]
     found: dict[str, dict[str, str]] = {}
     spelled: dict[str, str] = {}  # the annotator's name as the columns write it
@@ -211,7 +283,7 @@ def wide_names(frame: pd.DataFrame, taken: set[str]) -> WideNames:
         found.setdefault(normalised_name(who), {}).setdefault(role, name)
     for name in names:
         key = normalised_name(name)
-        slot = _SLOT.fullmatch(key)
+        slot = _SLOT.fullmatch(f"{key}_1" if f"{name} (2)" in names else key)
         if slot and "label" in found.get(slot[1], {}) and "annotator_id" not in found[slot[1]]:
             found[slot[1]]["annotator_id"] = name
         elif "label" not in found.get(key, {}) and (key in found or _BARE.fullmatch(key)):
@@ -220,6 +292,26 @@ def wide_names(frame: pd.DataFrame, taken: set[str]) -> WideNames:
     for key in _unlike_the_others(frame, found):
         aggregates.append(found.pop(key)["label"])
     return WideNames({spelled[key]: roles for key, roles in found.items()}, tuple(aggregates))
+
+
+def _repeated(names: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Return the roles of a label or explanation that comes again as "label (2)": the first is 1.
+
+    Readers name a column's later occurrences so (see `readers.encoding.unique_names`).
+    """
+    found = {}
+    for name in names:
+        role = next((role for role in PER_ANNOTATOR if normalised_name(name) in SYNONYMS[role]), "")
+        if role and f"{name} (2)" in names:
+            found[name] = (role, "1")
+    return found
+
+
+def repeated_annotators(names: Sequence[str]) -> bool:
+    """Return whether a column of annotators and one of labels occur several times in the header."""
+    again = {name for name in names if f"{name} (2)" in names}
+    keys = {normalised_name(name) for name in again}
+    return all(keys & set(SYNONYMS[role]) for role in ("annotator_id", "label"))
 
 
 def _unlike_the_others(frame: pd.DataFrame, found: Mapping[str, Mapping[str, str]]) -> list[str]:
@@ -256,7 +348,18 @@ def alike_columns(frame: pd.DataFrame, but: Sequence[str] = ()) -> list[str]:
         others = set().union(*(each for other, each in values.items() if other != name))
         if len(own & others) >= max(1, 0.5 * len(own)):
             found.append(name)
-    return found if len(found) > 1 else []
+    if len(found) < 2:
+        return []
+    stems = {_stem(name) for name in found} - {""}
+    return [name for name in values if name in found or _stem(name) in stems]
+
+
+def _stem(name: str) -> str:
+    """Return a name without the number or letter at its end; "" if there is none."""
+    match = re.fullmatch(
+        r"(.*[^\W\d_].*?)[\W_]*(?:\d+|(?<=[\W_])[a-z])", name.strip(), re.IGNORECASE
+    )
+    return match[1].casefold() if match else ""
 
 
 def is_place(who: str) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 
 import pandas as pd
@@ -11,17 +12,21 @@ from capo_core.data.column_names import (
     PER_ANNOTATOR,
     ROLES,
     SYNONYMS,
+    WideNames,
     alike_columns,
+    explains_label,
     is_aggregate,
     is_nested,
     is_place,
     normalised_name,
-    recognised,  # noqa: F401  (read from here by formats)
+    recognised,
+    repeated_annotators,
     wide_names,
 )
+from capo_core.data.column_values import are_sentences, candidates, filled_cells
 from capo_core.data.rejected_rows import quoted, quoted_list
 from capo_core.errors import ConfigError, DataError
-from capo_core.formatting import MOST_NAMES, listed
+from capo_core.formatting import MOST_NAMES, listed, name_list
 
 
 @dataclass(frozen=True)
@@ -140,9 +145,10 @@ def guess_mapping(frame: pd.DataFrame, given: ColumnMapping | None = None) -> Co
                 expected=f"one of {quoted_list(names)}",
             )
     taken = set(given.columns().values())
+    several = not taken and repeated_annotators(names)  # annotator, label, annotator (2), …
     by_name = {}
     for name in names:
-        if name not in taken:
+        if name not in taken and not (several and _comes_again(name, names)):
             by_name.setdefault(normalised_name(name), name)
     found: dict[str, str] = {}
     for role, synonyms in SYNONYMS.items():
@@ -160,13 +166,21 @@ def guess_mapping(frame: pd.DataFrame, given: ColumnMapping | None = None) -> Co
         shared = {column for role, column in found.items() if role not in PER_ANNOTATOR}
         result = replace(result, annotators=_wide(frame, taken | shared, result, given))
     elif not result.explanation and given.explanation is None and not given.annotators:
-        numbered = wide_names(frame, set(result.columns().values())).unlabelled
+        used = set(result.columns().values())
+        numbered = wide_names(frame, used).unlabelled
         if len(numbered) == 1:  # e-SNLI's training part: Explanation_1 by the row's annotator
             result = replace(result, explanation=next(iter(numbered.values())))
+        elif not numbered:
+            own = [n for n in names if n not in used and explains_label(n, result.label or "")]
+            result = replace(result, explanation=own[0] if len(own) == 1 else "")
     if result.wide:
         kept = {each: getattr(given, each) or "" for each in ("label", "explanation", "valid")}
         result = replace(result, annotator_id="", annotation_id="", **kept)
     return _place_id(result, frame, by_name.get("id", ""), given)
+
+
+def _comes_again(name: str, names: Sequence[str]) -> bool:
+    return f"{name} (2)" in names or bool(re.fullmatch(r".* \(\d+\)", name))
 
 
 def _wide(
@@ -289,21 +303,29 @@ def _lacking(
     hints = []
     if names.aggregates:
         hints.append(f"not annotators by their names: {quoted_list(names.aggregates)}")
-    if len(single) == 1:
+    if len(single) == 1 and not mapping.annotator_id:
         hints.append(f"one column alone looks like an annotator's label: {quoted_list(single)}")
     alike = [] if single or mapping.annotator_id else alike_columns(frame, names.aggregates)
     if alike:
         hints.append(f"columns with the same few values: {quoted_list(alike)}")
     if explanations and not mapping.explanation:
         hints.append(f"explanations: {quoted_list(explanations)}")
-    option = f"--map {lacking[0].split()[0]}=COLUMN"
+    possible, written = _possible(lacking, mapping, frame)
+    hints += possible if not alike else []
+    if _no_header(frame):
+        hints.append("the first row looks like data: a header with the columns' names is needed")
+    nested = [str(name) for name in frame.columns if is_nested(frame[name])]
+    if nested and not mapping.label:
+        hints.append(
+            f"nested objects of no known format: {quoted_list(nested)} (write one row per "
+            "annotation, or choose the format by --format)"
+        )
+    option = f"--map {written}"
     if alike:
         pairs = [f'"label:{name}={name}"' for name in alike[:MOST_NAMES]]
         option += f"; if these are the annotators: --map {' '.join(pairs)}"
     elif lacking[0] == "annotator_id" and (single or labels):
         option += f", or --map label:NAME={(single or labels)[0]}"
-    elif lacking == ["label"] and labels:
-        option = f"--map label={labels[0]}"
     return DataError(
         f"no column was found for {listed(lacking)}",
         where=where,
@@ -311,37 +333,130 @@ def _lacking(
         "explanation, text_a, text_b), or one row per item (columns such as label_A1, "
         f"explanation_A1); found the columns {quoted_list(frame.columns)}"
         + "".join(f"; {hint}" for hint in hints),
-        todo=f"choose the column for {lacking[0]}",
+        todo=f"choose the column for {listed(lacking)}",
         option=option,
     )
+
+
+_ROLE_NAMES = {
+    "label": "label",
+    "explanation": "explanation",
+    "annotator_id": "annotator",
+    "item_id": "item",
+    "text_a": "text",
+    "text_b": "second text",
+}
+_ROLE_WORDS = {"annotator_id": "the annotator", "label": "the label", "text_a": "the text"}
+
+
+def _possible(
+    lacking: Sequence[str], mapping: ColumnMapping, frame: pd.DataFrame
+) -> tuple[list[str], str]:
+    """Return hints on columns that may have the lacking roles, and what to write after `--map`."""
+    taken = set(mapping.columns().values())
+    hints, written = [], []
+    for role in lacking:
+        role = role.split()[0]
+        but = {mapping.text_a, mapping.text_b} if role == "label" else set()
+        found = candidates(frame, role, taken - but)
+        column = found[0] if len(found) == 1 else "COLUMN"
+        written.append(f'"{role}={column}"' if " " in column else f"{role}={column}")
+        taken |= set(found) if len(found) == 1 else set()
+        if found:
+            shown = [
+                f"{quoted(name, 40)} (such as {quoted(filled_cells(frame[name])[0], 30)})"
+                for name in found[:MOST_NAMES]
+            ]
+            more = f" and {len(found) - MOST_NAMES} more" if len(found) > MOST_NAMES else ""
+            hints.append(f"may be {_ROLE_WORDS[role]}: {', '.join(shown)}{more}")
+    return hints, " ".join(written)
+
+
+def _no_header(frame: pd.DataFrame) -> bool:
+    """Return whether the names look like a row of data: a number, and a sentence or a repeat."""
+    names = [str(name).strip() for name in frame.columns]
+    if recognised(names) or len(names) < 2:
+        return False
+    numbers = any(re.fullmatch(r"[+-]?\d+(?:\.\d+)?", name) for name in names)
+    repeats = any(
+        name in cells
+        for name in names
+        if (cells := filled_cells(frame[name])) and not are_sentences(cells)
+    )
+    return repeats or (numbers and are_sentences(names))
+
+
+def column_notes(mapping: ColumnMapping, frame: pd.DataFrame) -> list[str]:
+    """Return a note on which column was taken for what, and one on those that were not read.
+
+    Those that `unused_columns` names are left to it.
+
+    None for a table whose columns all have the roles' own names.
+    """
+    used = {*mapping.columns().values(), *_aggregates(mapping, frame), *_unlabelled(mapping, frame)}
+    unread = [str(name) for name in frame.columns if name not in used and _tells(name, frame)]
+    notes = []
+    roles = {role: name for role in _ROLE_NAMES if (name := getattr(mapping, role))}
+    if any(role != normalised_name(name) for role, name in roles.items()) or mapping.wide:
+        words = [f"{_ROLE_NAMES[role]}: {quoted(name, 60)}" for role, name in roles.items()]
+        if mapping.wide:
+            people = [
+                f"{one.annotator_id} ({', '.join(filter(None, (one.label, one.explanation)))})"
+                for one in mapping.annotators
+            ]
+            words.append(f"annotators: {name_list(people)}")
+        notes.append("; ".join(words))
+    if unread:
+        notes.append(f"columns not read: {quoted_list(unread)}")
+    return notes
+
+
+def _tells(name: str, frame: pd.DataFrame) -> bool:
+    """Return whether a column has a name and a value, so that its reader may miss it."""
+    unnamed = re.fullmatch(r"column \d+|Unnamed: \d+|index", str(name))
+    return not unnamed and any(text.strip() for text in frame[name].tolist())
 
 
 def unused_columns(mapping: ColumnMapping, frame: pd.DataFrame) -> list[str]:
     """Return notes on columns that look like an annotator's and are not, and on shared labels."""
     notes = []
-    used = set(mapping.columns().values())
     if not mapping.wide:
         return notes
-    names = wide_names(frame, {getattr(mapping, role) for role in ROLES} - {""})
     if shared := mapping.shared_label:
         notes.append(
             f"the annotators {quoted_list(one.annotator_id for one in mapping.annotators)} share "
             f"the item's one label (column {shared!r}); they are places in the row, and may be "
             "other people on another item"
         )
-    aggregates = [name for name in names.aggregates if name not in used]
-    aggregates = list(dict.fromkeys([*aggregates, *_item_labels(mapping, frame, used)]))
-    if aggregates:
+    if aggregates := _aggregates(mapping, frame):
         notes.append(
             f"no annotators, but aggregates or metadata by their names: {quoted_list(aggregates)}; "
             "left out (if one is an annotator: --map label:NAME=COLUMN for each annotator)"
         )
-    unlabelled = [column for column in names.unlabelled.values() if column not in used]
-    if unlabelled:
+    if unlabelled := _unlabelled(mapping, frame):
         notes.append(
             f"explanations of annotators without a label: {quoted_list(unlabelled)}; left out"
         )
     return notes
+
+
+def _aggregates(mapping: ColumnMapping, frame: pd.DataFrame) -> list[str]:
+    """Return the columns of a wide table that look like labels and belong to no annotator."""
+    used = set(mapping.columns().values())
+    found = _names_of(mapping, frame).aggregates if mapping.wide else ()
+    rest = _item_labels(mapping, frame, used) if mapping.wide else []
+    return list(dict.fromkeys([*(name for name in found if name not in used), *rest]))
+
+
+def _unlabelled(mapping: ColumnMapping, frame: pd.DataFrame) -> list[str]:
+    """Return the explanations of a wide table whose annotators have no label."""
+    used = set(mapping.columns().values())
+    found = _names_of(mapping, frame).unlabelled.values() if mapping.wide else ()
+    return [column for column in found if column not in used]
+
+
+def _names_of(mapping: ColumnMapping, frame: pd.DataFrame) -> WideNames:
+    return wide_names(frame, {getattr(mapping, role) for role in ROLES} - {""})
 
 
 def _item_labels(mapping: ColumnMapping, frame: pd.DataFrame, used: set[str]) -> list[str]:

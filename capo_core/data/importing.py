@@ -27,6 +27,7 @@ from capo_core.data.joining import (
 from capo_core.data.label_sets import check_label_sets, read_label_sets
 from capo_core.data.limits import LIMITS, ImportLimits
 from capo_core.data.raw_annotations import RawAnnotations
+from capo_core.data.readers.excel_parquet import EmptySheet, read_excel
 from capo_core.data.readers.sample import sheet_names
 from capo_core.data.readers.table import ImportSource, open_source
 from capo_core.data.rejected_rows import RejectedRows
@@ -288,6 +289,8 @@ def _read_files(
     notes: list[str] = []
     texts: dict[str, tuple[str, str]] = {}
     several = len(places) > 1
+    sheets = {place.path: {each.sheet for each in places if each.path == place.path}
+              for place in places}  # fmt: skip
     for number, place in enumerate(places):
         path, name = place.path, place.name
         done = number / len(places)
@@ -295,6 +298,9 @@ def _read_files(
         source = open_source(path, encoding=encoding, limits=options.limits)
         found = format_of(format, source)
         own = replace(options, path=path, sheet=place.sheet, annotator=place.annotator)
+        if len(sheets[path]) > 1 and _is_empty(source, place.sheet, options.limits):
+            notes.append(f"{name}: the sheet holds no rows and is left out")
+            continue
         if several and found is TABLE and (items := holds_items(source, own)):
             texts |= items
             notes.append(f"{name}: no labels, it states the texts of {count(len(items), 'item')}")
@@ -326,6 +332,16 @@ def _read_files(
             expected="at least one file of annotations",
         )
     return files, texts, notes
+
+
+def _is_empty(source: ImportSource, sheet: str | None, limits: ImportLimits) -> bool:
+    try:
+        read_excel(source.raw, source.name, limits, sheet)
+    except EmptySheet:
+        return True
+    except DataError:
+        return False  # reading it says what is wrong
+    return False
 
 
 def _check_options(found: Format, source: ImportSource, mapping: ColumnMapping | None) -> None:

@@ -93,6 +93,8 @@ def _inside(folder: Path, together: Callable[[list[Path]], bool]) -> list[Path]:
         found = [path for each in inner for path in _of_annotator(each)]
         if found:
             return found
+        if len(inner) == 1:  # Potato's annotation_output/ in the folder of the task
+            return _inside(inner[0], together)
     if not found:
         raise DataError(
             "this is a folder, not a file, and no file in it can be imported",

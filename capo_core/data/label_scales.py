@@ -16,6 +16,7 @@ from capo_core.task import NLI, PARAPHRASE, LabelScale, Task, label_value
 
 # Missing values as programs write them; not "None" and "NA", which may be labels.
 MISSING = frozenset({"", "nan", "NaN", "<NA>", "#N/A", "null", "NULL"})
+_DASHES = frozenset({"-", "--", "–", "—"})  # beside words no labels, as SNLI's "-"
 # Words for no answer; beside numbers they are no labels, beside words they may be.
 _NO_NUMBER = frozenset({"n/a", "N/A", "na", "NA", "n.a.", "none", "None", "-", "--", "–", "."})
 _WHOLE = re.compile(r"[+\-−–]?\d{1,9}(?:[.,]0+)?")
@@ -116,6 +117,9 @@ def resolve_labels(
     found = list(frequency)
     if task is not None:
         return _onto(found, task, given=True)
+    if all(any(map(str.isalnum, label)) for label in found if label not in _DASHES):
+        found = [label for label in found if label not in _DASHES] or found
+        frequency = {label: frequency[label] for label in found}
     numbers = {label: decimal_number(label) for label in found if label not in _NO_NUMBER}
     inferred = _infer(found, roles)
     if inferred is not None:
@@ -227,8 +231,7 @@ def _found_numbers(numbers: dict[str, str], roles: tuple[str, str]) -> ResolvedL
         written = sorted(set(numbers.values()), key=label_value)
         scale = LabelScale(tuple(written), ordinal=True)
     notes = [
-        f"the label scale was inferred: ordinal, {values[0]} to {values[-1]} as found; "
-        "give the range if it is wider"
+        f"the label scale was inferred: {_range(values)}; give the range if it is wider"
         if whole
         else f"the label scale was inferred: ordinal, the numbers {name_list(scale.labels)} as "
         "found; give range and step if there are more (such as 0:10:0.5)"
@@ -242,6 +245,12 @@ def _found_numbers(numbers: dict[str, str], roles: tuple[str, str]) -> ResolvedL
             f"{count(rewritten, 'label')} rewritten as numbers (such as {raw} as {number})"
         )
     return ResolvedLabels(_task(scale, roles), dict(numbers), tuple(notes))
+
+
+def _range(values: Sequence[int | float]) -> str:
+    if values[0] == values[-1]:
+        return f"ordinal, all labels are {values[0]}"
+    return f"ordinal, {values[0]} to {values[-1]} as found"
 
 
 def _task(scale: LabelScale, roles: tuple[str, str]) -> Task:

@@ -9,15 +9,13 @@ from dataclasses import replace
 import pandas as pd
 
 from capo_core.data.column_names import is_aggregate, normalised_name
+from capo_core.data.column_values import SAMPLED, are_labels, are_sentences, filled_cells
 from capo_core.data.columns import AnnotatorColumns, ColumnMapping
 from capo_core.dataset import Dataset
 from capo_core.formatting import count, percent
 
 _PREFIX = re.compile(r"\s*(?P<who>[^:|/–—]{1,30}?)\s*(?:[:|/]|\s[-–—])\s*(?P<rest>\S.*)")
-_SAMPLED = 2000  # rows looked at
-_FEW = 12  # different values that a column of labels has at most
 _NUMBERS = ("nr", "no", "number", "nummer", "num", "row", "zeile")  # of a table's items
-_LONG = 18  # mean number of characters above which cells are sentences
 
 
 def sample_values(cells: pd.Series, most: int = 3, characters: int = 28) -> str:
@@ -26,7 +24,7 @@ def sample_values(cells: pd.Series, most: int = 3, characters: int = 28) -> str:
     >>> sample_values(pd.Series(["yes", "no", "", "yes"]))
     'yes · no (2 values, 1 empty)'
     """
-    stripped = [text.strip() for text in cells.head(_SAMPLED).tolist()]
+    stripped = [text.strip() for text in cells.head(SAMPLED).tolist()]
     values = list(dict.fromkeys(text for text in stripped if text))
     if not values:
         return "empty"
@@ -38,8 +36,8 @@ def sample_values(cells: pd.Series, most: int = 3, characters: int = 28) -> str:
     about = [count(len(values), "value")]
     if empty := stripped.count(""):
         about.append(f"{empty:,} empty")
-    if len(cells) > _SAMPLED:
-        about.append(f"of the first {_SAMPLED:,} rows")
+    if len(cells) > SAMPLED:
+        about.append(f"of the first {SAMPLED:,} rows")
     more = " …" if len(values) > most and not shown[-1].endswith("…") else ""
     return f"{' · '.join(shown)}{more} ({', '.join(about)})"
 
@@ -59,11 +57,11 @@ def prefixed_columns(frame: pd.DataFrame, taken: set[str]) -> tuple[AnnotatorCol
         return ()
     common = set.intersection(*(set(columns) for columns in groups.values()))
     cells = {
-        rest: [text for columns in groups.values() for text in _filled(frame[columns[rest]])]
+        rest: [text for columns in groups.values() for text in filled_cells(frame[columns[rest]])]
         for rest in common
     }
-    labels = [rest for rest in common if _are_labels(cells[rest])]
-    texts = [rest for rest in common if _are_sentences(cells[rest])]
+    labels = [rest for rest in common if are_labels(cells[rest])]
+    texts = [rest for rest in common if are_sentences(cells[rest])]
     if len(labels) != 1 or len(texts) > 1:
         return ()
     return tuple(
@@ -83,16 +81,18 @@ def with_proposed_columns(guessed: ColumnMapping, frame: pd.DataFrame) -> Column
     def proposed(fits: Callable[[list[str]], bool]) -> str:
         taken = set(mapping.columns().values())
         names = [str(name) for name in frame.columns if name not in taken]
-        fitting = [name for name in names if fits(_filled(frame[name])) and not is_aggregate(name)]
+        fitting = [
+            name for name in names if fits(filled_cells(frame[name])) and not is_aggregate(name)
+        ]
         return fitting[0] if len(fitting) == 1 else ""
 
     mapping = guessed
     if not mapping.wide and mapping.annotator_id and not mapping.label:
-        mapping = replace(mapping, label=proposed(_are_labels))
+        mapping = replace(mapping, label=proposed(are_labels))
     if not mapping.wide and mapping.label and mapping.text_a and not mapping.explanation:
-        mapping = replace(mapping, explanation=proposed(_are_sentences))
+        mapping = replace(mapping, explanation=proposed(are_sentences))
     if not mapping.text_a:
-        mapping = replace(mapping, text_a=proposed(_are_sentences))
+        mapping = replace(mapping, text_a=proposed(are_sentences))
     if mapping.wide and not mapping.item_id:
         numbers = [
             str(name)
@@ -101,19 +101,6 @@ def with_proposed_columns(guessed: ColumnMapping, frame: pd.DataFrame) -> Column
         ]
         mapping = replace(mapping, item_id=numbers[0] if len(numbers) == 1 else "")
     return mapping
-
-
-def _filled(cells: pd.Series) -> list[str]:
-    return [text.strip() for text in cells.head(_SAMPLED).tolist() if text.strip()]
-
-
-def _are_sentences(cells: list[str]) -> bool:
-    return bool(cells) and sum(map(len, cells)) / len(cells) > _LONG
-
-
-def _are_labels(cells: list[str]) -> bool:
-    few = len(set(cells)) <= min(_FEW, max(2, len(cells) // 2))
-    return bool(cells) and few and not _are_sentences(cells)
 
 
 def consequences(dataset: Dataset) -> list[str]:

@@ -654,7 +654,7 @@ def test_what_bad_input_gets(name, tmp_path):
     if case.error is not None:
         with pytest.raises(CapoError) as caught:
             read_dataset(path, **options)
-        assert type(caught.value) is case.error
+        assert isinstance(caught.value, case.error)
         for words in case.words:
             assert words in f"{caught.value} {caught.value.option}"
         return

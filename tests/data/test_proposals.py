@@ -64,16 +64,16 @@ def test_columns_without_a_usual_name_are_proposed_by_their_values():
     table = frame({
         "Nummer": str, "Statement": lambda n: f"The council will raise the tax {n}.",
         "Coder": lambda n: "ab"[n % 2], "Urteil (am Ende)": lambda n: "ja" if n % 3 else "nein",
-        "Kommentar": why("one"), "Time (s)": str,
+        "Freitext": why("one"), "Time (s)": str,
     })  # fmt: skip
     found = with_proposed_columns(guess_mapping(table), table)
     assert (found.annotator_id, found.label, found.explanation, found.text_a, found.text_b) == (
-        "Coder", "Urteil (am Ende)", "Kommentar", "Statement", "",
+        "Coder", "Urteil (am Ende)", "Freitext", "Statement", "",
     )  # fmt: skip
     wide = guess_mapping(frame({"Nr": str, "text": why("t"), "label_a": lambda n: "x",
                                 "label_b": lambda n: "y"}))  # fmt: skip
     assert with_proposed_columns(wide, frame({"Nr": str, "text": why("t")})).item_id == "Nr"
-    two = table.assign(Notiz=table["Kommentar"])  # nothing says which of them it is
+    two = table.assign(Notiz=table["Freitext"])  # nothing says which of them it is
     assert with_proposed_columns(guess_mapping(two), two).explanation == ""
     given = guess_mapping(frame({"item_id": str, "annotator": str, "label": str, "text": why("t"),
                                  "reason": why("r"), "other": why("o")}))  # fmt: skip

@@ -38,6 +38,7 @@ _ABOUT = re.compile(
 _WORDS_OF_ONES_OWN = re.compile(
     r"(^|_)(why|reason\w*|explain\w*|explanation\w*|rationale\w*|comment\w*|justif\w*)(_|$)"
 )
+_UNSPACED = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class ToolExport:
     Attributes:
         answers: in the order of the file.
         kinds: question → `LABEL` or `TEXT`, where the file says so; the others are guessed.
+        shown: the fields of the two texts, where the file says so; else they are guessed.
         unit: what an answer is called: "answers", "assignments", …
         task: the task, if the file states it. delimiter, sheet: as found.
     """
@@ -77,6 +79,7 @@ class ToolExport:
     kinds: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     unit: str = "annotations"
+    shown: tuple[str, ...] = ()
     task: Task | None = None
     delimiter: str = ""
     sheet: str = ""
@@ -139,7 +142,7 @@ def annotations_of(
     kinds = _kinds(export)
     label = given.label or _label_question(kinds, counted, where, title)
     words = _explanation_question(given.explanation, kinds, label, counted, where, title)
-    text_a, text_b = _texts_shown(given, answers, notes)
+    text_a, text_b = _texts_shown(given, answers, export.shown, notes)
     unread = [name for name in kinds if name not in (label, words) and not _ABOUT.search(
         normalised_name(name))]  # fmt: skip
     if unread:
@@ -194,7 +197,7 @@ def _note_on_sets(several: int, how: str, words: bool) -> str:
     if how == "set":
         return f"{whole}: together they are one label"
     shared = ", with the explanation of the answer" if words else ""
-    other = "" if how else " (as one label: label sets read as set)"
+    other = "" if how else " (to make them one label, read label sets as set)"
     return f"{whole}: each label is an annotation{shared}{other}"
 
 
@@ -260,7 +263,7 @@ def guessed_kind(name: str, values: Sequence[Any]) -> str:
     texts = [each for each in values if isinstance(each, str)]
     if len(texts) < len(values):
         return LABEL
-    wordy = sum(len(text.split()) > 3 for text in texts)
+    wordy = sum(len(text.split()) > 3 or len(_UNSPACED.findall(text)) > 6 for text in texts)
     different = len(set(texts))
     return TEXT if wordy > 0.3 * len(texts) and different > 0.5 * len(texts) else LABEL
 
@@ -339,7 +342,10 @@ def _text_fields(answers: Sequence[ToolAnswer]) -> list[str]:
 
 
 def _texts_shown(
-    given: ColumnMapping, answers: Sequence[ToolAnswer], notes: list[str]
+    given: ColumnMapping,
+    answers: Sequence[ToolAnswer],
+    shown: Sequence[str],
+    notes: list[str],
 ) -> tuple[str, str]:
     """Return the fields of the two texts: as given, by their names, else by their content."""
     names = _text_fields(answers)
@@ -353,6 +359,9 @@ def _texts_shown(
     lengths = {name: _words_in(answers, name) for name in names}
     prose = [name for name in names if lengths[name] >= 2 or len(names) == 1]
     first, second = found["text_a"], found["text_b"]
+    if len(shown) == 2 and set(shown) <= set(names):
+        found["text_a"] = first = shown[0]
+        second = shown[1]
     if not first:
         rest = [name for name in prose if name != second] or [n for n in names if n != second]
         first = rest[0] if rest else second

@@ -27,6 +27,7 @@ from capo_core.data.readers.records import records_of
 from capo_core.data.readers.table import ImportSource
 from capo_core.data.rejected_rows import RejectedRows, quoted
 from capo_core.errors import DataError
+from capo_core.formatting import count
 
 _OWN = {"id", "doc_id", "text", "data", "label", "labels", "annotations", "username", "meta",
         "metadata", "comments", "annotation_approver", "entities", "relations", "cats",
@@ -96,7 +97,10 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
             expected="a list of labels for each document",
         )
     if bare:
-        notes.append(f"{bare:,} documents without a label: that user did not annotate them")
+        notes.append(
+            f"{count(bare, 'document')} without a label: that user did not annotate "
+            + ("it" if bare == 1 else "them")
+        )
     if numbered:
         notes.append("labels and users are the numbers that this version of doccano writes")
     nameless = any(not answer.annotator for answer in answers)

@@ -1,7 +1,9 @@
-"""Surveys with a person in each row and the items in columns: Google Forms and Qualtrics.
+"""Surveys with a person in each row and the items in columns: Google Forms, Qualtrics and others.
 
-Google Forms has a `Timestamp` and one column for each question, whose header is the question;
-Qualtrics has names, question texts and `{"ImportId": …}` in its first three rows. A column with
+Google Forms has a `Timestamp` and one column for each question, whose header is the question, in
+the language of the form; Microsoft Forms has `ID`, `Start time`, `Completion time`; Qualtrics has
+names, question texts and `{"ImportId": …}` in its first three rows; SurveyMonkey a second header
+row; LimeSurvey `Date submitted`. A column with
 choices or a rating is an item, its text the question's; the columns of free text after it are its
 explanation. In a grid the item is in brackets, `Is it true? [The lamp is green.]`, in a Qualtrics
 matrix behind a dash.
@@ -11,11 +13,13 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from capo_core.data.column_values import are_times
 from capo_core.data.columns import SYNONYMS, normalised_name, recognised
 from capo_core.data.formats.answers import (
     LABEL,
@@ -35,12 +39,12 @@ from capo_core.errors import DataError
 from capo_core.formatting import count
 
 _IMPORT_ID = re.compile(r'\s*\{\s*"ImportId"')
-_TIMESTAMP = {"timestamp", "zeitstempel", "horodateur", "marca_temporal", "tijdstempel",
-              "informazioni_cronologiche", "carimbo_de_data_hora", "start_time",
-              "completion_time"}  # fmt: skip
+_TIMESTAMP = {"timestamp", "start_time", "completion_time", "date_submitted", "submitdate",
+              "submitdate_date_submitted"}  # fmt: skip
 _PERSON = re.compile(
     r"^(e_?mail(_address)?|username|user_?name|name|(your|full|first)_name|nickname|initials|"
-    r"prolific.*|worker.*|participant.*|annotator.*|respondent.*|pid|mturk.*|your_(id|e_?mail).*|id)$"
+    r"prolific.*|worker.*|participant.*|annotator.*|respondent.*|pid|mturk.*|your_(id|e_?mail).*|id|"
+    r"id_response_id|response_id|token(_access_code)?)$"
 )
 _ABOUT_PERSON = re.compile(
     r"(^|_)(age|gender|sex|nationality|country|native|language|education|consent|agree_to|"
@@ -50,7 +54,20 @@ _QUALTRICS = {"startdate", "enddate", "status", "ipaddress", "progress", "durati
               "finished", "recordeddate", "responseid", "externalreference",
               "recipientlastname", "recipientfirstname", "recipientemail", "locationlatitude",
               "locationlongitude", "distributionchannel", "userlanguage"}  # fmt: skip
-_NUMBERED = re.compile(r"^\s*(?:Q?\d+\s*[.):]\s+)")
+_LIMESURVEY = {"last_page", "start_language", "seed", "lastpage_last_page", "lastpage",
+               "startlanguage_start_language", "startlanguage", "seed_seed", "date_started",
+               "date_last_action", "total_time"}  # fmt: skip
+_SURVEYMONKEY = {"collector_id", "start_date", "end_date", "ip_address", "first_name", "last_name",
+                 "custom_data_1"}  # fmt: skip
+# What SurveyMonkey writes under a question that is no part of it.
+_RESPONSE = {"response", "open-ended response"}
+# Import identifiers of Qualtrics that are of its own, in whatever language the header is.
+_OWN_IDS = {"startdate", "enddate", "status", "ipaddress", "progress", "duration", "finished",
+            "recordeddate", "_recordid", "recipientlastname", "recipientfirstname",
+            "recipientemail", "externaldatareference", "locationlatitude", "locationlongitude",
+            "distributionchannel", "userlanguage"}  # fmt: skip
+_QUESTION = re.compile(r"[?？؟]|[.。।!！]\s*$|\[[^\]]+\]|\S+\s+\S+\s+\S+\s+\S+")
+_NUMBERED = re.compile(r"^\s*(?:Q?\d+\s*[.):]\s+|\w+\[\w+\][.:]\s+)")  # "Q1[2]. " of LimeSurvey
 _AGAIN = re.compile(r" \(\d+\)$")  # of a second column of the same name
 _GRID = re.compile(r"^(?P<question>.*?)\s*\[(?P<item>[^\[\]]+)\]\s*$", re.DOTALL)
 _MATRIX = re.compile(r"^(?P<question>.+?)\s+-\s+(?P<item>.+)$", re.DOTALL)
@@ -58,12 +75,16 @@ _MATRIX = re.compile(r"^(?P<question>.+?)\s+-\s+(?P<item>.+)$", re.DOTALL)
 
 @dataclass(frozen=True)
 class _Survey:
-    """A survey's rows: names of the columns, their questions, and (place, cells) of the people."""
+    """A survey's rows: names of the columns, their questions, and (place, cells) of the people.
+
+    `ids` are the import identifiers of the columns, if the file has them.
+    """
 
     names: list[str]
     questions: list[str]
     rows: list[tuple[int, list[str]]]
     qualtrics: bool
+    ids: Sequence[str] = ()
     notes: tuple[str, ...] = ()
     delimiter: str = ""
     sheet: str = ""
@@ -76,7 +97,8 @@ def _plain(name: str) -> str:
 def _is_long(names: Sequence[str]) -> bool:
     """Return whether there are columns for item and label, so that a row is one annotation."""
     keys = {normalised_name(name) for name in names}
-    return bool(keys & set(SYNONYMS["item_id"])) and bool(keys & set(SYNONYMS["label"]))
+    labels = bool(keys & set(SYNONYMS["label"]))
+    return labels and bool(keys & {*SYNONYMS["item_id"], *SYNONYMS["text_a"]})
 
 
 def matches(source: ImportSource) -> bool:
@@ -92,7 +114,28 @@ def matches(source: ImportSource) -> bool:
     qualtrics = {_plain(name) for name in names} & _QUALTRICS
     if len(qualtrics) >= 3 and "responseid" in qualtrics:
         return True
-    return _plain(names[0]) in _TIMESTAMP and len(names) > 2
+    keys = [_plain(name) for name in names]
+    if len(names) < 3:
+        return False
+    if {"respondent_id", "collector_id"} <= set(keys) or len(set(keys) & _LIMESURVEY) > 1:
+        return True
+    return bool(set(keys[:3]) & _TIMESTAMP) or _times_and_questions(sample)
+
+
+def _times_and_questions(sample: Sequence[Mapping[str, object]]) -> bool:
+    """Return whether one of the first columns is a time and the others are called like questions.
+
+    As in forms of any language.
+    """
+    names = list(sample[0])
+    timed = [
+        name
+        for name in names[:3]
+        if are_times([str(row.get(name) or "").strip() for row in sample])
+    ]
+    asked = [name for name in names if name not in timed and _QUESTION.search(name)]
+    labelled = {normalised_name(name) for name in names} & set(SYNONYMS["label"])
+    return bool(timed) and bool(asked) and not labelled
 
 
 def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> ToolExport:
@@ -146,6 +189,7 @@ def _survey(source: ImportSource, options: ReadOptions) -> _Survey:
     columns = [" ".join(name.strip("\ufeff\u200b ").split()) for name in columns]
     width = len(columns)
     rows = [(n, [*row[:width], *[""] * (width - len(row))]) for n, row in rows]
+    import_ids: Sequence[str] = ()
     ids = [i for i, (_, row) in enumerate(rows[:3]) if any(_IMPORT_ID.match(c) for c in row)]
     questions, notes = columns, []
     qualtrics = len({_plain(name) for name in columns} & _QUALTRICS) >= 3 or bool(ids)
@@ -153,25 +197,78 @@ def _survey(source: ImportSource, options: ReadOptions) -> _Survey:
         questions = [text or name for text, name in zip(rows[0][1], columns, strict=True)]
         if ids[0] == 0:
             questions = columns
+        import_ids = [_import_id(cell) for cell in rows[ids[0]][1]]
         rows = rows[ids[0] + 1 :]
         notes.append(f"{ids[0] + 2} header rows: names, questions and import identifiers")
+    elif {"respondent_id", "collector_id"} <= {_plain(name) for name in columns} and rows:
+        questions = _under(columns, rows[0][1])
+        rows = rows[1:]
+        notes.append("2 header rows: questions and what is asked of each")
     if not rows:
         raise DataError("there are no answers under the header", where=source.name)
-    return _Survey(columns, questions, rows, qualtrics, tuple(notes), delimiter, sheet)
+    return _Survey(columns, questions, rows, qualtrics, import_ids, tuple(notes), delimiter, sheet)
+
+
+def _import_id(cell: str) -> str:
+    try:
+        found = json.loads(cell)
+    except ValueError:
+        return ""
+    return str(found.get("ImportId", "")) if isinstance(found, dict) else ""
+
+
+def _under(columns: Sequence[str], below: Sequence[str]) -> list[str]:
+    """Return the questions of SurveyMonkey: the name, and in brackets what is asked under it."""
+    questions, last = [], ""
+    for name, cell in zip(columns, below, strict=True):
+        last = name.strip() or last
+        cell = cell.strip()
+        if not cell or cell.casefold() in _RESPONSE:
+            questions.append(last)
+        else:
+            reason = guessed_kind(cell, [""]) == TEXT
+            questions.append(cell if reason else f"{last} [{cell}]")
+    return questions
+
+
+def _is_own(survey: _Survey, place: int) -> bool:
+    """Return whether a column is about the response, by its name or its import identifier."""
+    key = _plain(survey.names[place])
+    if any(each.startswith("QID") for each in survey.ids):
+        return not survey.ids[place].startswith("QID")
+    if survey.ids and survey.ids[place].casefold() in _OWN_IDS:
+        return True
+    own = key in _TIMESTAMP or key in _QUALTRICS or key in _LIMESURVEY or key in _SURVEYMONKEY
+    cells = [row[place].strip() for _, row in survey.rows if row[place].strip()]
+    return own or are_times(cells)
 
 
 def _person_column(survey: _Survey) -> int | None:
-    """Return the column that names the person; Qualtrics' `ResponseId` if there is no other."""
+    """Return the column that names the person: by its name, or by addresses; else the response's.
+
+    A column that says the same of all ("anonymous") names nobody.
+    """
     keys = [_plain(name) for name in survey.names]
+    cells = [[row[place].strip() for _, row in survey.rows] for place in range(len(keys))]
     found = [
         place
         for place, key in enumerate(keys)
-        if _PERSON.match(key) and any(row[place].strip() for _, row in survey.rows)
+        if (_PERSON.match(key) or _addresses(cells[place]))
+        and any(cells[place])
+        and (len(cells[place]) == 1 or len(set(cells[place])) > 1)
     ]
-    ranked = sorted(found, key=lambda place: keys[place] in ("name", "id"))
+    last = ("name", "id", "respondent_id", "response_id", "id_response_id")
+    ranked = sorted(found, key=lambda place: keys[place] in last)
     if ranked:
         return ranked[0]
+    if "_recordId" in survey.ids:
+        return list(survey.ids).index("_recordId")
     return keys.index("responseid") if "responseid" in keys else None
+
+
+def _addresses(cells: Sequence[str]) -> bool:
+    filled = [cell for cell in cells if cell]
+    return bool(filled) and all(re.fullmatch(r"[^@\s]+@[^@\s]+\.\w+", cell) for cell in filled)
 
 
 def _aside(survey: _Survey, cells: list[str]) -> str:
@@ -199,7 +296,7 @@ def _item_columns(
     for place, name in enumerate(survey.names):
         key = _plain(name)
         values = [row[place] for _, row in survey.rows if row[place].strip()]
-        if not values or place == person or key in _TIMESTAMP or key in _QUALTRICS:
+        if not values or place == person or _is_own(survey, place) or _addresses(values):
             continue
         if _PERSON.match(key) or (survey.qualtrics and re.search(r"click|page_submit", key)):
             continue
@@ -289,7 +386,7 @@ def _item_texts(questions: list[str]) -> list[str]:
     """Return the items' texts: in a grid or a matrix the part that differs, else the question."""
     questions = [_AGAIN.sub("", question) for question in questions]
     for form in (_GRID, _MATRIX):
-        parts = [form.match(question) for question in questions]
+        parts = [form.match(_bare(question)) for question in questions]
         if len(parts) > 1 and all(parts):
             whole = {part["question"].strip() for part in parts}
             items = [part["item"].strip() for part in parts]
@@ -301,11 +398,12 @@ def _item_texts(questions: list[str]) -> list[str]:
 
 FORMAT = tool_format(
     name="survey",
-    title="Survey (Google Forms, Qualtrics)",
-    description="CSV, TSV or Excel of Google Forms or Qualtrics with a person in each row, and for "
-    "each item a column with the label and one with the explanation",
-    sign="a first column 'Timestamp', or the header rows and columns of Qualtrics, and no column "
-    "for the item",
+    title="Survey (Google Forms, Qualtrics and others)",
+    description="CSV, TSV or Excel of Google Forms, Microsoft Forms, Qualtrics, SurveyMonkey or "
+    "LimeSurvey with a person in each row, and for each item a "
+    "column with the label and one with the explanation",
+    sign="times of the answers beside columns named like questions, or the header of a survey "
+    "tool, and no column for the item",
     general=True,
     matches=matches,
     read=read,

@@ -87,6 +87,7 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
     answers: list[ToolAnswer] = []
     kinds: dict[str, str] = {}
     marks: dict[str, int] = {}
+    pairs: dict[tuple[str, ...], bool] = {}
     empty = predictions = 0
     for row, record in records.rows:
         if _is_task(record):
@@ -95,6 +96,7 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
             empty += not given
             for annotation in given:
                 answers.append(_annotation(row, record, annotation, kinds, marks))
+                pairs |= dict.fromkeys(_compared(annotation), True)
         elif _is_result(record):
             answers.append(_annotation(row, record["task"], record, kinds, marks))
         elif {"annotator", "annotation_id"} <= set(record):
@@ -121,8 +123,23 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
     if any(not _is_task(record) and not _is_result(record) for _, record in records.rows):
         answers = data_and_answers(answers)
     return ToolExport(
-        answers, kinds, tuple(notes), delimiter=records.delimiter, sheet=records.sheet
+        answers,
+        kinds,
+        tuple(notes),
+        shown=next(iter(pairs)) if len(pairs) == 1 else (),
+        delimiter=records.delimiter,
+        sheet=records.sheet,
     )
+
+
+def _compared(annotation: Any) -> list[tuple[str, ...]]:
+    """Return the two fields that a pairwise comparison is about: "left" is the first of them."""
+    result = annotation.get("result") if isinstance(annotation, dict) else None
+    return [
+        tuple(name.strip() for name in cell_text(entry.get("to_name")).split(","))
+        for entry in (result if isinstance(result, list) else ())
+        if isinstance(entry, dict) and entry.get("type") == "pairwise"
+    ]
 
 
 def _annotation(

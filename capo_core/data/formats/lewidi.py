@@ -69,6 +69,7 @@ def _is_metadata(value: Any) -> bool:
             isinstance(inner, dict)
             and all(isinstance(each, str) for each in inner.values())
             and not all(key.isdecimal() for key in inner)  # as pandas writes a table's columns
+            and not {"annotator", "annotator_id", "label"} & set(inner)  # records of a table
             for inner in value.values()
         )
     )

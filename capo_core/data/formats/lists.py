@@ -33,6 +33,9 @@ _KNOWN["annotator_id"] |= {"annotators", "workers", "raters", "users", "annotato
 _KNOWN["label"] |= {"annotator_labels", "all_labels", "individual_labels", "annotations"}
 
 
+# Names of objects of annotator → label.
+_OF_PEOPLE = {"annotations", "annotators", "ratings", "judgments", "judgements", "votes",
+              "annotator_labels", "labels_by_annotator", "worker_labels"}  # fmt: skip
 # Objects that name their items are rows of a table, and no answers to one item.
 _ITEMS = {"item_id", "item", "text_id", "text_a", "text_b"}
 
@@ -50,7 +53,28 @@ def _lists(record: Mapping[str, Any]) -> dict[str, list]:
         value = parsed_cell(value)
         if isinstance(value, list) and not any(isinstance(each, dict) for each in value):
             found[name] = value
-    return found
+    return found or _delimited(record)
+
+
+def _delimited(record: Mapping[str, Any]) -> dict[str, list]:
+    """Return the lists of a table's cells such as "ann;ben;cem" beside "yes;no;yes".
+
+    Only if the column of annotators has a plural name and as many parts as the labels.
+    """
+    for mark in (";", "|", ","):
+        parts = {
+            name: [part.strip() for part in value.split(mark)]
+            for name, value in record.items()
+            if role_of(name) and isinstance(value, str) and mark in value
+        }
+        people = [name for name in parts if role_of(name) == "annotator_id"]
+        labels = [name for name in parts if role_of(name) == "label"]
+        if len(people) == 1 and normalised_name(people[0]).endswith("s") and any(
+            len(parts[name]) == len(parts[people[0]]) for name in labels
+        ):  # fmt: skip
+            size = len(parts[people[0]])
+            return {name: each for name, each in parts.items() if len(each) == size}
+    return {}
 
 
 def _people(record: Mapping[str, Any]) -> list[dict[str, Any]] | None:
@@ -59,16 +83,30 @@ def _people(record: Mapping[str, Any]) -> list[dict[str, Any]] | None:
     roles = {name: role_of(name) for name in lists}
     if {"annotator_id", "label"} <= set(roles.values()):
         return _parallel({name: each for name, each in lists.items() if roles[name]})
-    for value in record.values():
+    for name, value in record.items():
         value = parsed_cell(value)
         if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
             if _has_roles(value[0]) and not _ITEMS & set(map(normalised_name, value[0])):
                 return [dict(each) for each in value]
+        elif found := _by_annotator(name, value):
+            return found
         elif isinstance(value, dict) and _has_roles(value):
             inner = {name: each for name, each in value.items() if isinstance(each, list)}
             if {"annotator_id", "label"} <= {role_of(name) for name in inner}:
                 return _parallel(inner)
     return None
+
+
+def _by_annotator(name: str, value: Any) -> list[dict[str, Any]]:
+    """Return annotators and labels of an object such as {"Ann1": "yes", "Ann2": "no"}.
+
+    Labels with counts look alike, so it has to be called "annotations" or the like.
+    """
+    if normalised_name(name) not in _OF_PEOPLE or not isinstance(value, dict) or not value:
+        return []
+    if any(isinstance(each, dict | list) for each in value.values()) or _has_roles(value):
+        return []
+    return [{"annotator": who, "label": label} for who, label in value.items()]
 
 
 def _has_roles(record: Mapping[str, Any]) -> bool:
@@ -171,7 +209,11 @@ def _shown(record: Mapping[str, Any]) -> tuple[str, dict[str, str], str]:
     texts = {}
     for name, value in record.items():
         key = normalised_name(name)
-        if isinstance(parsed_cell(value), list | dict):
+        value = parsed_cell(value)
+        if _are_tokens(key, value):
+            texts |= texts_of({name: " ".join(value)})
+            continue
+        if isinstance(value, list | dict) or role_of(name):
             continue
         if not item and key in ("id", *SYNONYMS["item_id"]):
             item = cell_text(value).strip()
@@ -180,6 +222,12 @@ def _shown(record: Mapping[str, Any]) -> tuple[str, dict[str, str], str]:
         else:
             texts |= texts_of({name: value})
     return item, texts, split
+
+
+def _are_tokens(key: str, value: Any) -> bool:
+    """Return whether this is a text in words, such as HateXplain's `post_tokens`."""
+    words = isinstance(value, list) and bool(value) and all(isinstance(e, str) for e in value)
+    return words and bool({"tokens", "words"} & set(key.split("_")))
 
 
 FORMAT = tool_format(

@@ -63,7 +63,13 @@ def matches(source: ImportSource) -> bool:
     roles = _roles(list(sample[0]))
     shown = roles["text_a"] or roles["item_id"]
     alone = roles["annotator_id"] and not roles["label"] and shown
-    return bool(alone) and len(label_columns(sample)) > 1
+    labels = label_columns(sample)
+    on = sum(any(_is_on(row.get(name)) for name in labels) for row in sample)
+    return bool(alone) and len(labels) > 1 and on >= 0.5 * len(sample)
+
+
+def _is_on(value: Any) -> bool:
+    return cell_text(value).strip().casefold() in _ON
 
 
 def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> ToolExport:
@@ -75,8 +81,8 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
     unclear = [name for name in (rows[0] if rows else ()) if _UNCLEAR.search(normalised_name(name))]
     answers = []
     for row, record in records.rows:
-        on = [name for name in labels if cell_text(record.get(name)).strip().casefold() in _ON]
-        marks = [name for name in unclear if cell_text(record.get(name)).strip().casefold() in _ON]
+        on = [name for name in labels if _is_on(record.get(name))]
+        marks = [name for name in unclear if _is_on(record.get(name))]
         aside = ""
         if not on:
             aside = f"no label is on ({', '.join(marks)})" if marks else "no label is on"

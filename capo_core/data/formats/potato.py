@@ -27,6 +27,11 @@ _USER = ("user_id", "user", "username", "annotator", "annotator_id")
 _OWN = {*_USER, "instance_id", "displayed_text", "text", "annotator_origin", "id",
         "annotator_origin_detail", "time_string", "behavioral_data", "span_annotations",
         "link_annotations", "event_annotations", "spans"}  # fmt: skip
+# An unnamed index, and what Potato's surveys before and after ask of the person.
+_ABOUT_PERSON = re.compile(
+    r"|column_\d+|unnamed_\d+|index|gender|sex|age|race|ethnicity|education|occupation|nationality|"
+    r"country|religion|politics|native_language"
+)
 _TRUE = {"true", "on", "yes", "checked"}
 _FALSE = {"", "false", "off", "null", "nan"}
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
@@ -40,7 +45,7 @@ def _is_state(value: Any) -> bool:
 
 
 def _is_instance(record: dict) -> bool:
-    return "instance_id" in record and "label_annotations" in record
+    return bool({"instance_id", "id"} & set(record)) and "label_annotations" in record
 
 
 def _is_row(record: dict) -> bool:
@@ -106,7 +111,8 @@ def _row(row: int, record: dict, options: ReadOptions) -> ToolAnswer:
     if not user and options.path.name.startswith("annotated_instances"):
         user = _folder(options)
     texts = {key: cell_text(record[key]) for key in ("displayed_text", "text") if key in record}
-    return ToolAnswer(row, user, cell_text(record.get("instance_id")).strip(), texts, given)
+    item = record.get("instance_id", record.get("id"))
+    return ToolAnswer(row, user, cell_text(item).strip(), texts, given)
 
 
 def _columns(record: dict) -> dict[str, Any]:
@@ -117,7 +123,7 @@ def _columns(record: dict) -> dict[str, Any]:
         scheme, colons, label = str(key).partition(":::")
         if colons:
             parts.setdefault(scheme, {})[label] = value
-        elif key not in _OWN:
+        elif key not in _OWN and not _ABOUT_PERSON.fullmatch(normalised_name(str(key))):
             value = parsed_cell(value)
             whole = isinstance(value, dict)
             given[key] = _scheme(value) if whole else value if isinstance(value, list) else (

@@ -2,11 +2,14 @@
 
 `answer` is accept, reject or ignore. With `options` the labels are in `accept`; without, the
 decision is on one proposed `label`. A rejected task of several options was no answer to the
-question, an ignored one was skipped.
+question, an ignored one was skipped. Of the recipe `review` the annotators' own decisions are read,
+which are in `versions`; who reviewed them is no annotator.
 """
 
 from __future__ import annotations
 
+import html
+import re
 from typing import Any
 
 from capo_core.data.columns import SYNONYMS, normalised_name
@@ -28,9 +31,11 @@ from capo_core.formatting import count
 
 _ANSWERS = ("accept", "reject", "ignore")
 _OWN = {"label", "answer", "accept", "options", "spans", "tokens", "relations", "meta", "config",
-        "html", "image", "audio", "priority", "score", "field_id", "field_label",
-        "field_placeholder", "field_rows", "field_autofocus", "style", "head", "child",
-        "arcs", "session", "provenance"}  # fmt: skip
+        "html", "versions", "sessions", "default", "view_id", "image", "audio", "priority",
+        "score", "field_id", "field_label", "field_placeholder", "field_rows", "field_autofocus",
+        "style", "head", "child", "arcs", "session", "provenance"}  # fmt: skip
+_DECIDED = ("versions", "accept", "answer", "label", "_annotator_id", "_session_id")
+_TAG = re.compile(r"<[^<>]*>")
 _WORDS = {*SYNONYMS["explanation"], "user_input", "input", "transcript", "notes", "note"}
 
 
@@ -48,7 +53,8 @@ def matches(source: ImportSource) -> bool:
 def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> ToolExport:
     """Return the decisions of a file."""
     records = records_of(source, rejected, options.limits, options.delimiter, options.sheet)
-    rows, notes = records.rows, list(records.notes)
+    notes = list(records.notes)
+    rows = _decisions(records.rows, notes)
     choice = any(_has_options(record) for _, record in rows)
     proposed = list(dict.fromkeys(
         cell_text(record["label"]) for _, record in rows if record.get("label") not in (None, "")
@@ -72,6 +78,33 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
     kinds = {"label": LABEL}
     kinds |= {name: TEXT for each in answers for name in each.given if name != "label"}
     return ToolExport(answers, kinds, tuple(notes), "decisions")
+
+
+def _decisions(rows: list[tuple[int, dict]], notes: list[str]) -> list[tuple[int, dict]]:
+    """Return one decision per person: of a reviewed task the versions, each with its sessions."""
+    found: list[tuple[int, dict]] = []
+    reviewed = 0
+    for row, record in rows:
+        versions = record.get("versions")
+        versions = versions if isinstance(versions, list) else []
+        people = [
+            (version, cell_text(who))
+            for version in versions
+            if isinstance(version, dict) and isinstance(version.get("sessions"), list)
+            for who in version["sessions"]
+        ]
+        reviewed += bool(people)
+        task = {key: value for key, value in record.items() if key not in _DECIDED}
+        for version, who in people:
+            found.append((row, task | dict(version) | {"_annotator_id": who}))
+        if not people:
+            found.append((row, record))
+    if reviewed:
+        notes.append(
+            f"{count(reviewed, 'reviewed task')}: the annotators' own decisions are read; the "
+            "reviewer's is not, it is an adjudication"
+        )
+    return found
 
 
 def _has_options(record: dict) -> bool:
@@ -128,6 +161,9 @@ def _answer(
             given[key] = value
         else:
             texts |= texts_of({key: value})
+    if not texts and record.get("html"):
+        plain = html.unescape(_TAG.sub(" ", cell_text(record["html"])))
+        texts = {"text": " ".join(plain.split())}
     return ToolAnswer(
         row,
         _who(record),

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from capo_core.data import export
+from capo_core.data.column_names import is_explanation
+from capo_core.data.column_values import candidates
 from capo_core.data.columns import (
     ColumnMapping,
     check_one_annotator,
+    column_notes,
     guess_mapping,
     require_roles,
     unused_columns,
@@ -36,7 +39,8 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
     mapping = guess_mapping(raw.frame, given)
     _require(mapping, raw, source.name, given)
     check_one_annotator(mapping, raw.frame, source.name)
-    notes += unused_columns(mapping, raw.frame)
+    mapping = _with_text(mapping, raw, given, notes)
+    notes += [*column_notes(mapping, raw.frame), *unused_columns(mapping, raw.frame)]
     sidecar = export.find_sidecar(options.path, raw, notes)
     found = raw_annotations_of(export.unescaped(raw, notes), mapping)
     return replace(
@@ -56,15 +60,43 @@ def _require(
     try:
         require_roles(mapping, raw.frame, where, given)
     except DataError as error:
-        if not mapping.label or mapping.annotator_id or mapping.wide:
+        todo, option = error.todo or "", error.option or ""
+        if mapping.label and not mapping.annotator_id and not mapping.wide:
+            todo += ", or say whose rows these are"
+            option += ", or --annotator NAME (file: by the file's name)"
+        if sheets := next((note for note in raw.notes if note.startswith("read sheet ")), ""):
+            todo += f". Sheets: {sheets}"
+            option += (
+                ". Other sheets: --sheet NAME, or --sheet all (with --annotator file, if each "
+                "sheet is one annotator's)"
+            )
+        if (todo, option) == (error.todo, error.option):
             raise
         raise DataError(
-            error.what,
-            where=error.where,
-            expected=error.expected,
-            todo=f"{error.todo}, or say whose rows these are",
-            option=f"{error.option}, or --annotator NAME (file: by the file's name)",
+            error.what, where=error.where, expected=error.expected, todo=todo, option=option
         ) from None
+
+
+def _with_text(
+    mapping: ColumnMapping, raw: RawTable, given: ColumnMapping | None, notes: list[str]
+) -> ColumnMapping:
+    """Return the mapping with the text that no name says: the one column of sentences that is left.
+
+    Only if it is the same in all rows of an item.
+    """
+    if mapping.text_a or (given is not None and given.text_a is not None):
+        return mapping
+    used = set(mapping.columns().values())
+    found = [
+        name
+        for name in candidates(raw.frame, "text_a", used)
+        if raw.frame.groupby(mapping.item_id)[name].nunique().max() == 1
+        and not is_explanation(name)
+    ]
+    if len(found) != 1:
+        return mapping
+    notes.append(f"the text is {found[0]!r}, the one column of sentences (--map text_a= for none)")
+    return replace(mapping, text_a=found[0])
 
 
 def _with_annotator(
@@ -76,6 +108,9 @@ def _with_annotator(
         return raw, options.mapping
     notes.append(f"the file names no annotator: its rows are {options.annotator}'s")
     given = replace(options.mapping or ColumnMapping(), annotator_id="annotator_id")
+    if guessed.annotation_id and not guessed.item_id and given.item_id is None:
+        # Of one person's rows a number of each row is the item's.
+        given = replace(given, item_id=guessed.annotation_id, annotation_id="")
     return replace(raw, frame=raw.frame.assign(annotator_id=options.annotator)), given
 
 

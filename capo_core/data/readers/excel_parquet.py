@@ -68,6 +68,10 @@ def check_archive(raw: bytes, where: str, limits: ImportLimits) -> None:
         )
 
 
+class EmptySheet(DataError):
+    """A sheet without rows; among all sheets of a workbook it is passed over."""
+
+
 def read_excel(
     raw: bytes,
     where: str,
@@ -93,7 +97,7 @@ def read_excel(
         raise _damaged(where, "Excel", error) from None
     header = find_header(records)
     if header is None:
-        raise DataError(f"the sheet {name!r} is empty", where=where)
+        raise EmptySheet(f"the sheet {name!r} is empty", where=where)
     width = max([len(header.names), *(len(record) for record in records[header.first :])])
     columns, renamed = unique_names(header.names + [""] * (width - len(header.names)))
     renamed = [*header.notes, *renamed]
@@ -106,7 +110,7 @@ def read_excel(
             rows.append(record + [""] * (width - len(record)))
             numbers.append(number)
     if not rows:
-        raise DataError(f"there are no rows under the header of sheet {name!r}", where=where)
+        raise EmptySheet(f"there are no rows under the header of sheet {name!r}", where=where)
     return (columns, rows, numbers, renamed + notes), name
 
 
@@ -127,7 +131,7 @@ def _sheet(
             break
     notes = []
     others = [each for each in names if each != name]
-    if others:
+    if others and sheet is None:
         notes.append(f"read sheet {name!r}; not read: {name_list(others)}")
     if formulas:
         stored = openpyxl.load_workbook(io.BytesIO(raw), read_only=True, data_only=True)

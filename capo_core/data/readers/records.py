@@ -51,6 +51,9 @@ def records_of(
         rejected.extend(table.rejected.itertuples(index=False))
         rows = zip(table.rows.tolist(), table.frame.to_dict("records"), strict=True)
         return FileRecords(list(rows), table.notes, table.delimiter, table.sheet)
+    if source.shaped:
+        rows = json_records.read_array(source.shaped.records, rejected, source.name)
+        return FileRecords(_checked(rows, source.name, limits), (source.shaped.note,))
     if json_records.looks_like_lines(source.text):
         return FileRecords(_checked(json_records.read_lines(source.text, rejected, source.name),
                                     source.name, limits))  # fmt: skip

@@ -17,6 +17,7 @@ from capo_core.data.readers import json_records
 from capo_core.data.readers.delimited import DELIMITERS, find_delimiter, read_delimited
 from capo_core.data.readers.encoding import cell_text, decode, unique_names
 from capo_core.data.readers.excel_parquet import read_excel, read_parquet
+from capo_core.data.readers.json_shapes import ShapedRecords, records_in
 from capo_core.data.readers.sample import first_rows
 from capo_core.data.rejected_rows import RejectedRows
 from capo_core.errors import DataError
@@ -106,8 +107,19 @@ class ImportSource:
         return value, list(notes)
 
     @cached_property
+    def shaped(self) -> ShapedRecords | None:
+        """The records of JSON of another shape than an array or lines (see `json_shapes`)."""
+        if not self.json or self.text.lstrip()[:1] != "{":
+            return None
+        if json_records.looks_like_lines(self.text) and self.text.strip().count("\n"):
+            return None
+        return records_in(self.json_value)
+
+    @cached_property
     def sample(self) -> list[dict[str, Any]]:
         """The first records, whatever the kind of file; values of JSON and Parquet as they are."""
+        if self.shaped:
+            return list(self.shaped.records[:20])
         if self.json:
             value = None if json_records.looks_like_lines(self.text) else self.json_value
             rows = value[:20] if isinstance(value, list) else self.first_records()
@@ -238,7 +250,10 @@ def _provenance(frame: pd.DataFrame) -> tuple[Provenance, ...]:
 
 def _json_rows(source: ImportSource, limits: ImportLimits, rejected: RejectedRows):
     text, where = source.text, source.name
-    if json_records.looks_like_lines(text) and not _one_wrapped_array(text):
+    if source.shaped:
+        kind, notes = "json", [*source.whole_json()[1], source.shaped.note]
+        records = json_records.read_array(source.shaped.records, rejected, where)
+    elif json_records.looks_like_lines(text) and not _one_wrapped_array(text):
         kind, records, notes = "jsonl", json_records.read_lines(text, rejected, where), []
     else:
         kind = "json"
