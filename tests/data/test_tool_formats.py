@@ -423,6 +423,7 @@ def test_survey_previews_are_set_aside_and_nameless_people_numbered(tmp_path):
     assert set(read.report.reasons()) == {"a preview or test of the survey, not a response"}
     assert "ann@x.example" not in read.dataset.annotators
     forms = tools.google_forms(answers)[1].replace("Email Address", "Remark on you")
+    forms = forms.replace("@x.example", " was there")
     read = read_dataset(write(tmp_path, "f.csv", forms), name="x")
     assert read.dataset.annotators == ("person-1", "person-2", "person-3")
 

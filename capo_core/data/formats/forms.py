@@ -235,8 +235,9 @@ def _is_own(survey: _Survey, place: int) -> bool:
     """Return whether a column is about the response, by its name or its import identifier."""
     key = _plain(survey.names[place])
     if any(each.startswith("QID") for each in survey.ids):
-        return not survey.ids[place].startswith("QID")
-    if survey.ids and survey.ids[place].casefold() in _OWN_IDS:
+        if not survey.ids[place].startswith("QID"):
+            return True
+    elif survey.ids and survey.ids[place].casefold() in _OWN_IDS:
         return True
     own = key in _TIMESTAMP or key in _QUALTRICS or key in _LIMESURVEY or key in _SURVEYMONKEY
     cells = [row[place].strip() for _, row in survey.rows if row[place].strip()]
