@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from capo_core.dataset import Dataset
 from capo_core.errors import DataError
 from capo_core.formatting import Statement
-from capo_core.progress import Progress, part_of, silent
+from capo_core.progress import Progress, part_of, silent, until
 from capo_core.provenance import Provenance, kind_of
 from capo_core.stability import (
     annotator_profiles,
@@ -47,6 +48,7 @@ from capo_core.stability.phrases import (
 from capo_core.stability.separation import separations
 from capo_core.stats import agreement
 from capo_core.stats.intervals import json_value
+from capo_core.stats.ridge import MANY_ROWS
 from capo_core.text import stylometry
 from capo_core.text.embeddings import DEFAULT_MODEL, Embedder
 from capo_core.text.reductions import REDUCTIONS
@@ -248,14 +250,23 @@ def compute_report(
     representer = Representer(texts, embedder, seed=config.seed)
     setup = prepare_ladder(corpus, config)
 
-    _prepare_texts(representer, config, part_of(progress, 0.0, 0.25))
-    jobs = {
+    stopped = Event()
+    jobs: dict[tuple, Callable] = {}
+    begun = 0.0
+    if len(corpus) <= MANY_ROWS:
+        # Beside the points that need no model: these leave a core idle that models cannot use.
+        jobs[("texts",)] = lambda: _prepare_texts(representer, config, until(stopped))
+    else:
+        begun = 0.25
+        _prepare_texts(representer, config, part_of(progress, 0.0, begun))
+    jobs |= {
         **dict(_ladder_points(dataset, corpus, representer, setup)),
         **dict(_without_folds(corpus, representer, config)),
         ("agreement",): lambda: agreement.agreement(dataset, seed=config.seed).to_frame(),
         ("profiles",): lambda: _profiles(dataset, config),
     }
-    done = _run_all(jobs, part_of(progress, 0.25, 0.98), len(corpus) * len(corpus.annotators))
+    cells = len(corpus) * len(corpus.annotators)
+    done = _run_all(jobs, part_of(progress, begun, 0.98), cells, stopped)
     order = [(rep, red) for rep in config.representations for red in config.reductions]
     points = sorted(
         (result for result in done.values() if isinstance(result, LadderPoint)),
@@ -473,8 +484,7 @@ def _for_language(
 
 
 def _prepare_texts(representer: Representer, config: StabilityConfig, progress: Progress) -> None:
-    """Embed and tag all texts once and with all cores, before the points are computed side by
-    side."""
+    """Embed and tag all texts, the items' own first, since word n-grams wait for them."""
     reductions = [REDUCTIONS[name] for name in config.reductions]
     controls = [one.control for one in reductions if one.control and config.controls]
     # What needs a model: the features of these, under each reduction of the text.
@@ -487,26 +497,31 @@ def _prepare_texts(representer: Representer, config: StabilityConfig, progress: 
     texts += [control.name for control in controls if control.changes_text]
     texts += ["none"] if config.controls else []
     pairs = [(name, reduction) for name in slow for reduction in dict.fromkeys(texts)]
+    first = part_of(progress, 0.0, 1 / (len(pairs) + 1))
+    if config.controls or any(one.needs_input_embedding for one in reductions):
+        representer.input_embedding(first)
     if any(one.tagged for one in reductions):
-        representer.tagger(representer.texts.texts, part_of(progress, 0.0, 1 / (len(pairs) + 1)))
-    for index, (name, reduction) in enumerate(pairs):
+        representer.tagger(representer.texts.texts, first)
+    for index, (name, reduction) in enumerate(pairs, start=1):
         part = part_of(progress, index / (len(pairs) + 1), (index + 1) / (len(pairs) + 1))
         representer.features(name, reduction, part)
-    if config.controls or any(one.needs_input_embedding for one in reductions):
-        representer.input_embedding(part_of(progress, len(pairs) / (len(pairs) + 1), 1.0))
 
 
 def _ladder_points(
     dataset: Dataset, corpus: ExplanationCorpus, representer: Representer, setup: LadderSetup
 ) -> Iterator[tuple[tuple, Callable[[], LadderPoint]]]:
-    """Yield a job for each point of the ladder, the longest first."""
+    """Yield a job for each point of the ladder, the longest first; those that need embeddings
+    last."""
     config = setup.config
 
     def point(make, names, **options):
         return ("point", *names), lambda: compute_point(setup, make, names, **options)
 
     few = min(config.permutations, CONTROL_PERMUTATIONS)
-    order = sorted(config.representations, key=lambda r: not REPRESENTATIONS[r].sparse)
+    order = sorted(
+        config.representations,
+        key=lambda r: (REPRESENTATIONS[r].embedded, not REPRESENTATIONS[r].sparse),
+    )
     for rep in order:
         for red in config.reductions:
             make = _features(representer, rep, red)
@@ -552,22 +567,26 @@ def _control(control: str, corpus: ExplanationCorpus, representer: Representer):
 _CELLS = 200_000_000  # scores that may be held at once; decides how many jobs run together
 
 
-def _run_all(jobs: dict[tuple, Callable], progress: Progress, cells: int) -> dict:
+def _run_all(jobs: dict[tuple, Callable], progress: Progress, cells: int, stopped: Event) -> dict:
     """Run the jobs several at a time, each bound to one core by its BLAS thread.
 
     Args:
         cells: scores that a job holds (explanations × annotators).
+        stopped: set when the others need not go on.
     """
     results: dict = {}
     workers = max(1, min(4, os.cpu_count() or 1, _CELLS // max(cells, 1)))
     progress("Attribution and permutation null", 0.0)
-    with threadpool_limits(1), ThreadPoolExecutor(workers) as pool:
+    # OpenMP, by which the embedding model computes, counts for each thread of its own.
+    bound = {"initializer": threadpool_limits, "initargs": (1,)}
+    with threadpool_limits(1), ThreadPoolExecutor(workers, **bound) as pool:
         waiting = {pool.submit(job): key for key, job in jobs.items()}
         try:
             for count, future in enumerate(as_completed(waiting), start=1):
                 results[waiting[future]] = future.result()
                 progress(f"Measured {count} of {len(jobs)}", count / len(jobs))
         except BaseException:
+            stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return {key: results[key] for key in jobs}  # in the order of `jobs`

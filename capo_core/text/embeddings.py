@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 
@@ -97,6 +98,7 @@ class Embedder:
         self.model, self.cache = model, cache
         self._encode = encode
         self._kept = TextCache(cache and cache / "embeddings", model)
+        self._lock = Lock()  # a model's tokenizer serves one thread at a time
 
     def __call__(self, texts: Sequence[str], progress: Progress = silent) -> np.ndarray:
         """Unit-length embeddings, float32 [len(texts), dim]; equal texts have equal rows."""
@@ -109,10 +111,11 @@ class Embedder:
         todo = sorted((text for text in unique if text not in known), key=len)
         for start in range(0, len(todo), _BATCH):
             progress("Embedding explanations", start / len(todo))
-            if self._encode is None:
-                self._encode = load_encoder(self.model)
             batch = todo[start : start + _BATCH]
-            vectors = np.asarray(self._encode(batch), dtype=np.float32)
+            with self._lock:
+                if self._encode is None:
+                    self._encode = load_encoder(self.model)
+                vectors = np.asarray(self._encode(batch), dtype=np.float32)
             self._kept.write((t, v.tobytes()) for t, v in zip(batch, vectors, strict=True))
             known.update(zip(batch, vectors, strict=True))
         progress("Embedding explanations", 1.0)

@@ -13,9 +13,11 @@ accuracies and bits of saved reports would move in their last digits. A test hol
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from threading import RLock
 
 import numpy as np
 from scipy import sparse
@@ -366,20 +368,24 @@ class Representer:
         self._tagger = tagger
         self._of_inputs: dict = {}
         self._kept: dict[tuple[str, str], Features] = {}
+        self._making: defaultdict[tuple[str, str], RLock] = defaultdict(RLock)
+        self._lock = RLock()
 
     @property
     def tagger(self) -> TextTagger:
         """The part-of-speech tagger; `BackendUnavailable` where none is installed."""
-        if self._tagger is None:
-            self._tagger = TextTagger(self.embedder.cache)
-        return self._tagger
+        with self._lock:
+            if self._tagger is None:
+                self._tagger = TextTagger(self.embedder.cache)
+            return self._tagger
 
     def features(
         self, representation: str, reduction: str = "none", progress: Progress = silent
     ) -> Features:
         """Return the features of all texts in `representation` under `reduction`, or its control.
 
-        Those of few texts are kept: several measures take the same.
+        Those of few texts are kept: several measures take the same, and threads that ask for the
+        same at once wait for the first.
 
         Raises:
             ConfigError: an unknown representation or reduction.
@@ -387,12 +393,14 @@ class Representer:
             BackendUnavailable: the embedding model or the tagger is not there.
         """
         key = (representation, reduction)
-        if key not in self._kept:
-            made = self._features(*key, progress)
-            if len(self.texts.texts) > MANY_ROWS:
-                return made
-            self._kept[key] = made
-        return self._kept[key]
+        if len(self.texts.texts) > MANY_ROWS:
+            return self._features(*key, progress)
+        with self._lock:
+            making = self._making[key]
+        with making:
+            if key not in self._kept:
+                self._kept[key] = self._features(*key, progress)
+            return self._kept[key]
 
     def _features(self, representation: str, reduction: str, progress: Progress) -> Features:
         represented = find_representation(representation)

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from threading import Event
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from helpers.simulated_annotators import bag_of_words_vectors, world
 
 from capo_core.errors import ConfigError, DataError, Stopped
 from capo_core.formatting import percent
+from capo_core.progress import until
 from capo_core.simulation.simulate import SimulationConfig, simulate
 from capo_core.stability import claims, store, summary, tables
 from capo_core.stability.config import StabilityConfig
@@ -194,6 +196,32 @@ def test_it_can_be_stopped():
 
     with pytest.raises(Stopped):
         compute(simulated(1.0), TINY, progress=stop)
+
+
+def test_a_stop_ends_the_embedding_beside_the_measures(monkeypatch):
+    begun, stops, embedded = Event(), [], []
+
+    def watched(stopped):
+        stops.append(stopped)
+        return until(stopped)
+
+    def encode(texts):
+        begun.set()
+        assert stops[0].wait(timeout=60)
+        embedded.append(len(texts))
+        return bag_of_words_vectors(texts)
+
+    def stop(what, share):
+        if share > 0:  # a measure that needs no embedding is done
+            assert begun.wait(timeout=60)
+            raise Stopped("stopped by the test")
+
+    monkeypatch.setattr("capo_core.stability.report.until", watched)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    config = replace(TINY, representations=("words", "embedding"))
+    with pytest.raises(Stopped):
+        compute_report(simulated(1.0), config, embedder=Embedder(encode=encode), progress=stop)
+    assert len(embedded) == 1  # what was under way is the last
 
 
 def test_progress_only_goes_forward():

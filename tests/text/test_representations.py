@@ -1,5 +1,8 @@
 """Representations are fitted on training rows only; embeddings are remembered."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import numpy as np
 import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -117,3 +120,30 @@ def test_the_shipped_model_knows_what_is_alike():
     assert dog.shape == (384,)
     assert np.linalg.norm(dog) == pytest.approx(1, abs=1e-3)
     assert dog @ puppy > dog @ tax + 0.3
+
+
+def test_threads_that_ask_for_the_same_features_embed_once_and_one_at_a_time():
+    together, seen, inside = Barrier(4), [], []
+
+    def encode(texts):
+        inside.append(1)
+        assert len(inside) == 1, "two threads in one model"
+        seen.extend(texts)
+        inside.pop()
+        return fake(texts)
+
+    inputs = [f"input {i} cat" for i in range(len(TEXTS))]
+    made = Representer(
+        Texts(list(TEXTS), np.arange(len(TEXTS)), inputs, inputs[::-1]), Embedder(encode=encode)
+    )
+
+    def ask(reduction):
+        together.wait(timeout=60)
+        return made.features("embedding", reduction)
+
+    with ThreadPoolExecutor(4) as pool:
+        first, second, masked, also_masked = pool.map(
+            ask, ["none", "none", "mask_input", "mask_input"]
+        )
+    assert first is second and masked is also_masked
+    assert len(seen) == len(set(seen))
