@@ -52,7 +52,9 @@ def add(study_app: typer.Typer) -> None:
 
 
 @plain_errors
-@with_options(AnalysisSettings, only=("seed",))
+@with_options(
+    AnalysisSettings, only=("seed", "crowd_models"), names={"crowd_models": "crowd-model"}
+)
 def analyse(
     given: dict[str, Any],
     study: Study,

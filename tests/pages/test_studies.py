@@ -15,7 +15,7 @@ from helpers.pages import make, open_page, shown
 from typer.testing import CliRunner
 
 from capo_core import cli
-from capo_core.dashboard.studies import background
+from capo_core.dashboard.studies import background, results
 from capo_core.imitation.backends.fake import FakeBackend
 from capo_core.imitation.generation.generate import (
     generate,
@@ -375,7 +375,9 @@ def unblinded(workspace, dataset):
         ("methods", "Design, texts and planned analysis were frozen"),
     ],
 )
-def test_results_stand_with_interval_and_what_lies_behind_them(unblinded, behind, said):
+def test_results_stand_with_interval_and_what_lies_behind_them(
+    unblinded, behind, said, monkeypatch
+):
     app = one("results", behind=behind)
     told = fine(app)
     assert said in told and "No judge and no judgment is excluded" in told
@@ -385,6 +387,10 @@ def test_results_stand_with_interval_and_what_lies_behind_them(unblinded, behind
     if behind == "quality":
         judges = next(f.value for f in app.dataframe if "said" in f.value.columns)
         assert judges["said"].str.contains("too few|cannot tell|\\[").all()
+        told = fine(one("results", behind="quality", crowd="mace"))
+        assert "MACE (Hovy et al. 2013)" in told and "beside the planned analysis" in told
+        monkeypatch.setattr(results, "missing_package", lambda: "They need crowd-kit.")
+        assert "They need crowd-kit." in fine(one("results", behind="quality", crowd="mace"))
 
 
 def test_what_is_believed_beforehand_can_be_wrong_and_is_then_refused(unblinded):

@@ -17,7 +17,7 @@ from capo_core.stats.logistic import logistic
 from capo_core.study.analysis import attribution as analysis_attribution
 from capo_core.study.analysis.analysis import AnalysisSettings, analyse
 from capo_core.study.analysis.attribution import mixed_model
-from capo_core.study.analysis.consensus import consensus, named_by
+from capo_core.study.analysis.consensus import consensus, named_by, weighted_vote
 from capo_core.study.analysis.judges import ALL, fleiss, judge_agreement, judge_behaviour
 from capo_core.study.analysis.length import length_effect
 from capo_core.study.analysis.preferences import preference, wins
@@ -260,6 +260,79 @@ def test_consensus_stands_beside_raw(simulated):
     human = table.loc["human"]
     assert human["weighted_right"] >= human["raw_right"]
     assert human["n_trials"] == 15
+
+
+@pytest.fixture
+def reversed_model(monkeypatch):
+    """A model of one's own: everybody is said to have written what ann-2 did."""
+    from capo_core.study.analysis import crowd_models
+
+    def fit(named, seed):
+        tasks, workers = named["task"].unique(), named["worker"].unique()
+        return pd.Series("ann-2", index=tasks), pd.Series(float(seed), index=workers)
+
+    model = crowd_models.CrowdModel("always", "Always ann-2", "nobody", "a test's", "the seed", fit)
+    monkeypatch.setattr(
+        crowd_models, "CROWD_MODELS", {**crowd_models.CROWD_MODELS, "always": model}
+    )
+    monkeypatch.setattr(crowd_models, "missing_package", lambda: "")
+
+
+def test_a_further_model_stands_beside_dawid_skene_in_report_and_methods(simulated, reversed_model):
+    plain = analyse(simulated, PEOPLE, AnalysisSettings(draws=20))
+    assert plain.crowd_consensus.empty and plain.crowd_skills.empty
+    assert "Beside the planned analysis" not in methods_paragraph(StudyReport(plain, StudyFacts()))
+    options = AnalysisSettings(seed=3, draws=20, crowd_models=("always",))
+    found = analyse(simulated, PEOPLE, options)
+    pd.testing.assert_frame_equal(found.consensus, plain.consensus)  # the plan is what it was
+    main = simulated[
+        (simulated["kind"] == "attribution") & (simulated["purpose"] == "main")
+        & (simulated["answer"] != "cannot_tell")
+    ].drop_duplicates("trial_id")  # fmt: skip
+    vote = weighted_vote(simulated)
+    for row in found.crowd_consensus.itertuples(index=False):
+        trials = main[main["source"] == row.source]
+        assert row.n_trials == len(trials)
+        assert row.right == pytest.approx((trials["truth"] == "ann-2").mean())
+        assert row.low < row.right < row.high
+        assert row.as_dawid_skene == pytest.approx((vote[trials["trial_id"]] == "ann-2").mean())
+    assert set(found.crowd_skills["skill"]) == {3.0}
+    assert len(found.crowd_skills) == named_by(simulated)["worker"].nunique()
+    report = StudyReport(found, StudyFacts())
+    assert "reconciled by Always ann-2 (nobody), as implemented in crowd-kit" in methods_paragraph(
+        report
+    )
+    assert {"Attributions by further models of the judges", "Judges by further models"} <= {
+        section.title for section in sections(found)
+    }
+    assert "Always ann-2" in to_markdown(report) and report.to_dict()["analysis"]["crowd_skills"]
+
+
+def test_mace_of_crowd_kit_tells_a_guesser_and_is_named(simulated):
+    from capo_core.study.analysis.crowd_models import crowd_results
+
+    pytest.importorskip("crowdkit")
+    rows = [
+        attribution(f"J{k}", f"t{t}", PEOPLE[t % 2] if k < 3 else PEOPLE[(t // 3 + k) % 2],
+                    source="human", truth=PEOPLE[t % 2])
+        for t in range(24) for k in range(4)
+    ]  # fmt: skip
+    frame = judgments(*rows)
+    found = crowd_results(frame, ("mace",), weighted_vote(frame))
+    (row,) = found.consensus.itertuples(index=False)
+    assert (row.model, row.right, row.as_dawid_skene, row.n_trials) == ("MACE", 1.0, 1.0, 24)
+    skill = found.skills.set_index("judge_id")["skill"]
+    assert skill["J3"] < 0.5 < skill[["J0", "J1", "J2"]].min() and skill.max() <= 1
+
+
+def test_without_crowd_kit_the_package_is_named(simulated, monkeypatch):
+    from capo_core.study.analysis import crowd_models
+
+    monkeypatch.setattr(crowd_models.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"crowd-kit is not installed.*capo-lab\[crowd\]"):
+        analyse(simulated, PEOPLE, AnalysisSettings(draws=20, crowd_models=("mace",)))
+    with pytest.raises(ConfigError, match="one-coin, mace, glad"):
+        AnalysisSettings(crowd_models=("majority",))
 
 
 def test_logistic_is_statsmodels():

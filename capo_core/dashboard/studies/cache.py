@@ -233,20 +233,24 @@ def trials(workspace: Workspace, name: str, unblinded: str) -> pd.DataFrame:
     return trials_of(judgments(workspace, name, unblinded), texts(workspace, name, unblinded))
 
 
-def report(workspace: Workspace, name: str, unblinded: str, mu: str) -> StudyReport | None:
+def report(
+    workspace: Workspace, name: str, unblinded: str, mu: str, crowd: str = ""
+) -> StudyReport | None:
     """The analysis of the answers; None while it is computed.
 
     Args:
         mu: priors on μ, as `compute.priors` reads them.
+        crowd: a further model of attributions (`crowd_models`); "" for none.
     """
     frame = judgments(workspace, name, unblinded)
 
     def make() -> StudyReport:
         from capo_core.dashboard.studies import compute
 
-        return compute.report(workspace, name, frame, mu)
+        return compute.report(workspace, name, frame, mu, crowd)
 
-    key = ("report", workspace.root, name, stamp(workspace, name), unblinded, len(frame), mu)
+    key = ("report", workspace.root, name, stamp(workspace, name), unblinded, len(frame), mu,
+           crowd)  # fmt: skip
     return work().ask(key, make)
 
 

@@ -46,18 +46,20 @@ from capo_core.study.tables import HUMAN, PRACTICE, from_cell
 from capo_core.workspace import Workspace
 
 
-def report(workspace: Workspace, name: str, judgments: pd.DataFrame, mu: str = "") -> StudyReport:
+def report(
+    workspace: Workspace, name: str, judgments: pd.DataFrame, mu: str = "", crowd: str = ""
+) -> StudyReport:
     """The analysis of a study's answers with the facts of its design.
 
     Args:
-        mu: see `priors`.
+        mu: see `priors`. crowd: a further model of attributions, by name; "" for none.
 
     Raises:
         StudyError: the study on disk is not what was frozen. ConfigError: `mu` says nothing.
     """
     frozen = freeze.verify(workspace, name)
     draft = design_draft.load(workspace, name)
-    options = AnalysisSettings(priors=priors(mu))
+    options = AnalysisSettings(priors=priors(mu), crowd_models=(crowd,) if crowd else ())
     return make_report(workspace, draft, judgments, options, frozen=frozen)
 
 

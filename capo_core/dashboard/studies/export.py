@@ -119,7 +119,11 @@ _RULES = {
 
 def show(context: PageContext, seen: Seen) -> None:
     report = cache.report(
-        context.workspace, seen.name, str(seen.status.unblinded), url_state.get("mu")
+        context.workspace,
+        seen.name,
+        str(seen.status.unblinded),
+        url_state.get("mu"),
+        url_state.get("crowd"),
     )
     if report is None:
         waiting("Computing the planned analysis …")

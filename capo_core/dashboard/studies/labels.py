@@ -57,6 +57,8 @@ HELP = {
     "above 1: longer texts are favoured.",
     "attentiveness": "Share of a judge's votes that depend on the texts rather than on guessing, "
     "estimated from agreement, checks and repeats. 0 to 1.",
+    "crowd": "Reconciles attributions under other assumptions about judges, to see whether "
+    "the result depends on the model. Not part of the planned analysis.",
     "weighted": "Votes weighted by the judge's attentiveness. Preferable only where "
     "attentiveness is estimated precisely.",
     "style": "Share of wins by a model in which both texts are equally long and take equally many "

@@ -30,6 +30,7 @@ from capo_core.dashboard.ui.text import markdown
 from capo_core.formatting import count, percent, percent_interval, with_interval
 from capo_core.study.analysis.analysis import StudyAnalysis
 from capo_core.study.analysis.attribution import AS_WRONG, LEFT_OUT
+from capo_core.study.analysis.crowd_models import CROWD_MODELS, implementation, missing_package
 from capo_core.study.analysis.report import StudyReport, methods_paragraph, to_latex
 from capo_core.study.analysis.report import sections as report_sections
 from capo_core.study.source_names import source_name
@@ -230,6 +231,52 @@ def _quality(report: StudyReport, name: str, *, tried: bool) -> None:
         file_name=f"{name}-weighted",
     )  # fmt: skip
     show_note("Attributions are weighted by Dawid-Skene, comparisons by attentiveness.")
+    if not tried and len(report.analysis.consensus):
+        _further_model(report.analysis, name)
+
+
+def _further_model(found: StudyAnalysis, name: str) -> None:
+    """Offer another model of the judges' attributions, and show what the chosen one says."""
+    section_heading("Another model of the judges", HELP["crowd"])
+    if missing_package():
+        show_note(missing_package())
+        return
+    url_state.choice(
+        st.segmented_control, "Model", ["", *CROWD_MODELS], page=PAGE, key="crowd",
+        format_func=lambda key: CROWD_MODELS[key].title if key else "None",
+        label_visibility="collapsed",
+    )  # fmt: skip
+    if not len(found.crowd_consensus):
+        return
+    model = next(
+        one for one in CROWD_MODELS.values() if one.title == found.crowd_skills["model"][0]
+    )
+    show_note(
+        f"{model.title} ({model.paper}): {model.description}. Fitted by {implementation()}, beside "
+        "the planned analysis."
+    )
+    rows = found.crowd_consensus.merge(
+        found.consensus[["source", "weighted_right"]], on="source", how="left"
+    )
+    table(
+        rows.assign(source=rows["source"].map(source_name)),
+        {"source": Field("Source"), "n_trials": Field("Trials"),
+         "right": Field("Attribution accuracy", None, 2), "low": Field("from", None, 2),
+         "high": Field("to", None, 2),
+         "weighted_right": Field("By Dawid-Skene", None, 2),
+         "as_dawid_skene": Field("Same annotator", "Share of trials for which both models name the "
+                                 "same annotator.", 2),
+         "note": Field("Note")},
+        key=f"{PAGE}.crowd",
+        file_name=f"{name}-{model.name}",
+    )  # fmt: skip
+    table(
+        found.crowd_skills,
+        {"judge_id": Field("Judge"), "n": Field("Attributions"),
+         "skill": Field(f"{model.skill[:1].upper()}{model.skill[1:]}", None, 2)},
+        key=f"{PAGE}.crowd.judges",
+        file_name=f"{name}-{model.name}-judges",
+    )  # fmt: skip
 
 
 def _prior() -> None:
@@ -266,8 +313,10 @@ _SHARE = {
 
 def show(context: PageContext, seen: Seen) -> None:
     """The results of a study that was unblinded."""
-    mu = url_state.get("mu")
-    report = cache.report(context.workspace, seen.name, str(seen.status.unblinded), mu)
+    mu, crowd = url_state.get("mu"), url_state.get("crowd")
+    if crowd not in CROWD_MODELS or missing_package():
+        crowd = ""
+    report = cache.report(context.workspace, seen.name, str(seen.status.unblinded), mu, crowd)
     if report is None:
         waiting("Computing the planned analysis …")
         return

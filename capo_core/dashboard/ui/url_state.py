@@ -54,8 +54,8 @@ SETTINGS = frozenset({
     "view", "part", "behind", "planned", "p", "po", "q", "find", "state", "kind", "all", "figure",
     "on", "set", "look", "alone", "measure", "clip", "apart", "like", "swapped", "agree", "order",
     "try", "luck", "likeness", "strength", "attentive", "skill", "left", "doubt", "careless",
-    "place", "leak", "rule", "confident", "votes", "mu", "counting", "family", "seen", "grey",
-    "rep", "red", "k", "outcome", "phrase", "differ", "manner", "list", "overlap", "doc",
+    "place", "leak", "rule", "confident", "votes", "mu", "crowd", "counting", "family", "seen",
+    "grey", "rep", "red", "k", "outcome", "phrase", "differ", "manner", "list", "overlap", "doc",
     "ladder", "experiment", "group",
     "raw", "by", "author_items", "author_texts", "transfer", "transfer_measure",
 })  # fmt: skip

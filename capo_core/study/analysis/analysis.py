@@ -14,6 +14,7 @@ from capo_core.formatting import count, name_list
 from capo_core.schema import check
 from capo_core.settings import setting, settings
 from capo_core.stats.intervals import json_rows
+from capo_core.study.analysis.crowd_models import crowd_model_names
 from capo_core.study.analysis.judge_quality import Prior
 from capo_core.study.analysis.judges import judge_agreement, judge_behaviour
 from capo_core.study.analysis.length import length_effect
@@ -31,6 +32,11 @@ class AnalysisSettings:
     seed: int = setting(0, "Random seed", "Of the bootstraps.", ge=0)
     draws: int = setting(1000, "Bootstrap draws", "Of each bootstrap.", ge=1)
     priors: tuple[Prior, ...] = setting((), "Priors on μ", "See `judge_quality.Prior`.")
+    crowd_models: tuple[str, ...] = setting(
+        (), "Further models of attributions", "Models of crowd-kit that reconcile attributions "
+        "beside Dawid-Skene, to see whether a result depends on the model; they are no part of the "
+        "planned analysis and need the package crowd-kit.", choices=crowd_model_names,
+    )  # fmt: skip
     equivalence_margin: float = setting(
         0.0, "Equivalence margin", "Of the design (`StudyConfig`); 0 for no test.", ge=0, le=0.5
     )

@@ -29,6 +29,17 @@ def named_by(judgments: pd.DataFrame) -> pd.DataFrame:
     return rows[list(columns)].rename(columns=columns).reset_index(drop=True)
 
 
+def weighted_vote(judgments: pd.DataFrame) -> pd.Series:
+    """Return trial → the most probable annotator by Dawid-Skene, with checks' answers known."""
+    named = named_by(judgments)
+    if not len(named):
+        return pd.Series(dtype=object)
+    facts = judgments.drop_duplicates("trial_id").set_index("trial_id")
+    checks = facts[(facts["purpose"] == CHECK) & (facts["truth"] != "")]["truth"]
+    fit = dawid_skene(named, known=dict(checks), smoothing=SMOOTHING)
+    return fit.probabilities.idxmax(axis=1)
+
+
 def consensus(judgments: pd.DataFrame) -> pd.DataFrame:
     """Return CONSENSUS, one row a source; "cannot tell" is left out of all three shares.
 
@@ -39,10 +50,8 @@ def consensus(judgments: pd.DataFrame) -> pd.DataFrame:
     named = named_by(judgments)
     if not len(named):
         return pd.DataFrame(columns=list(CONSENSUS))
-    facts = judgments.drop_duplicates("trial_id").set_index("trial_id")
-    checks = facts[(facts["purpose"] == CHECK) & (facts["truth"] != "")]["truth"]
-    fit = dawid_skene(named, known=dict(checks), smoothing=SMOOTHING)
-    facts = facts.loc[fit.probabilities.index]
+    vote = weighted_vote(judgments)
+    facts = judgments.drop_duplicates("trial_id").set_index("trial_id").loc[vote.index]
     facts = facts[facts["purpose"] != CHECK]
     shares = pd.crosstab(named["task"], named["label"])
     result = []
@@ -54,7 +63,7 @@ def consensus(judgments: pd.DataFrame) -> pd.DataFrame:
         raw = share(right, own["worker"].to_numpy(), item)
         truth = part["truth"].to_numpy()
         weighted = share(
-            fit.probabilities.loc[trials].idxmax(axis=1).to_numpy() == truth,
+            vote.loc[trials].to_numpy() == truth,
             np.asarray(trials),
             part["item_id"].to_numpy(),
         )

@@ -7,7 +7,7 @@ from string import ascii_uppercase
 import numpy as np
 import pandas as pd
 
-from capo_core.formatting import count, percent
+from capo_core.formatting import count, listed, percent
 from capo_core.study.tables import ATTRIBUTION, CANNOT_TELL, HUMAN, MAIN, OTHER_HUMAN, from_cell
 from capo_core.study.trial_kinds.base import (
     EQUIVALENCE_NOTE,
@@ -135,9 +135,13 @@ class Attribution(TrialKind):
     def analyse(self, judgments, annotators, options):
         # Imported here: the judge's page and the options of the command line need none of it.
         from capo_core.study.analysis import attribution
-        from capo_core.study.analysis.consensus import consensus
+        from capo_core.study.analysis.consensus import consensus, weighted_vote
+        from capo_core.study.analysis.crowd_models import crowd_results
         from capo_core.study.analysis.study_equivalence import attribution_equivalence
 
+        crowd = crowd_results(
+            judgments, options.crowd_models, weighted_vote(judgments), seed=options.seed
+        )
         return {
             "accuracy": attribution.accuracy(judgments, annotators),
             "differences": attribution.differences(judgments),
@@ -145,9 +149,13 @@ class Attribution(TrialKind):
             "confusion": attribution.confusion(judgments, annotators),
             "mixed": attribution.mixed_model(judgments),
             "consensus": consensus(judgments),
+            "crowd_consensus": crowd.consensus,
+            "crowd_skills": crowd.skills,
         }
 
     def sections(self, results, annotators):
+        from capo_core.study.analysis.crowd_models import implementation
+
         chance = f"Chance is {percent(1 / len(annotators))}. " if annotators else ""
         return [
             ReportSection(
@@ -169,6 +177,17 @@ class Attribution(TrialKind):
                 "by Dawid-Skene.",
             ),
             ReportSection(
+                "Attributions by further models of the judges",
+                results["crowd_consensus"],
+                f"Asked for beside the planned analysis, fitted by {implementation()}. "
+                "as_dawid_skene: share of trials with the same annotator as by our Dawid-Skene.",
+            ),
+            ReportSection(
+                "Judges by further models",
+                results["crowd_skills"],
+                f"Fitted by {implementation()} on attributions; each model has its own scale.",
+            ),
+            ReportSection(
                 "Mixed-effects model", results["mixed"].effects, "For a typical judge and item."
             ),
         ]
@@ -184,10 +203,20 @@ class Attribution(TrialKind):
         )
 
     def methods(self, annotators, results):
-        return (
+        from capo_core.study.analysis.crowd_models import CROWD_MODELS, implementation
+
+        text = (
             f"Chance is 1/{len(annotators)}; exact binomial tests against it are two-sided. "
             '"Cannot tell" is counted as wrong, and the results without it are given too.'
         )
+        fitted = set(results["crowd_consensus"]["model"])
+        named = [f"{m.title} ({m.paper})" for m in CROWD_MODELS.values() if m.title in fitted]
+        if named:
+            text += (
+                f" Beside the planned analysis, attributions were also reconciled by "
+                f"{listed(named)}, as implemented in {implementation()}."
+            )
+        return text
 
     def length_model(self, main):
         rows = main[(main["kind"] == self.name) & (main["answer"] != CANNOT_TELL)]
