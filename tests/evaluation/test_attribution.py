@@ -42,6 +42,23 @@ def scored(world):
     return streams, attributed(world, ids, streams, WORDS, Embedder(), folds=5)
 
 
+def test_an_item_asked_for_twice_or_learned_from_has_its_own_texts(world, scored):
+    """The scores of a text do not depend on which other items are asked for."""
+    streams, _found = scored
+    ids = held_out_items(world)
+    first = replace(
+        streams[0], item=streams[0].item[:3], labels=streams[0].labels[:3],
+        explanations=streams[0].explanations[:3],
+    )  # fmt: skip
+    learned = world.items.loc[world.items["split"] == "train", "item_id"].iloc[0]
+    asked = (learned, *(ids[n] for n in first.item), ids[first.item[0]])
+    moved = replace(first, item=np.arange(1, 1 + len(first)))
+    alone = attributed(world, tuple(asked[1:4]), [replace(first, item=np.arange(3))], WORDS,
+                       Embedder())  # fmt: skip
+    again = attributed(world, asked, [moved], WORDS, Embedder())
+    np.testing.assert_allclose(again.streams[0], alone.streams[0], atol=1e-9)
+
+
 def test_human_held_out_text_gets_the_scores_of_the_ladders_classifier(world, scored):
     """The ladder's own code, given one fold whose tested side is the test split."""
     split = world.items.set_index("item_id")["split"]

@@ -122,6 +122,13 @@ def test_a_probability_is_that_of_the_texts_and_beside_it_peoples_own(dataset):
     assert unread["probability"] == 0.0 and unread["human"] == pytest.approx(told["human"], 0.2)
 
 
+def test_a_small_validation_part_is_probed_once_an_item(dataset):
+    """More samples than there are items are as many as there are, each item once."""
+    there = dataset.items.loc[dataset.items["split"] == "validation", "item_id"]
+    chosen = [item.item_id for item, _ in sampled_items(dataset, ["A"], 3 * len(there))]
+    assert chosen == there.tolist()
+
+
 def test_looking_draws_no_random_number(base, dataset):
     loaded = load_base_model(base)
     first, second = sampled_items(dataset, ["A"], 2)

@@ -103,15 +103,16 @@ def attributed(
     train = training_rows(dataset)
     items = dataset.items.set_index("item_id")
     train_ids = tuple(dict.fromkeys(train["item_id"]))
-    known = {item_id: index for index, item_id in enumerate((*train_ids, *item_ids))}
+    known = {item_id: index for index, item_id in enumerate(train_ids)}
+    every = (*train_ids, *item_ids)  # by place: an item may be asked for twice, or be learned from
     form = (lambda text: text) if find_reduction(view.reduction).written else normalise
     written = [form(text) for stream in streams for text in stream.explanations]
     train_item = np.array([known[item_id] for item_id in train["item_id"]], dtype=np.int64)
     texts = Texts(
         [*(form(text) for text in train["explanation"]), *written],
         np.concatenate([train_item, *(stream.item + len(train_ids) for stream in streams)]),
-        [normalise(items.at[item_id, "text_a"]) for item_id in known],
-        [normalise(items.at[item_id, "text_b"]) for item_id in known],
+        [normalise(items.at[item_id, "text_a"]) for item_id in every],
+        [normalise(items.at[item_id, "text_b"]) for item_id in every],
     )
     features = Representer(texts, embedder).features(view.representation, view.reduction, progress)
     column = {annotator: index for index, annotator in enumerate(dataset.annotators)}

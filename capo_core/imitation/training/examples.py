@@ -264,7 +264,8 @@ def sampled_items(
     if "validation" not in prompting_responses.parts(dataset):
         return []
     items = prompting_responses.items_of(dataset, "validation")
-    chosen = [items[index * len(items) // count] for index in range(min(count, len(items)))]
+    count = min(count, len(items))
+    chosen = [items[index * len(items) // count] for index in range(count)]
     return [(item, targets[number % len(targets)]) for number, item in enumerate(chosen)]
 
 
