@@ -6,7 +6,7 @@ removes. JavaScript counts characters in UTF-16, Python in code points: places a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -44,8 +44,10 @@ def browser_data(content: AtlasContent, *, texts: bool) -> dict[str, Any]:
         "annotators": [[name, look[name].color] for name in names],
         "labels": labels,
         "roles": [role.capitalize() for role in (dataset.task.role_a, dataset.task.role_b) if role],
-        "items": _items(dataset, texts=texts),
-        "evaluations": [_answers(dataset, one, texts=texts) for one in content.evaluations],
+        "items": _items(dataset, content.items, texts=texts),
+        "evaluations": [
+            _answers(dataset, content.items, one, texts=texts) for one in content.evaluations
+        ],
     }
 
 
@@ -83,13 +85,15 @@ def _units(text: str) -> int:
     return len(text) + sum(letter > "\uffff" for letter in text)
 
 
-def _items(dataset: Dataset, *, texts: bool) -> list[list[Any]]:
+def _items(dataset: Dataset, kept: Sequence[str], *, texts: bool) -> list[list[Any]]:
     annotator = {name: place for place, name in enumerate(dataset.annotators)}
     label = {name: place for place, name in enumerate(dataset.task.scale.labels)}
     inputs = _inputs(dataset)
     crowd = _crowd(dataset, label)
-    given: dict[str, list[list[Any]]] = {item: [] for item in dataset.items["item_id"]}
+    given: dict[str, list[list[Any]]] = {item: [] for item in kept}
     for row in dataset.annotations.itertuples():
+        if row.item_id not in given:
+            continue
         shown = row.explanation if texts else ""
         given[row.item_id].append(
             [
@@ -103,6 +107,7 @@ def _items(dataset: Dataset, *, texts: bool) -> list[list[Any]]:
             sorted(given[row.item_id], key=lambda one: one[0]), crowd.get(row.item_id, 0),
         ]
         for row in dataset.items.itertuples()
+        if row.item_id in given
     ]  # fmt: skip
 
 
@@ -118,25 +123,34 @@ def _crowd(dataset: Dataset, label: dict[str, int]) -> dict[str, list[int]]:
     return found
 
 
-def _answers(dataset: Dataset, one: AtlasEvaluation, *, texts: bool) -> dict[str, Any]:
+def _answers(
+    dataset: Dataset, kept: Sequence[str], one: AtlasEvaluation, *, texts: bool
+) -> dict[str, Any]:
     methods = [name for name in one.report.method_names if name in set(one.answers["source"])]
     look = method_looks(methods)
     return {
         "title": one.title,
         "methods": [[method_name(name), look[name].color] for name in methods],
-        "answers": _by_item(dataset, one.answers, methods, texts=texts),
+        "answers": _by_item(dataset, kept, one.answers, methods, texts=texts),
     }
 
 
 def _by_item(
-    dataset: Dataset, answers: pd.DataFrame, methods: list[str], *, texts: bool
+    dataset: Dataset,
+    kept: Sequence[str],
+    answers: pd.DataFrame,
+    methods: list[str],
+    *,
+    texts: bool,
 ) -> dict[str, list[list[Any]]]:
-    place = {item: number for number, item in enumerate(dataset.items["item_id"])}
+    place = {item: number for number, item in enumerate(kept)}
     annotator = {name: number for number, name in enumerate(dataset.annotators)}
     label = {name: number for number, name in enumerate(dataset.task.scale.labels)}
     inputs = _inputs(dataset)
     found: dict[str, list[list[Any]]] = {}
     for row in answers[answers["source"].isin(methods)].itertuples():
+        if row.item_id not in place:
+            continue
         shown = row.explanation if texts else ""
         found.setdefault(str(place[row.item_id]), []).append(
             [

@@ -5,8 +5,9 @@ anew but annotator profiles, where no stability report has them, and the analysi
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import pandas as pd
 
@@ -37,6 +38,8 @@ from capo_core.study.owner.service import StudyService
 from capo_core.workspace import Workspace
 
 MOST_EVALUATIONS = 4  # the newest ones; each brings its answers
+MOST_BYTES = 40_000_000  # of items and annotations: what a browser still opens at once
+_PER_ANNOTATION = 40  # bytes beside the text: marks, names, words that are dimmed
 ANSWERS = ("source", "target", "item_id", "label", "explanation")
 
 
@@ -66,6 +69,7 @@ class AtlasContent:
         evaluations: the newest first.
         studies: unblinded ones, by name.
         notes: what could not be taken in, and why, as sentences.
+        still_blind: frozen studies of these data that are not unblinded; only their names are read.
     """
 
     dataset: Dataset
@@ -75,6 +79,23 @@ class AtlasContent:
     evaluations: tuple[AtlasEvaluation, ...] = ()
     studies: Mapping[str, StudyReport] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    still_blind: tuple[str, ...] = ()
+
+    @cached_property
+    def items(self) -> tuple[str, ...]:
+        """Identifiers of the items that are shown, in the dataset's order: all, or as many as
+        MOST_BYTES hold, those with answers of methods first."""
+        return shown_items(self.dataset, [one.answers for one in self.evaluations])
+
+    def cautions(self, *, texts: bool) -> tuple[str, ...]:
+        """Return what only who writes the atlas may read: which studies it would unblind."""
+        answered = texts and any(len(one.answers) for one in self.evaluations)
+        return tuple(
+            f"The study “{name}” is not unblinded, so its results are left out; but the answers in "
+            "this atlas show which method wrote which text: keep it from the study's judges."
+            for name in self.still_blind
+            if answered
+        )
 
     @property
     def provenance(self) -> Provenance:
@@ -102,8 +123,43 @@ def gather(workspace: Workspace, name: str, progress: Progress = silent) -> Atla
     progress("Evaluations", 0.4)
     evaluations = _evaluations(workspace, dataset, notes)
     progress("Studies", 0.6)
-    studies = _studies(workspace, dataset, notes)
-    return AtlasContent(dataset, report, profiles, phrases, evaluations, studies, tuple(notes))
+    studies, blind = _studies(workspace, dataset, notes)
+    content = AtlasContent(
+        dataset, report, profiles, phrases, evaluations, studies, still_blind=blind
+    )
+    if len(content.items) < len(dataset.items):
+        notes.append(
+            f"The view Items has {len(content.items):,} of "
+            f"{count(len(dataset.items), 'item')}, so that the file can be opened (at most "
+            f"{MOST_BYTES // 10**6} MB of items); those with answers of methods come first. "
+            "Profiles and results rest on all."
+        )
+    return replace(content, notes=tuple(notes))
+
+
+def shown_items(
+    dataset: Dataset, answers: Sequence[pd.DataFrame] = (), most: int = MOST_BYTES
+) -> tuple[str, ...]:
+    """Return as many items as `most` bytes hold with their annotations, in the dataset's order.
+
+    Args:
+        answers: frames with `item_id`; these items are taken before others.
+    """
+    items = dataset.items.set_index("item_id")
+    size = _bytes(items["text_a"]) + _bytes(items["text_b"]) + _PER_ANNOTATION
+    of_each = _bytes(dataset.annotations["explanation"]) + _PER_ANNOTATION
+    own = of_each.groupby(dataset.annotations["item_id"]).sum()
+    size = size.add(own.reindex(size.index, fill_value=0))
+    if size.sum() <= most:
+        return tuple(size.index)
+    answered = size.index.isin([item for one in answers for item in one["item_id"].unique()])
+    order = size.index[answered].append(size.index[~answered])
+    kept = set(order[size.loc[order].cumsum() <= most])
+    return tuple(item for item in size.index if item in kept)
+
+
+def _bytes(texts: pd.Series) -> pd.Series:
+    return texts.map(lambda text: len(text.encode("utf-8", "surrogatepass"))).astype("int64")
 
 
 def _stability(dataset: Dataset, workspace: Workspace) -> StabilityReport | None:
@@ -156,23 +212,30 @@ def _evaluation(
     )
 
 
-def _studies(workspace: Workspace, dataset: Dataset, notes: list[str]) -> dict[str, StudyReport]:
-    """Return the reports of all unblinded studies of exactly this content."""
+def _studies(
+    workspace: Workspace, dataset: Dataset, notes: list[str]
+) -> tuple[dict[str, StudyReport], tuple[str, ...]]:
+    """Return the reports of all unblinded studies of exactly this content, and the names of those
+    that are frozen and still blind: neither their judgments nor their sources are read."""
     if not (os.environ.get(study_store.VARIABLE) or (workspace.root / study_store.FILE).exists()):
-        return {}
-    found = {}
+        return {}, ()
+    found: dict[str, StudyReport] = {}
+    blind: list[str] = []
     try:
         service = StudyService(study_store.open_store(workspace))
         loaded = set(service.names())
     except CapoError as error:
         notes.append(f"Studies are left out: {error}.")
-        return {}
+        return {}, ()
     for name in study_draft.names(workspace):
         try:
-            if name not in loaded or service.status(name).state != "unblinded":
+            if name not in loaded:
                 continue
             draft = study_draft.load(workspace, name)
             if draft.fingerprint != dataset.fingerprint:
+                continue
+            if service.status(name).state != "unblinded":
+                blind.append(name)
                 continue
             frozen = freeze.verify(workspace, name)
             judgments = service.export_judgments(name)
@@ -181,4 +244,4 @@ def _studies(workspace: Workspace, dataset: Dataset, notes: list[str]) -> dict[s
             )
         except CapoError as error:
             notes.append(f"The study “{name}” is left out: {error}.")
-    return found
+    return found, tuple(blind)

@@ -18,6 +18,8 @@ from capo_core.stability import claims, summary
 from capo_core.stability.annotator_profiles import AnnotatorProfile
 from capo_core.stability.controls import CONTROLS, control_title
 from capo_core.stability.phrases import with_rate_intervals
+from capo_core.study.analysis.attribution import AS_WRONG
+from capo_core.study.source_names import inside, source_name
 from capo_core.text.reductions import REDUCTIONS, reduction_title
 from capo_core.text.representations import representation_title
 
@@ -187,8 +189,9 @@ def _height(share: float, floor: float) -> float:
     return round(100 * (1 - (share - floor) / (1.02 - floor)), 2)
 
 
-def _shares(low: float, high: float) -> list[float]:
-    step = next((s for s in (0.01, 0.02, 0.05, 0.1, 0.2) if (high - low) / s <= 6), 0.25)
+def _shares(low: float, high: float, most: int = 6) -> list[float]:
+    steps = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5)
+    step = next(s for s in steps if (high - low) / s <= most or s == steps[-1])
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [round(step * k, 4) for k in range(first, last + 1)]
 
@@ -287,8 +290,8 @@ def _ends(low: float, high: float, top: float) -> tuple[float | None, float | No
     return round(100 * low / top, 2), round(100 * high / top, 2)
 
 
-def _axis(top: float) -> tuple[tuple[float, str], ...]:
-    return tuple((round(100 * share / top, 2), percent(share)) for share in _shares(0.0, top))
+def _axis(top: float, most: int = 6) -> tuple[tuple[float, str], ...]:
+    return tuple((round(100 * share / top, 2), percent(share)) for share in _shares(0.0, top, most))
 
 
 def label_use(profile: AnnotatorProfile, color: str) -> IntervalFigure:
@@ -312,11 +315,54 @@ def label_use(profile: AnnotatorProfile, color: str) -> IntervalFigure:
                 f"{one.count:,}",
             )
         )
-    return IntervalFigure("Label use", tuple(rows), _axis(top))
+    return IntervalFigure("Label use", tuple(rows), _axis(top, most=3))  # beside another figure
 
 
 def _or_zero(value: float) -> float:
     return 0.0 if math.isnan(value) else value
+
+
+def study_figures(accuracy: pd.DataFrame, wins: pd.DataFrame) -> list[IntervalFigure]:
+    """Return attribution accuracy by source, and the share preferred in each pair of sources.
+
+    Args:
+        accuracy: `attribution.ACCURACY`, "cannot tell" counted as wrong. wins: `preferences.WINS`.
+    """
+    found = []
+    own = accuracy[accuracy["counting"] == AS_WRONG]
+    if len(own):
+        chance = float(own["chance"].iloc[0])
+        rows = [_share_row(source_name(r.source), r.value, r) for r in own.itertuples()]
+        found.append(
+            IntervalFigure(
+                "Attributed to the right annotator, by source", tuple(rows), _axis(1.0),
+                100 * chance, f"chance {percent(chance)}",
+            )
+        )  # fmt: skip
+    if len(wins):
+        rows = [
+            _share_row(f"{source_name(r.source_a)} over {inside(r.source_b)}", r.share_a, r)
+            for r in wins.itertuples()
+        ]
+        found.append(
+            IntervalFigure(
+                "Preferred, in each pair of sources", tuple(rows), _axis(1.0), 50.0,
+                "no preference",
+            )
+        )  # fmt: skip
+    return found
+
+
+def _share_row(name: str, value: float, row) -> IntervalRow:
+    """Return a share with its clustered interval, or with Wilson's where there is none."""
+    low, high, mark = row.low, row.high, ""
+    if math.isnan(low) and not math.isnan(row.wilson_low):
+        low, high, mark = row.wilson_low, row.wilson_high, " (judgments as independent)"
+    shown = f"{percent(value)} {percent_interval(low, high)}".strip() + mark
+    return IntervalRow(
+        name, "filled", "var(--mark)", round(100 * value, 2), *_ends(low, high, 1.0), None, shown,
+        f"{int(row.n):,}",
+    )  # fmt: skip
 
 
 MOST_PHRASES = 12

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -30,6 +31,8 @@ from capo_core.progress import Progress, silent
 from capo_core.provenance import Provenance
 from capo_core.stability.annotator_profiles import AnnotatorProfile
 from capo_core.study.analysis.report import StudyReport, methods_paragraph, sections
+from capo_core.study.source_names import source_name
+from capo_core.study.tables import CANNOT_TELL
 from capo_core.templates import render
 from capo_core.workspace import Workspace, atomic_file
 
@@ -44,7 +47,7 @@ class AtlasFile:
 
     path: Path
     size: int
-    notes: tuple[str, ...]
+    notes: tuple[str, ...]  # on the page too, but for cautions on studies that still run
 
 
 def write_atlas(
@@ -72,7 +75,7 @@ def write_atlas(
     page = atlas_page(content, texts=texts).encode("utf-8", "backslashreplace")
     with atomic_file(path) as file:
         file.write(page)
-    return AtlasFile(path, len(page), content.notes)
+    return AtlasFile(path, len(page), (*content.notes, *content.cautions(texts=texts)))
 
 
 def atlas_page(content: AtlasContent, *, texts: bool = True) -> str:
@@ -150,7 +153,7 @@ def _contents(content: AtlasContent) -> list[tuple[str, str, str]]:
     answers = sum(len(one.answers) for one in content.evaluations)
     return [
         ("annotators", "Annotators", count(len(content.profiles), "profile")),
-        ("items", "Items", f"{count(len(content.dataset.items), 'item')}, side by side"),
+        ("items", "Items", f"{_items_text(content)}, side by side"),
         (
             "stability", "Stability",
             f"the ladder by {count(views, 'representation')}, with controls"
@@ -167,6 +170,11 @@ def _contents(content: AtlasContent) -> list[tuple[str, str, str]]:
             if content.studies else "no unblinded study in the workspace",
         ),
     ]  # fmt: skip
+
+
+def _items_text(content: AtlasContent) -> str:
+    kept, whole = len(content.items), len(content.dataset.items)
+    return count(whole, "item") if kept == whole else f"{kept:,} of {count(whole, 'item')}"
 
 
 def _profiles(content: AtlasContent, *, texts: bool) -> list[dict[str, Any]]:
@@ -247,6 +255,7 @@ def _stability(content: AtlasContent) -> dict[str, Any] | None:
 
 _AGREEMENT = {
     "krippendorff_alpha": "Krippendorff's α",
+    "fleiss_kappa": "Fleiss' κ",
     "cohen_kappa": "Cohen's κ",
     "raw_agreement": "Raw agreement",
 }
@@ -308,19 +317,39 @@ def _evaluation(place: int, one: AtlasEvaluation) -> dict[str, Any]:
 
 def _study(name: str, report: StudyReport) -> dict[str, Any]:
     source = report.provenance.dated()
-    shown = [
-        one for one in sections(report.analysis) if not set(_OF_JUDGES) & set(one.table.columns)
-    ]
+    found = report.analysis
+    shown = [one for one in sections(found) if not set(_OF_JUDGES) & set(one.table.columns)]
     return {
         "name": name,
         "statements": [source.marked(each) for each in report.results],
         "frozen": report.facts.frozen_hash,
-        "when": report.facts.frozen,
+        "when": report.facts.frozen[:10],
         "planned": report.facts.planned,
-        "tables": [(one.title, one.caption, *_table(one.table)) for one in shown],
+        "figures": figures.study_figures(found.accuracy, found.wins),
+        "tables": [(one.title, one.caption, *_table(_worded(one.table))) for one in shown],
         "methods_text": methods_paragraph(report),
         "source": source.line,
     }
+
+
+# Column of a study's tables → the words for its values.
+_WORDS: Mapping[str, Callable[[str], str]] = {
+    **dict.fromkeys(("source", "source_a", "source_b"), source_name),
+    "answer": lambda value: {CANNOT_TELL: "cannot tell"}.get(value, value),
+    "measure": lambda value: _AGREEMENT.get(value, value.replace("_", " ")),
+}
+
+
+def _worded(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of a study for a reader: names of sources and answers in words, no column of
+    empty notes, and of a confusion matrix what occurred."""
+    if {"truth", "answer", "count"} <= set(frame.columns):
+        frame = frame[frame["count"] > 0]
+    if "note" in frame and not frame["note"].astype(bool).any():
+        frame = frame.drop(columns="note")
+    return frame.assign(
+        **{name: frame[name].map(words) for name, words in _WORDS.items() if name in frame}
+    )
 
 
 def _table(frame: pd.DataFrame) -> tuple[list[tuple[str, bool]], list[list[str]]]:

@@ -54,7 +54,7 @@ from capo_core.templates import render
 from capo_core.workspace import atomic_file
 
 # Of the figure, in pixels: names on the left, the axis, numbers on the right, one row.
-_LEFT, _WIDTH, _RIGHT, _ROW = 190, 560, 70, 26
+_LEFT, _WIDTH, _RIGHT, _ROW = 190, 560, 86, 26  # on the right “over 99 %” has its place
 _NUMBERS = ("value", "95 % interval", "n", "over seeds", "floor", "ceiling")
 
 

@@ -8,10 +8,12 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+from helpers import study_steps as steps
 from helpers.comparisons import experiment, world
+from helpers.pages import make
 
 from capo_core.atlas.browser_data import browser_data
-from capo_core.atlas.content import gather
+from capo_core.atlas.content import gather, shown_items
 from capo_core.atlas.page import atlas_page, write_atlas
 from capo_core.data.catalog import Catalog
 from capo_core.errors import ConfigError
@@ -118,6 +120,50 @@ def test_a_second_label_and_an_annotator_without_answer_stay_apart(content):
     changed = replace(data, annotations=pd.concat([rows, again], ignore_index=True))
     first = browser_data(replace(content, dataset=changed), texts=True)["items"][0]
     assert [one[0] for one in first[4]] == [0, 1, 1]
+
+
+def test_a_blind_study_is_named_to_the_owner_alone_and_its_results_come_when_it_is_unblinded(
+    content, tmp_path, monkeypatch
+):
+    monkeypatch.delenv("CAPO_DATABASE_URL", raising=False)
+    workspace, data = Workspace(tmp_path), make("mine", items=120)
+    steps.put_closed(workspace, data)
+    found = gather(workspace, "mine")
+    assert found.still_blind == (steps.NAME,) and not found.studies and not found.notes
+    assert steps.NAME not in atlas_page(found)
+    assert found.cautions(texts=True) == ()  # no method's answer is in it
+    told = replace(found, evaluations=content.evaluations)
+    assert steps.NAME in told.cautions(texts=True)[0] and told.cautions(texts=False) == ()
+
+    steps.service(workspace).unblind(steps.NAME)
+    found = gather(workspace, "mine")
+    assert found.still_blind == () and list(found.studies) == [steps.NAME]
+    page = atlas_page(found)
+    study = page[page.index(f'data-study="{steps.NAME}"') : page.index("data-view=provenance")]
+    drawn = re.findall(r"<figcaption>(.*?)</figcaption>", study)
+    assert drawn[:2] == [
+        "Attributed to the right annotator, by source", "Preferred, in each pair of sources",
+    ]  # fmt: skip
+    assert "Another annotator&#39;s texts" in study and "other_human" not in study
+    assert "judge_id" not in page and "J01" not in page
+
+
+def test_a_large_dataset_loses_items_those_without_answers_first_and_says_so(content, monkeypatch):
+    data = content.dataset
+    answers = content.evaluations[0].answers
+    whole = shown_items(data, [answers], most=10**9)
+    assert whole == tuple(data.items["item_id"])
+    kept = shown_items(data, [answers], most=4_000)
+    answered = set(answers["item_id"])
+    assert len(answered) <= len(kept) < len(whole) and answered <= set(kept)
+    assert list(kept) == [item for item in whole if item in kept]  # in their order
+    monkeypatch.setattr("capo_core.atlas.content.shown_items", lambda *_args: kept)
+    fewer = replace(content)  # nothing cached
+    found = browser_data(fewer, texts=True)
+    assert [one[0] for one in found["items"]] == list(kept)
+    at = {name: number for number, name in enumerate(kept)}
+    assert set(found["evaluations"][0]["answers"]) == {str(at[item]) for item in answered}
+    assert f"{len(kept):,} of {len(whole):,} items, side by side" in atlas_page(fewer)
 
 
 def test_an_atlas_is_an_html_file(tmp_path):

@@ -20,7 +20,8 @@ def offer(context: PageContext) -> None:
     section_heading("Annotator atlas")
     show_note(
         "This dataset and its results as one HTML file that opens in any browser without a server "
-        "and is searchable, for instance as an attachment to a paper."
+        "and is searchable, for instance as an attachment to a paper. Its answers show which "
+        "method wrote which text: while a study of these data is blind, keep it from the judges."
     )
     with st.container(horizontal=True):
         for label, kind, texts in (
