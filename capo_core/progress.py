@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Event
-
-from capo_core.errors import Stopped
 
 # Called with a description of the present step and the share done, 0 to 1. It may raise
 # `capo_core.errors.Stopped`, which ends the computation: so stopping needs no second channel.
@@ -19,13 +16,3 @@ def silent(what: str, share: float) -> None:
 def part_of(progress: Progress, start: float, end: float) -> Progress:
     """Return a progress whose 0…1 is `start`…`end` of `progress`."""
     return lambda what, share: progress(what, start + (end - start) * share)
-
-
-def until(stopped: Event) -> Progress:
-    """Return a progress that reports nothing and stops the computation once `stopped` is set."""
-
-    def progress(what: str, share: float) -> None:
-        if stopped.is_set():
-            raise Stopped
-
-    return progress

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from capo_core.dataset import Dataset
 from capo_core.errors import DataError
 from capo_core.formatting import Statement
-from capo_core.progress import Progress, part_of, silent, until
+from capo_core.progress import Progress, part_of, silent
 from capo_core.provenance import Provenance, kind_of
 from capo_core.stability import (
     annotator_profiles,
@@ -255,7 +255,7 @@ def compute_report(
     begun = 0.0
     if len(corpus) <= MANY_ROWS:
         # Beside the points that need no model: these leave a core idle that models cannot use.
-        jobs[("texts",)] = lambda: _prepare_texts(representer, config, until(stopped))
+        jobs[("texts",)] = lambda: _prepare_texts(representer, config, _until(stopped))
     else:
         begun = 0.25
         _prepare_texts(representer, config, part_of(progress, 0.0, begun))
