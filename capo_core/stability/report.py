@@ -15,7 +15,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from capo_core.dataset import Dataset
-from capo_core.errors import DataError
+from capo_core.errors import DataError, Stopped
 from capo_core.formatting import Statement
 from capo_core.progress import Progress, part_of, silent
 from capo_core.provenance import Provenance, kind_of
@@ -565,6 +565,16 @@ def _control(control: str, corpus: ExplanationCorpus, representer: Representer):
 
 
 _CELLS = 200_000_000  # scores that may be held at once; decides how many jobs run together
+
+
+def _until(stopped: Event) -> Progress:
+    """Return a progress that reports nothing and stops the computation once `stopped` is set."""
+
+    def progress(what: str, share: float) -> None:
+        if stopped.is_set():
+            raise Stopped
+
+    return progress
 
 
 def _run_all(jobs: dict[tuple, Callable], progress: Progress, cells: int, stopped: Event) -> dict:
