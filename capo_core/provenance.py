@@ -100,10 +100,15 @@ class Provenance:
 
     @property
     def mark(self) -> str:
-        """Return "simulated data", "simulated judges", "simulated data and judges" or ""."""
-        what = [name for name, kind in (("data", self.data), ("judges", self.judges))
-                if SIMULATED in kind]  # fmt: skip
-        return f"simulated {listed(what)}" if what else ""
+        """Return "simulated data", "simulated data and judges", "partly simulated judges", … or
+        ""; partly is what is of people too."""
+        parts = (("data", self.data), ("judges", self.judges))
+        marks = []
+        for kind, how in ((SIMULATED, "simulated"), (BOTH, "partly simulated")):
+            what = [name for name, of in parts if of == kind]
+            if what:
+                marks.append(f"{how} {listed(what)}")
+        return listed(marks)
 
     def titled(self, title: str) -> str:
         """Return the title with the mark of what is simulated."""
@@ -117,13 +122,16 @@ class Provenance:
     @property
     def caution(self) -> str:
         """Return a sentence for paragraphs on simulated content; "" where nothing is simulated."""
+        if self.data == self.judges == SIMULATED:
+            return "Annotations and judges are simulated; no person wrote or judged."
         said = {
-            "simulated data": "The annotations are simulated; no person wrote them.",
-            "simulated judges": "The judges are simulated; no person judged.",
-            "simulated data and judges": "Annotations and judges are simulated; no person wrote or "
-            "judged.",
+            ("data", SIMULATED): "The annotations are simulated; no person wrote them.",
+            ("data", BOTH): "Some of the annotations are simulated; no person wrote those.",
+            ("judges", SIMULATED): "The judges are simulated; no person judged.",
+            ("judges", BOTH): "Some of the judges are simulated; no person gave their answers.",
         }
-        return said.get(self.mark, "")
+        parts = (("data", self.data), ("judges", self.judges))
+        return " ".join(said[part] for part in parts if part in said)
 
     def _parts(self, fingerprint: str) -> dict[str, str]:
         return {

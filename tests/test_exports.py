@@ -28,7 +28,7 @@ from capo_core.distributions.files import read_judgments as read_distributions
 from capo_core.evaluation.report import load as load_evaluation
 from capo_core.imitation.backends.fake import FakeBackend
 from capo_core.imitation.pairs.files import read_preferences
-from capo_core.provenance import NAME, PEOPLE, SIMULATED, UNKNOWN, Provenance
+from capo_core.provenance import BOTH, NAME, PEOPLE, SIMULATED, UNKNOWN, Provenance
 from capo_core.study.design import draft
 from capo_core.study.design.draft import draw
 from capo_core.study.owner.export import read_judgments
@@ -71,6 +71,8 @@ def test_the_date_is_of_today_or_of_the_environment(monkeypatch):
         (PEOPLE, "", ""), (SIMULATED, "", "simulated data"), (UNKNOWN, PEOPLE, ""),
         (PEOPLE, SIMULATED, "simulated judges"),
         (SIMULATED, SIMULATED, "simulated data and judges"),
+        (PEOPLE, BOTH, "partly simulated judges"),
+        (SIMULATED, BOTH, "simulated data and partly simulated judges"),
     ],
 )  # fmt: skip
 def test_what_is_simulated_is_said_in_titles_and_paragraphs(data, judges, mark):

@@ -167,12 +167,18 @@ def report_of(
         statements=(missing,) if missing is not None else (),
         methods=methods_paragraph(
             dataset, n_items, split, config, scored, about, missing_text, likelihood,
-            found.coverage.targets,
+            found.coverage.targets, tests, _between_methods(apart),
         ),
         targets=found.coverage.targets,
         referee=tests,
     )  # fmt: skip
     return replace(report, statements=statements(report), findings=findings(report))
+
+
+def _between_methods(differences: pd.DataFrame) -> bool:
+    """Return whether a difference between two methods has a smallest detectable one."""
+    rows = differences[~differences["against"].isin([HUMAN, OTHER, GUESS])]
+    return bool(rows["detectable"].notna().any())
 
 
 def seed_scores(

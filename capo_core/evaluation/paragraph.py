@@ -11,6 +11,7 @@ from capo_core.evaluation.measures.attribution import FOLDS, GROUPINGS
 from capo_core.evaluation.measures.diversity import GROUP
 from capo_core.evaluation.measures.style import BINS
 from capo_core.evaluation.referee.claims import tests_in_words
+from capo_core.evaluation.referee.statistics import RefereeStatistics
 from capo_core.evaluation.report import EvaluatedSource
 from capo_core.evaluation.streams import HUMAN, OTHER
 from capo_core.evaluation.table import TableConfig
@@ -31,24 +32,27 @@ def methods_paragraph(
     missing: str = "",
     likelihood: Mapping[str, Any] | None = None,
     targets: Sequence[str] = (),
+    tests: RefereeStatistics | None = None,
+    compared: bool = False,
 ) -> dict[str, str]:
     """Return the methods paragraph under the keys "text" and "latex", in the same words.
 
     Args:
         targets: the annotators whom every method imitates.
+        tests: those that were made. compared: see `tests_in_words`.
     """
     methods = [source for source in sources if source.name not in (HUMAN, OTHER)]
     sentences = [
-        f"All scores are computed on the {n_items} {split} items of {dataset.name} "
-        f"({'simulated annotators; ' if dataset.simulated else ''}{len(dataset.annotators)} "
-        "annotators), of which no text was used in training.",
+        f"All scores are computed on the {count(n_items, f'{split} item')} of {dataset.name} "
+        f"({'simulated annotators; ' if dataset.simulated else ''}"
+        f"{count(len(dataset.annotators), 'annotator')}), of which no text was used in training.",
         *_answers(methods, missing),
         _averages(targets),
         *(_attribution(config, dataset) if "attribution" in config.families else ()),
         *([_likelihood(likelihood)] if likelihood else ()),
         *map(_llm_judge, llm_judges),
         *(said for family, said in _other_measures(config) if family in config.families),
-        *tests_in_words(config),
+        *tests_in_words(config, tests or RefereeStatistics(), compared),
         "Intervals are 95 % and over items: by the infinitesimal jackknife for averages, by a "
         f"Bayesian bootstrap of {DRAWS} draws for macro-F1, κ, α and style distance. Differences "
         "are paired by item and tested by a sign-flip permutation test by item (exact, or "

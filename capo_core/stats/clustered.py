@@ -22,8 +22,10 @@ from scipy.stats import t as student
 from capo_core.stats.intervals import json_value, wilson
 
 MIN_CLUSTERS = 3
+NO_WIDTH = 1e-9  # a standard error below this is that of sums of zeros
 FEW = f"fewer than {MIN_CLUSTERS} judges or items: too few for an interval over them"
 SAME = "all answers are the same: no interval can be computed"
+PAIRED = "the two differ for no judge and no item: no interval can be computed"
 ALIKE = "all answers alike: the interval takes judgments as independent"
 
 
@@ -83,7 +85,8 @@ def two_way_variance(
     by_both, _cells = _one_way(influence, cell + np.unique(item, return_inverse=True)[1])
     variance = max(by_judge + by_item - by_both, by_both / 2)
     noise = by_judge**2 / (judges - 1) + by_item**2 / (items - 1)
-    degrees = variance**2 / noise if noise > 0 else math.inf
+    # Without any difference between judges or items nothing tells how much they can differ.
+    degrees = variance**2 / noise if variance > NO_WIDTH**2 else 0.0
     return variance, max(degrees, min(judges, items) - 1)
 
 
@@ -164,6 +167,9 @@ def difference(
     if math.isnan(degrees):
         return ClusteredMean(value, math.nan, math.nan, math.nan, n, judges, items, note=FEW)
     error = math.sqrt(variance)
+    if error < NO_WIDTH:
+        return ClusteredMean(value, math.nan, math.nan, error, n, judges, items, note=PAIRED,
+                             degrees=degrees)  # fmt: skip
     half = quantile(degrees) * error
     return ClusteredMean(
         value, value - half, value + half, error, n, judges, items, degrees=degrees

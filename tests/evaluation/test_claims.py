@@ -21,6 +21,7 @@ from capo_core.evaluation import claims, export
 from capo_core.evaluation.cells import NO_VALUE, score_cells
 from capo_core.evaluation.measures.labels import majority_label, own_labels
 from capo_core.evaluation.measures.registry import find_measure
+from capo_core.evaluation.referee.equivalence import ALPHA
 from capo_core.evaluation.streams import GUESS, HUMAN, OTHER
 from capo_core.evaluation.summary import statements, titled, worded
 from capo_core.evaluation.table import ALL
@@ -58,6 +59,7 @@ def test_nothing_is_said_that_the_numbers_do_not_say(shape, data):
         check_baselines(table, target)
         check_bold(report, target)
     check_surfaces(report)
+    check_paragraph(report)
 
 
 def check_numbers_of(text: str) -> None:
@@ -146,9 +148,43 @@ def check_left_out(table, finding: Finding, text: str, target: str) -> None:
         assert dropped.get(method, 0) == outside
 
 
+def check_detectable(table, finding: Finding, text: str, target: str) -> None:
+    """The items are those of the comparisons, and no difference above 100 points is promised."""
+    rows = table.report.differences
+    rows = rows[(rows["target"] == target) & rows["against"].isin(table.report.method_names)]
+    shown = [int(n) for n in re.findall(r"on (\d+) items?\)", text)]
+    assert shown and set(shown) <= set(rows.loc[rows["detectable"].notna(), "n"])
+    assert not re.search(r"from (\d+ to )?1\d\d points", text)
+    main = rows[rows["measure"].isin([VIEW, "label accuracy"]) & rows["detectable"].notna()]
+    assert ("of any size" in text) == any(
+        group.min() >= 1 for _, group in main.groupby("measure")["detectable"]
+    )
+
+
+def check_equivalence(table, finding: Finding, text: str, target: str) -> None:
+    """ "Undecided" was tested; what was not is said not to be."""
+    rows = table.report.referee.equivalence
+    main = [VIEW, ALPHA]
+    rows = rows[(rows["target"] == target) & rows["measure"].isin(main)]
+    undecided = rows[rows["verdict"] == "undecided"]
+    assert ("undecided: " in text) == undecided["p"].notna().any()
+    assert ("not tested, for want of 10 items" in text) == undecided["p"].isna().any()
+    assert ("indistinguishable" in text) == (rows["verdict"] == "equivalent").any()
+
+
+def check_paragraph(report) -> None:
+    """The methods paragraph describes the tests that were made."""
+    text, tests = report.methods["text"], report.referee
+    assert ("two one-sided tests" in text) == tests.equivalence["p"].notna().any()
+    assert ("Alternative annotator test" in text) == (tests.replacement["tested"] > 0).any()
+    assert " 1 test items" not in text and " 1 annotators" not in text
+    many = [name for name in report.method_names if name in report.differences["against"].values]
+    assert many or "smallest detectable" not in text
+
+
 CHECKS = {
     "headline": check_imitation, "label": check_labels, "caricature": check_caricature,
-    "left out": check_left_out,
+    "left out": check_left_out, "detectable": check_detectable, "equivalence": check_equivalence,
 }  # fmt: skip
 
 

@@ -84,7 +84,7 @@ def test_posterior_of_the_deviations_is_that_of_dense_matrices():
         hessian = (table.T * (p * (1 - p))) @ table + np.diag(1 / variance)
         wanted.append(
             -best.fun - np.log(variance).sum() / 2 - np.linalg.slogdet(hessian)[1] / 2
-            - np.sum(log_sd**2) / 2
+            + np.sum(log_sd - np.exp(log_sd))
         )  # fmt: skip
         given = ours.given(log_sd)
         told.append(given.log_posterior)
@@ -120,7 +120,7 @@ def test_laplace_is_near_exact_integration():
         assert given.mean[0] == pytest.approx(mean, abs=0.01)
         assert np.sqrt(given.covariance[0, 0]) == pytest.approx(sd, abs=0.02)
     apart = np.diff([given.log_posterior for given in told])
-    prior = np.diff([-(np.log(sd) ** 2) / 2 for sd in (0.4, 0.9, 1.6)])
+    prior = np.diff([np.log(sd) - sd for sd in (0.4, 0.9, 1.6)])
     np.testing.assert_allclose(apart - prior, np.diff([log for log, _, _ in known]), atol=0.1)
 
 
@@ -137,6 +137,19 @@ def test_intervals_cover_the_truth_and_deviations_are_found(sds):
     np.testing.assert_allclose(np.median(sizes, axis=0), sds, atol=0.2)
 
 
+def test_a_difference_has_the_quantile_of_two_means_over_so_many_clusters():
+    fit = CrossedEffectsModel(*drawn(5, judges=6, items=24)).fit()
+    value, error, low, high = fit.difference(0, 1)
+    assert value == fit.value[0] - fit.value[1]
+    contrast = np.array([1, -1])
+    assert error == pytest.approx(np.sqrt(contrast @ fit.covariance @ contrast))
+    # Six judges: 10 degrees of freedom, whose 97.5 % quantile is 2.228 in every table of t.
+    assert (high - value) / error == pytest.approx(2.228, abs=0.001)
+    assert (value - low) / error == pytest.approx(2.228, abs=0.001)
+    (back, _, other_low, other_high) = fit.difference(1, 0)
+    assert (back, other_low, other_high) == pytest.approx((-value, -high, -low))
+
+
 def test_same_answers_in_any_order_give_the_same_estimates():
     hit, source, judge, item = drawn(4)
     rows = [
@@ -150,5 +163,9 @@ def test_same_answers_in_any_order_give_the_same_estimates():
         one.effects[["log_odds", "se"]], other.effects[["log_odds", "se"]], atol=1e-3
     )
     assert one.sd_judge == pytest.approx(other.sd_judge, abs=1e-3)
+    (apart,) = one.differences.itertuples(index=False)
+    assert (apart.source_a, apart.source_b, apart.n) == ("human", "sft", 192)
+    assert np.log(apart.odds_ratio) == pytest.approx(apart.log_odds)
+    assert apart.low < apart.odds_ratio < apart.high
     again = mixed_model(judgments(*rows))
     assert again.to_dict() == one.to_dict()

@@ -127,7 +127,7 @@ def test_no_sentence_claims_what_its_interval_does_not_carry(study):
                     listed = re.search(rf"(: |, |and ){re.escape(other)}(,| and|\.)", line)
                     assert bool(listed) == (other in named)
         assert "nan" not in low and "none" not in low.replace("in none of", "")
-    denied = ("No source is significantly above chance", "was one significantly preferred.")
+    denied = ("is significantly above chance.", "was one significantly preferred.")
     claimed = [line for line in said if not any(words in line for words in denied)]
     assert not any(ORDER.search(line) for line in claimed) or any(decided.values())
 
@@ -216,7 +216,7 @@ def test_equivalence_names_test_margin_and_when_it_was_fixed(verdict, words):
     (line,) = finding_sentences([one])
     assert words in line
     assert "two one-sided tests, margin ±10 points, fixed before the freeze" in line
-    assert "90\u00a0% interval [−6, +8] of 40 judgments, p = 0.020" in line
+    assert "90\u00a0% interval [−6, +8] of 40 judgments, p of equivalence = 0.020" in line
     (draft,) = finding_sentences([one], frozen=False)
     assert "of the draft, which is not frozen" in draft and "before the freeze" not in draft
 

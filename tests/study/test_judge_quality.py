@@ -275,9 +275,9 @@ def test_judges_who_press_keys_at_random_make_no_weighted_pair():
     many = answered(**{f"T{k}": "".join(rng.choice(["a", "b"], 3)) for k in range(200)})
     quality = estimate(many)
     assert quality.agreement.pairs == 600 and quality.agreement.is_chance
-    with pytest.raises(StudyError, match="no more than coins would"):
+    with pytest.raises(StudyError, match="not agree significantly more than coins would"):
         chosen(many, PairFilter("quality"))
-    assert "no more than coins would" in " ".join(quality.sentences)
+    assert "not agree significantly more than coins would" in " ".join(quality.sentences)
     assert quality.to_dict()["not_weighted"]
     (share,) = quality.preferences.itertuples(index=False)
     assert np.isnan(share.weighted_share_a) and share.note.startswith("too few to say: ")

@@ -32,6 +32,7 @@ DOCUMENTS = {
     "methods-leaderboards": ("Methods: boards of the field", "methods-leaderboards.md"),
     "methods-studies": ("Methods: blind studies", "methods-studies.md"),
     "findings": ("What may be said of a result", "findings.md"),
+    "paper": ("Beside the paper", "paper.md"),
     "results": ("Results on people", "results.md"),
 }
 _PICTURE = re.compile(r"^!\[([^\]]*)\]\(([^)\s]+)\)$", re.MULTILINE)

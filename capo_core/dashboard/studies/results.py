@@ -335,8 +335,8 @@ def draw(report: StudyReport, name: str, *, tried: bool = False) -> None:
     exports.begin(report.provenance.dated())
     found = report.analysis
     told = report.results
-    show_headline(*(f"Simulated judges: {told[0]}" if tried and not k else line
-           for k, line in enumerate(told[:HEADLINES])))  # fmt: skip
+    mark = "Simulated judges: " if tried else ""
+    show_headline(*(f"{mark}{line}" for line in told[:HEADLINES]))
     if report.scope:
         st.warning(markdown(report.scope))
     for sentence in (*told[HEADLINES:], *found.sentences):

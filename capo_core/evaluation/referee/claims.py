@@ -19,18 +19,21 @@ from capo_core.evaluation.referee import equivalence
 from capo_core.evaluation.referee.answers import SIMILARITIES
 from capo_core.evaluation.referee.personal import BETTER, WORSE
 from capo_core.evaluation.referee.replacement import PASSED, STANDS_IN
+from capo_core.evaluation.referee.statistics import RefereeStatistics
 from capo_core.evaluation.report import EvaluationReport
 from capo_core.evaluation.streams import GUESS, HUMAN, OTHER
 from capo_core.evaluation.table import ALL, TableConfig
 from capo_core.findings import DECIDED, UNDECIDED, UNDEFINED, ComparisonSet, Finding
-from capo_core.formatting import Named, Statement, count
+from capo_core.formatting import Named, Statement, capitalised, count
 from capo_core.stats.alternative_annotator import EPSILONS, MIN_ITEMS
 from capo_core.stats.equivalence import DIFFERENT, EQUIVALENT
+from capo_core.stats.equivalence import MIN_ITEMS as TOST_ITEMS
 
 REPLACEMENT, PERSONAL, EQUIVALENCE = "replacement", "personal", "equivalence"
 DETECTABLE, MEASURES = "detectable", "measures"
 CLAIMS = (REPLACEMENT, PERSONAL, EQUIVALENCE, DETECTABLE, MEASURES)
 ATTRIBUTION = "attribution"  # the family of what the classifier says
+UNTESTED = "not tested"
 _NO_PROOF = ("equivalent to", "indistinguishable", "identical", "human-level", "as good as")
 
 
@@ -139,8 +142,8 @@ def equivalent(report: EvaluationReport, target: str) -> Finding | None:
             "alpha": name == equivalence.ALPHA,
             **{
                 verdict: [Named("method", row.source) for row in of.itertuples()
-                          if row.verdict == verdict]
-                for verdict in (EQUIVALENT, DIFFERENT, "undecided")
+                          if _said(row) == verdict]
+                for verdict in _VERDICTS
             },
         }
         for (name, _), of in table.groupby(["measure", "k"], sort=False)
@@ -155,6 +158,11 @@ def equivalent(report: EvaluationReport, target: str) -> Finding | None:
         "" if shown else "neither equivalence nor a difference beyond the margin is shown",
         must_not,
     )  # fmt: skip
+
+
+def _said(row) -> str:
+    """Return the verdict of a row: undecided is what was tested."""
+    return UNTESTED if math.isnan(row.p) and row.verdict == "undecided" else row.verdict
 
 
 def detectable(report: EvaluationReport, target: str) -> Finding | None:
@@ -172,14 +180,14 @@ def detectable(report: EvaluationReport, target: str) -> Finding | None:
         if len(of):
             parts.append({
                 "what": what, "low": of["detectable"].min(), "high": of["detectable"].max(),
-                "many": len(of),
+                "many": len(of), "n": int(of["n"].max()),
             })  # fmt: skip
     if not parts:
         return None
     compared = _compared(report, target, rows)
     return Finding(
-        DETECTABLE, DECIDED, {"parts": parts, "items": report.n_items}, report.n_items, "items",
-        None, compared, must_not=_NO_PROOF,
+        DETECTABLE, DECIDED, {"parts": parts}, max(one["n"] for one in parts), "items", None,
+        compared, must_not=_NO_PROOF,
     )  # fmt: skip
 
 
@@ -292,6 +300,7 @@ _VERDICTS = {
     EQUIVALENT: "statistically indistinguishable from the human: {names}",
     DIFFERENT: "further away than the margin: {names}",
     "undecided": "undecided: {names}",
+    UNTESTED: f"not tested, for want of {TOST_ITEMS} items: {{names}}",
 }
 
 
@@ -303,7 +312,7 @@ def _equivalence(finding: Finding) -> Statement:
                 if one[verdict]]  # fmt: skip
         parts.append(
             _part(f"{{measure}} ({margin}): {{said:apart}}",
-                  measure=one["measure"], margin=one["margin"], said=said)
+                  measure=capitalised(one["measure"]), margin=one["margin"], said=said)
         )  # fmt: skip
     many = len(finding.compared.targets)
     whom = "for every annotator imitated, " if many > 1 else ""
@@ -324,20 +333,31 @@ def _sentences(parts: Sequence[Statement]) -> Statement:
 
 
 def _detectable(finding: Finding) -> Statement:
-    parts = []
+    parts, none = [], []
     for one in finding.values["parts"]:
+        if one["low"] >= 1:
+            none.append(_part("{what} ({many:count comparison} on {n:count item})", **one))
+            continue
         span = "{high:points}"
         if round(100 * one["low"]) != round(100 * one["high"]):
             span = "{first:number} to {high:points}"
             one = {**one, "first": 100 * one["low"]}
             span = "{first:number 0} to {high:points}"
-        parts.append(_part(f"{span} in {{what}} ({{many:count comparison}})", **one))
-    return Statement(
-        DETECTABLE,
-        "With {items:count item}, a difference between two methods is found with 80 % power from "
-        "{parts} on; an undecided comparison says nothing about smaller ones.",
-        {"items": finding.values["items"], "parts": parts},
-    )
+        parts.append(
+            _part(f"{span} in {{what}} ({{many:count comparison}} on {{n:count item}})", **one)
+        )
+    said = []
+    if parts:
+        said.append(
+            "A difference between two methods is found with 80 % power from {parts} on; an "
+            "undecided comparison says nothing about smaller ones."
+        )
+    if none:
+        said.append(
+            "Too few items to find a difference of any size with 80 % power: {none}; an undecided "
+            "comparison says nothing there."
+        )
+    return Statement(DETECTABLE, " ".join(said), {"parts": parts, "none": none})
 
 
 def _measures(finding: Finding) -> Statement:
@@ -373,22 +393,34 @@ RENDERERS: Mapping[str, Callable[[Finding], Statement]] = {
 }
 
 
-def tests_in_words(config: TableConfig) -> list[str]:
-    """Return how the tests are made, for the methods paragraph."""
+def tests_in_words(config: TableConfig, tests: RefereeStatistics, compared: bool) -> list[str]:
+    """Return how the tests were made, for the methods paragraph; only those that were.
+
+    Args:
+        compared: have differences between methods a smallest detectable one?
+    """
     found = []
-    if {"labels", "explanations"} & set(config.families):
+    if (tests.replacement["tested"] > 0).any():
         found.append(
             "Alternative annotator test (Calderon et al. 2025): an imitation against the annotator "
             "in whose place it stands, by similarity to the others' answers, "
             f"ε = {EPSILONS[config.annotator_kind]:g} ({config.annotator_kind} annotators), "
-            "one-sided t-tests over items adjusted over annotators by Benjamini and Yekutieli; and "
-            "against every other annotator, by similarity to its own annotator's answers, as an "
-            "intersection-union of sign-flip tests."
+            "one-sided t-tests over items adjusted over annotators by Benjamini and Yekutieli."
         )
-    found.append(
-        f"Equivalence with the human: two one-sided tests within ±{100 * config.margin:g} points "
-        f"(α of the group: ±{config.alpha_margin:g}, paired bootstrap over items), for every "
-        "annotator imitated, Holm-corrected over methods. The smallest detectable difference is at "
-        "80 % power at the first step of Holm's correction."
-    )
+    if (tests.personal["tested"] > 0).any():
+        found.append(
+            "Personal form: an imitation against every other annotator, by similarity to its own "
+            "annotator's answers, as an intersection-union of sign-flip tests."
+        )
+    if tests.equivalence["p"].notna().any():
+        found.append(
+            f"Equivalence with the human: two one-sided tests within ±{100 * config.margin:g} "
+            f"points (α of the group: ±{config.alpha_margin:g}, paired bootstrap over items), for "
+            "every annotator imitated, Holm-corrected over methods."
+        )
+    if compared:
+        found.append(
+            "The smallest detectable difference is at 80 % power at the first step of Holm's "
+            "correction."
+        )
     return found

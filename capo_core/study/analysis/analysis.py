@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from capo_core.errors import DataError
-from capo_core.formatting import count, name_list
+from capo_core.formatting import count, listed, name_list
 from capo_core.schema import check
 from capo_core.settings import setting, settings
 from capo_core.stats.intervals import json_rows
@@ -204,14 +204,25 @@ def _times(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(result, columns=list(TIMES))
 
 
+def _measuring(by: Mapping[str, int]) -> str:
+    """Return what measures the judges beside what counts."""
+    asked = [
+        count(int(by.get(purpose, 0)), what)
+        for purpose, what in ((CHECK, "attention check"), (MIRROR, "swapped-order repeat"))
+        if by.get(purpose, 0)
+    ]
+    if not asked:
+        return "No attention checks and no repeats measure the judges"
+    one = by.get(CHECK, 0) + by.get(MIRROR, 0) == 1
+    return f"{listed(asked)} {'measures' if one else 'measure'} the judges"
+
+
 def _sentences(rows: pd.DataFrame, annotators: tuple[str, ...]) -> tuple[str, ...]:
     by, main = rows["purpose"].value_counts(), _main(rows)
     found = [
         f"Results count {count(len(main), 'judgment')} by "
-        f"{count(main['judge_id'].nunique(), 'judge')}. "
-        f"{count(int(by.get(CHECK, 0)), 'attention check')} and "
-        f"{count(int(by.get(MIRROR, 0)), 'swapped-order repeat')} measure the judges; practice "
-        "trials are not analysed.",
+        f"{count(main['judge_id'].nunique(), 'judge')}. {_measuring(by)}; practice trials are not "
+        "analysed.",
         "No judge and no judgment is excluded.",
     ]
     for name, kind in TRIAL_KINDS.items():

@@ -1,6 +1,6 @@
 """Attribution accuracy by source: shares with clustered intervals, and a mixed-effects model.
 
-The model is a second est of the same: log-odds of naming the right annotator by source, with a
+The model is a second estimate of the same: log-odds of naming the right annotator by source, with a
 normal random effect for each judge and each item (`stats.mixed_model`). It is about a typical judge
 and item, not the average over them, so that its shares lie farther from one half than raw shares.
 """
@@ -8,17 +8,19 @@ and item, not the average over them, so that its shares lie farther from one hal
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 from scipy.special import expit
 from scipy.stats import binomtest
 
-from capo_core.formatting import name_list
+from capo_core.formatting import listed
 from capo_core.stats.clustered import share, share_difference
 from capo_core.stats.intervals import Z95, json_rows, json_value
 from capo_core.stats.mixed_model import CrossedEffectsModel
+from capo_core.study.source_names import inside
 from capo_core.study.tables import ATTRIBUTION, CANNOT_TELL, MAIN
 
 AS_WRONG = "cannot tell counts as wrong"
@@ -105,18 +107,23 @@ def confusion(judgments: pd.DataFrame, annotators: tuple[str, ...]) -> pd.DataFr
 
 
 EFFECTS = ("source", "log_odds", "se", "share", "low", "high", "n")
+EFFECT_DIFFERENCES = ("source_a", "source_b", "log_odds", "se", "odds_ratio", "low", "high", "n")
 MIN_LEVELS = 5
 
 
 @dataclass(frozen=True)
 class MixedModelResult:
     """Effects (EFFECTS, empty where `note` says why); sd_judge and sd_item, standard deviations of
-    the random effects on the log-odds scale."""
+    the random effects on the log-odds scale; differences (EFFECT_DIFFERENCES), each pair of
+    sources, low and high of the odds ratio."""
 
     effects: pd.DataFrame
     sd_judge: float
     sd_item: float
     note: str = ""
+    differences: pd.DataFrame = field(
+        default_factory=lambda: pd.DataFrame(columns=list(EFFECT_DIFFERENCES))
+    )
 
     def to_dict(self) -> dict:
         return {
@@ -124,6 +131,7 @@ class MixedModelResult:
             "sd_judge": json_value(self.sd_judge),
             "sd_item": json_value(self.sd_item),
             "note": self.note,
+            "differences": json_rows(self.differences),
         }
 
 
@@ -146,7 +154,18 @@ def mixed_model(judgments: pd.DataFrame) -> MixedModelResult:
         (name, float(v), float(e), *expit([v, v - Z95 * e, v + Z95 * e]).tolist(), int(n))
         for name, v, e, n in zip(sources, fit.value, errors, counts, strict=True)
     ]
-    return MixedModelResult(pd.DataFrame(table, columns=list(EFFECTS)), *fit.deviations)
+    apart = []
+    for one, other in combinations(range(len(sources)), 2):
+        gap, error, low, high = fit.difference(one, other)
+        apart.append(
+            (sources[one], sources[other], gap, error, *np.exp([gap, low, high]).tolist(),
+             int(counts[one] + counts[other]))
+        )  # fmt: skip
+    return MixedModelResult(
+        pd.DataFrame(table, columns=list(EFFECTS)),
+        *fit.deviations,
+        differences=pd.DataFrame(apart, columns=list(EFFECT_DIFFERENCES)),
+    )
 
 
 def _why_not(rows: pd.DataFrame) -> str:
@@ -156,7 +175,7 @@ def _why_not(rows: pd.DataFrame) -> str:
         return f"no mixed model: fewer than {MIN_LEVELS} judges or items"
     flat = [name for name, part in rows.groupby("source") if part["hit"].nunique() == 1]
     if flat:
-        return f"no mixed model: all right or all wrong for {name_list(flat)}"
+        return f"no mixed model: all right or all wrong for {listed(list(map(inside, flat)))}"
     return ""
 
 

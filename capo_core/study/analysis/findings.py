@@ -9,7 +9,7 @@ one-sided tests against a margin that is part of the frozen design.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -24,6 +24,7 @@ from capo_core.formatting import (
     points,
     signed,
 )
+from capo_core.stats.clustered import ALIKE
 from capo_core.stats.equivalence import DIFFERENT, EQUIVALENT
 from capo_core.stats.intervals import json_value
 from capo_core.study.analysis.analysis import StudyAnalysis
@@ -186,6 +187,7 @@ def finding_sentences(findings: Sequence[StudyFinding], *, frozen: bool = True) 
         *_preference_words(by_claim[PREFERRED], by_claim[STYLE]),
         *(line for claim in EQUAL for line in _equal_words(by_claim[claim], frozen)),
         *_without_margin(findings),
+        *_unadjusted(by_claim),
         *_rating_words(by_claim[RATED]),
     ]
 
@@ -196,18 +198,19 @@ def _attribution_words(found: list[StudyFinding]) -> list[str]:
     chance = percent(found[0].reference)
     told = listed([f"{inside(one.source)} in {share_words(one)}" for one in found])
     words = [f"Judges attributed texts correctly for {told} (chance {chance})."]
+    tested = [one for one in found if one.verdict != UNDEFINED]
+    if tested and all(one.verdict != ABOVE for one in tested):
+        some = "" if len(tested) == len(found) else " with an interval"
+        words.append(f"No source{some} is significantly above chance.")
     for verdict, said in (
         (ABOVE, "Significantly above chance"),
         (BELOW, "Significantly below chance"),
         (UNDECIDED, "Not significantly different from chance"),
-        (UNDEFINED, "Without an interval, so that nothing is said against chance"),
     ):
         names = [inside(one.source) for one in found if one.verdict == verdict]
         if names:
             words.append(f"{said}: {listed(names)}.")
-    if all(one.verdict != ABOVE for one in found):
-        words.insert(1, "No source is significantly above chance.")
-    return words
+    return words + _without_interval(found, "so that nothing is said against chance")
 
 
 def _apart_words(found: list[StudyFinding]) -> list[str]:
@@ -222,7 +225,21 @@ def _apart_words(found: list[StudyFinding]) -> list[str]:
         if these:
             told = listed([f"{inside(one.source)} ({points_words(one)})" for one in these])
             words.append(f"{said}: {told}.")
-    return words
+    return words + _without_interval(
+        found, "so that nothing is said of the difference from the target's own texts"
+    )
+
+
+def _without_interval(found: list[StudyFinding], so: str) -> list[str]:
+    """Return, for each reason, which findings have no interval."""
+    reasons: dict[str, list[str]] = {}
+    for one in found:
+        if one.verdict == UNDEFINED:
+            reasons.setdefault(one.note, []).append(inside(one.source))
+    return [
+        f"Without an interval, {so}: {listed(names)}{f' ({why})' if why else ''}."
+        for why, names in reasons.items()
+    ]
 
 
 def _preference_words(found: list[StudyFinding], style: list[StudyFinding]) -> list[str]:
@@ -243,29 +260,32 @@ def _preference_words(found: list[StudyFinding], style: list[StudyFinding]) -> l
         return [
             f"In none of {len(found)} pairs of sources was one significantly preferred.{undefined}"
         ]
-    shown = f": {'; '.join(map(_preference, told[:MOST_PAIRS]))}"
+    shown = f": {'; '.join(_preference(one, inside) for one in told[:MOST_PAIRS])}"
     more = f"; and {len(told) - MOST_PAIRS} more" if len(told) > MOST_PAIRS else ""
     words = [
         f"In {len(told)} of {len(found)} pairs of sources one was significantly preferred"
         f"{shown}{more}.{undefined}"
     ]
     checked = [(one, held.get(frozenset((one.source, one.against)))) for one in told]
-    checked = [(one, equal) for one, equal in checked if equal is not None]
+    checked = [
+        (one, equal) for one, equal in checked if equal is not None and equal.verdict != UNDEFINED
+    ]  # why the others have none stands in the table
     if checked:
         stay = sum(_same_side(one, equal) and equal.verdict == ABOVE for one, equal in checked)
         words.append(
-            f"With length and overlap with the input held equal, {stay} of these "
-            f"{count(len(checked), 'preference')} {'is' if stay == 1 else 'are'} still significant."
+            f"With length and overlap with the input held equal, {stay} of "
+            f"{'these' if len(checked) == len(told) else 'the'} {count(len(checked), 'preference')}"
+            f"{'' if len(checked) == len(told) else ' where that could be computed'} "
+            f"{'is' if stay == 1 else 'are'} still significant."
         )
     return words
 
 
-def _preference(one: StudyFinding) -> str:
+def _preference(one: StudyFinding, first: Callable[[str], str] = source_name) -> str:
     if one.verdict == ABOVE:
         were = "were" if one.source in (HUMAN, OTHER_HUMAN) else "was"
         return (
-            f"{source_name(one.source)} {were} preferred to {inside(one.against)} in "
-            f"{share_words(one)}"
+            f"{first(one.source)} {were} preferred to {inside(one.against)} in {share_words(one)}"
         )
     chosen = f"{inside(one.source)} chosen in {share_words(one)}"
     pair = f"between {inside(one.source)} and {inside(one.against)}"
@@ -304,7 +324,8 @@ def _equal_words(found: list[StudyFinding], frozen: bool) -> list[str]:
             continue
         tested = (
             f"(two one-sided tests, margin {margin}: {points_of(one.value)}, 90\u00a0% interval "
-            f"{points_interval(one)} of {count(one.n, 'judgment')}, p = {p_value(one.p_value)})"
+            f"{points_interval(one)} of {count(one.n, 'judgment')}, p of equivalence = "
+            f"{p_value(one.p_value)})"
         )
         said = {
             EQUIVALENT: f"equivalent to the target's own texts in {what}",
@@ -333,11 +354,41 @@ def _without_margin(findings: Sequence[StudyFinding]) -> list[str]:
     ]
 
 
+def _unadjusted(by_claim: dict[str, list[StudyFinding]]) -> list[str]:
+    """Return the warning that intervals of several comparisons are each by itself, where one of
+    them is called significant."""
+    many = [
+        f"{count(len(tested), 'comparison')} {what}"
+        for claim, what in (
+            (ATTRIBUTED, "with chance"),
+            (APART, "with the target's own texts"),
+            (PREFERRED, "of two sources"),
+        )
+        if len(tested := [one for one in by_claim[claim] if one.verdict != UNDEFINED]) > 1
+        and any(one.verdict in (ABOVE, BELOW) for one in tested)
+    ]
+    equal = [one for claim in EQUAL for one in by_claim[claim] if one.verdict != UNDEFINED]
+    words = []
+    if len(equal) > 1 and any(one.verdict == EQUIVALENT for one in equal):
+        words.append(
+            f"The {len(equal)} tests of equivalence are each at 5\u00a0%, not adjusted for their "
+            "number."
+        )
+    if many:
+        words.append(
+            f"“Significant” is by each 95\u00a0% interval alone, not adjusted for {listed(many)}: "
+            "of 20 comparisons without a difference, one is expected to be called significant."
+        )
+    return words
+
+
 def _rating_words(found: list[StudyFinding]) -> list[str]:
     told = [
         f"{inside(one.source)} {number(one.value)}"
         + ("" if math.isnan(one.low) else f" [{number(one.low)}, {number(one.high)}]")
-        + f" ({count(one.n, 'rating')})"
+        + f" ({count(one.n, 'rating')}"
+        + (f"; {one.note}" if math.isnan(one.low) and one.note else "")
+        + ")"
         for one in found
     ]
     return [f"Mean reasoning rating (1 to 5): {listed(told)}."] if told else []
@@ -346,7 +397,12 @@ def _rating_words(found: list[StudyFinding]) -> list[str]:
 def share_words(one: StudyFinding) -> str:
     """Return "66 % [58–73] of 120 judgments"; without an interval where there is none."""
     interval = interval_words(one)
-    return f"{percent(one.value)}{' ' + interval if interval else ''} of {count(one.n, 'judgment')}"
+    return f"{percent(one.value)}{' ' + interval if interval else ''} of {_judgments(one)}"
+
+
+def _judgments(one: StudyFinding) -> str:
+    """Return "120 judgments", and what the interval takes them for where it cannot be clustered."""
+    return count(one.n, "judgment") + (" taken as independent" if one.note == ALIKE else "")
 
 
 def interval_words(one: StudyFinding) -> str:
@@ -371,7 +427,7 @@ def _rounded(share: float, digits: int) -> str:
 def points_words(one: StudyFinding) -> str:
     """Return "−12 points [−20, −4], 240 judgments"."""
     ends = points_interval(one)
-    return f"{points_of(one.value)}{' ' + ends if ends else ''}, {count(one.n, 'judgment')}"
+    return f"{points_of(one.value)}{' ' + ends if ends else ''}, {_judgments(one)}"
 
 
 def points_of(difference: float, digits: int = 0) -> str:

@@ -31,7 +31,7 @@ from capo_core.study.analysis.attentiveness_em import (
     intervals,
     votes_of,
 )
-from capo_core.study.analysis.vote_agreement import VoteAgreement, vote_agreement
+from capo_core.study.analysis.vote_agreement import LEVEL, VoteAgreement, vote_agreement
 
 NEAR_HALF = 0.05  # |μ − ½| below which choices alone say nothing about attentiveness
 MIN_VOTES = 10  # with fewer votes of one judge an estimate would say more than there is to know
@@ -143,8 +143,9 @@ def sentences(
 
 def _chance(agreement: VoteAgreement) -> str:
     return (
-        f"the judges' votes agree no more than coins would: {agreement.agreeing:,} of "
-        f"{count(agreement.pairs, 'pair')} of votes (one-sided p = {p_value(agreement.p_value)})"
+        "the judges' votes do not agree significantly more than coins would: "
+        f"{agreement.agreeing:,} of {count(agreement.pairs, 'pair')} of votes (one-sided p = "
+        f"{p_value(agreement.p_value)}; {LEVEL:g} or less is needed)"
     )
 
 

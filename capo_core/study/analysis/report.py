@@ -17,10 +17,20 @@ from capo_core.export_formats import (
     latex_table,
     markdown_section,
 )
-from capo_core.formatting import count, number, points
-from capo_core.provenance import SIMULATED, UNKNOWN, Provenance
+from capo_core.formatting import capitalised, count, listed, number, points
+from capo_core.provenance import BOTH, PEOPLE, SIMULATED, UNKNOWN, Provenance
+from capo_core.stats.clustered import ALIKE
 from capo_core.study.analysis.analysis import StudyAnalysis
-from capo_core.study.analysis.findings import StudyFinding, finding_sentences, study_findings
+from capo_core.study.analysis.findings import (
+    ATTRIBUTED,
+    EQUAL,
+    PREFERRED,
+    STYLE,
+    UNDEFINED,
+    StudyFinding,
+    finding_sentences,
+    study_findings,
+)
 from capo_core.study.scope import scope_sentence
 from capo_core.study.trial_kinds import TRIAL_KINDS
 from capo_core.study.trial_kinds.base import ReportSection
@@ -68,7 +78,13 @@ class StudyReport:
 
     @property
     def results(self) -> list[str]:
-        """The findings in sentences; page, report, paragraph and command line show these."""
+        """The findings in sentences, or why there are none; page, report, paragraph and command
+        line show these."""
+        if not self.analysis.judges:
+            return [
+                "No judgment counts in the results: only trials with a known answer, mirrored "
+                "repeats or practice were answered, so that nothing is said of any source."
+            ]
         return finding_sentences(self.findings, frozen=bool(self.facts.frozen_hash))
 
     @property
@@ -99,22 +115,19 @@ def methods_paragraph(report: StudyReport) -> str:
     """Return how the study was done and analysed, with numbers and seeds, for a paper."""
     a, facts = report.analysis, report.facts
     named = f"In the study “{facts.title}”, " if facts.title else ""
-    parts = [f"{named}{count(a.judges, 'judge')} who could not see the source of a text"]
     caution = report.provenance.caution
+    counted = a.counts[a.counts["main"] > 0]
     tasks = [
         f"{TRIAL_KINDS[row.kind].task} ({count(row.main, 'judgment')} of "
         f"{count(row.trials, 'trial')} on {count(row.items, 'item')}"
         + (f", by {count(row.judges, 'judge')})" if row.judges != a.judges else ")")
-        for row in a.counts.itertuples(index=False)
+        for row in counted.itertuples(index=False)
     ]
-    parts[0] += f" {'; '.join(tasks)}."
+    who = f"{named}{count(a.judges, 'judge')} who could not see the source of a text"
+    none = capitalised(f"{named}no judgment counts in a result.")
+    parts = [f"{who} {'; '.join(tasks)}." if tasks else none]
     parts.append(report.scope)
-    checks, mirrors = int(a.counts["check"].sum()), int(a.counts["mirror"].sum())
-    parts.append(
-        f"Beside these, {count(checks, 'judgment')} of trials with a known answer and "
-        f"{count(mirrors, 'judgment')} of mirrored repeats measure the judges; they do not count "
-        "in the results, nor does practice. No judge and no judgment was excluded."
-    )
+    parts.append(_beside(int(a.counts["check"].sum()), int(a.counts["mirror"].sum())))
     if facts.frozen_hash:
         parts.append(
             f"Design, texts and planned analysis were frozen before the first judgment (SHA-256 "
@@ -126,17 +139,21 @@ def methods_paragraph(report: StudyReport) -> str:
     if facts.leaks:
         found = ", ".join(f"{kind}: {n}" for kind, n in facts.leaks)
         parts.append(f"Texts that could give their source away were accepted ({found}).")
-    if facts.equivalence_margin:
+    tested = sum(one.claim in EQUAL and one.verdict != UNDEFINED for one in report.findings)
+    if facts.equivalence_margin and tested:
         fixed = "fixed before the freeze" if facts.frozen_hash else "of the draft"
         parts.append(
             "Equivalence to the target's own texts was tested by two one-sided tests (Schuirmann "
-            f"1987) at 5 % each against a margin of {points(facts.equivalence_margin)}, {fixed}."
+            f"1987) at 5 % each against a margin of {points(facts.equivalence_margin)}, {fixed}; "
+            "their intervals are 90 %."
         )
-    parts.append(
-        "Intervals are 95 % and clustered by judge and item (Cameron, Gelbach & Miller 2011; "
-        "degrees of freedom after Satterthwaite), for shares in Wilson's form."
-    )
-    kinds = set(a.counts["kind"])
+    elif facts.equivalence_margin:
+        parts.append(
+            f"The design has an equivalence margin of {points(facts.equivalence_margin)}; nothing "
+            "could be tested against it."
+        )
+    parts += _intervals(report.findings)
+    kinds = set(counted["kind"])
     parts += [
         kind.methods(a.annotators, a.results[name])
         for name, kind in TRIAL_KINDS.items()
@@ -152,10 +169,61 @@ def methods_paragraph(report: StudyReport) -> str:
     return " ".join(filter(None, [caution, *parts]))
 
 
+def _beside(checks: int, mirrors: int) -> str:
+    """Return what was answered beside what counts."""
+    asked = [
+        f"{count(n, 'judgment')} of {what}"
+        for n, what in ((checks, "trials with a known answer"), (mirrors, "mirrored repeats"))
+        if n
+    ]
+    if not asked:
+        return (
+            "There were no trials with a known answer and no mirrored repeats; practice does not "
+            "count. No judge and no judgment was excluded."
+        )
+    return (
+        f"Beside these, {listed(asked)} {'measures' if checks + mirrors == 1 else 'measure'} the "
+        "judges; they do not count in the results, nor does practice. No judge and no judgment was "
+        "excluded."
+    )
+
+
+def _intervals(findings: tuple[StudyFinding, ...]) -> list[str]:
+    """Return how the intervals of this study were computed; only what there is."""
+    own = [one for one in findings if one.claim not in (*EQUAL, STYLE)]
+    clustered = [one for one in own if one.verdict != UNDEFINED and one.note != ALIKE]
+    words = []
+    if clustered:
+        shares = any(one.claim in (ATTRIBUTED, PREFERRED) for one in clustered)
+        words.append(
+            "Intervals are 95 % and clustered by judge and item (Cameron, Gelbach & Miller 2011; "
+            "degrees of freedom after Satterthwaite)"
+            + (", for shares without ties in Wilson's form." if shares else ".")
+        )
+    if any(one.note == ALIKE and one.verdict != UNDEFINED for one in own):
+        words.append(
+            "Where all answers are alike nothing tells how judges and items differ: intervals are "
+            "then 95 % with judgments taken as independent (Wilson 1927; Newcombe 1998)."
+        )
+    if any(one.verdict == UNDEFINED for one in own):
+        words.append(
+            "Results without an interval have too few judges or items for one, or answers that "
+            "are all the same."
+            if words
+            else "No interval could be computed."
+        )
+    return words
+
+
+# Who judged, for the title.
+_JUDGED = {PEOPLE: "human judgments", SIMULATED: "simulated judgments",
+           BOTH: "human and simulated judgments"}  # fmt: skip
+
+
 def to_latex(report: StudyReport) -> str:
     """Return methods, results and all tables for LaTeX, every special character escaped."""
-    who = "Simulated" if report.provenance.judges == SIMULATED else "Human"
-    title = report.provenance.titled(f"{report.title}: {who.lower()} judgments")
+    who = _JUDGED.get(report.provenance.judges, "judgments")
+    title = report.provenance.titled(f"{report.title}: {who}")
     source = report.provenance.dated()
     said = [*report.results, *filter(None, [report.scope])]
     results = " ".join(source.marked(sentence) for sentence in said)

@@ -32,7 +32,8 @@ class VoteAgreement:
 
     @property
     def is_chance(self) -> bool:
-        """Return whether these votes agree no more than coins would (unknown without pairs)."""
+        """Return whether these votes do not agree significantly more than coins would (unknown
+        without pairs)."""
         return self.p_value > LEVEL
 
     def to_dict(self) -> dict:

@@ -190,6 +190,12 @@ class Attribution(TrialKind):
             ReportSection(
                 "Mixed-effects model", results["mixed"].effects, "For a typical judge and item."
             ),
+            ReportSection(
+                "Differences in the mixed-effects model",
+                results["mixed"].differences,
+                "Odds ratios of source_a to source_b for a typical judge and item; 1 is no "
+                "difference.",
+            ),
         ]
 
     def remarks(self, results):

@@ -175,8 +175,10 @@ class Comparison(TrialKind):
         return notes + (list(quality.sentences) if quality is not None else [])
 
     def methods(self, annotators, results):
-        said = "Preferences are summarised by the Bradley-Terry model with ties of Davidson (1970)"
-        style, quality = results["style"], results["quality"]
+        preference, style, quality = results["preference"], results["style"], results["quality"]
+        said = "Preferences are shares of wins, a tie counting half"
+        if preference is not None and preference.strengths["strength"].notna().any():
+            said += ", and strengths by the Bradley-Terry model with ties of Davidson (1970)"
         if style is not None and style.pairs["controlled_a"].notna().any():
             said += (
                 ", and given with length and overlap with the input as covariates beside the raw "
