@@ -52,6 +52,14 @@ class ClusteredMean:
     note: str = ""
     degrees: float = math.nan
 
+    @property
+    def detectable(self) -> float:
+        """Return the smallest difference from a reference that so large an error finds in 80 % of
+        studies, (t₀.₉₇₅ + t₀.₈) · se (Bloom 1995); NaN where the error is not known."""
+        if not self.se > NO_WIDTH or self.note:
+            return math.nan
+        return float(student.ppf([0.975, 0.8], self.degrees).sum()) * self.se
+
     def to_dict(self) -> dict:
         return {field.name: json_value(getattr(self, field.name)) for field in fields(self)}
 

@@ -42,7 +42,10 @@ def interval(draw, value: float, low: float = 0.0, high: float = 1.0):
 
 
 def frame(columns, rows):
-    return pd.DataFrame([[row.get(name, "") for name in columns] for row in rows], columns=columns)
+    other = {"detectable": math.nan}
+    return pd.DataFrame(
+        [[row.get(name, other.get(name, "")) for name in columns] for row in rows], columns=columns
+    )
 
 
 @st.composite

@@ -121,6 +121,12 @@ def test_an_unusual_study_is_told_as_it_is(name):
     assert ("is significantly above chance" in " ".join(said)) == (
         bool(chance) and all(one.verdict != f.ABOVE for one in chance)
     )
+    # What is not significant says what could have been found; nothing impossible is promised.
+    for one in told:
+        if one.claim in (f.APART, f.PREFERRED) and one.verdict == f.UNDECIDED and not one.note:
+            (line,) = f.finding_sentences([one])[:1]
+            assert "with 80" in line and one.detectable > (one.high - one.low) / 2
+    assert not re.search(r"; 1\d\d points would", everything)
     for low, high in re.findall(r"\[([−+\d.]+)(?:–|, )([−+\d.]+)\]", " ".join(said)):
         assert low != high, said
     # Several comparisons of which one is called significant are said to be several.
@@ -145,6 +151,7 @@ def test_two_sources_that_never_differ_have_no_interval_without_width():
     hit, judge, item = np.tile([1.0, 0.0], 20), np.repeat(np.arange(4), 10), np.tile(range(10), 4)
     found = share_difference(hit, judge, item, hit, judge, item)
     assert np.isnan([found.low, found.high]).all() and found.note == PAIRED
+    assert np.isnan(found.detectable)
     assert found.degrees == 3  # of four judges, though nothing varies between them
     report = reported(STUDIES["same answers to both"], 0.1)
     (equal,) = [one for one in report.findings if one.claim in f.EQUAL]

@@ -29,7 +29,8 @@ ACCURACY = (
     "source", "counting", "n", "right", "cannot_tell", "value", "low", "high", "wilson_low",
     "wilson_high", "chance", "p_value", "judges", "items", "note",
 )  # fmt: skip
-DIFFERENCES = ("source_a", "source_b", "counting", "value", "low", "high", "n", "note")
+DIFFERENCES = ("source_a", "source_b", "counting", "value", "low", "high", "n", "note",
+               "detectable")  # fmt: skip
 CONFUSION = ("source", "truth", "answer", "count", "share")
 
 
@@ -64,7 +65,10 @@ def accuracy(judgments: pd.DataFrame, annotators: tuple[str, ...]) -> pd.DataFra
 
 
 def differences(judgments: pd.DataFrame) -> pd.DataFrame:
-    """Return DIFFERENCES of accuracy, each pair of sources, both countings, clustered intervals."""
+    """Return DIFFERENCES of accuracy, each pair of sources, both countings, clustered intervals.
+
+    detectable: the smallest difference that so many judges and items find with 80 % power.
+    """
     rows = attributions(judgments)
     sources = sorted(rows["source"].unique())
     result = []
@@ -82,7 +86,7 @@ def differences(judgments: pd.DataFrame) -> pd.DataFrame:
                     ]
                 est = share_difference(*values)
                 result.append((first, second, counting, est.value, est.low, est.high, est.n,
-                             est.note))  # fmt: skip
+                             est.note, est.detectable))  # fmt: skip
     return pd.DataFrame(result, columns=list(DIFFERENCES))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import pandas as pd
@@ -65,6 +65,8 @@ class StudyFinding:
         n: judgments. verdict: ABOVE, BELOW, UNDECIDED or UNDEFINED; of EQUAL EQUIVALENT, DIFFERENT,
             UNDECIDED or UNDEFINED.
         p_value: of EQUAL. note: why it is undefined, or what the interval rests on.
+        detectable: of APART and PREFERRED, the smallest difference from the reference that these
+            judges and items find with 80 % power; NaN where it is not known.
     """
 
     claim: str
@@ -78,6 +80,7 @@ class StudyFinding:
     verdict: str
     p_value: float = math.nan
     note: str = ""
+    detectable: float = math.nan
 
     @property
     def must_not(self) -> tuple[str, ...]:
@@ -140,11 +143,12 @@ def _apart(row) -> StudyFinding:
     if row.source_a == HUMAN:
         value, low, high, source = -value, -high, -low, row.source_b
     return StudyFinding(APART, source, HUMAN, value, low, high, 0.0, row.n,
-                        verdict_of(low, high, 0.0), note=row.note)  # fmt: skip
+                        verdict_of(low, high, 0.0), note=row.note,
+                        detectable=row.detectable)  # fmt: skip
 
 
 def _preferred(row) -> StudyFinding:
-    return _chosen_more(PREFERRED, row, row.share_a)
+    return replace(_chosen_more(PREFERRED, row, row.share_a), detectable=row.detectable)
 
 
 def _style(row) -> StudyFinding:
@@ -223,7 +227,9 @@ def _apart_words(found: list[StudyFinding]) -> list[str]:
     ):  # fmt: skip
         these = [one for one in found if one.verdict == verdict]
         if these:
-            told = listed([f"{inside(one.source)} ({points_words(one)})" for one in these])
+            told = listed(
+                [f"{inside(one.source)} ({points_words(one)}{_found_from(one)})" for one in these]
+            )
             words.append(f"{said}: {told}.")
     return words + _without_interval(
         found, "so that nothing is said of the difference from the target's own texts"
@@ -291,7 +297,19 @@ def _preference(one: StudyFinding, first: Callable[[str], str] = source_name) ->
     pair = f"between {inside(one.source)} and {inside(one.against)}"
     if one.verdict == UNDEFINED:
         return f"No interval for the preference {pair} ({chosen}: {one.note})"
-    return f"No significant preference {pair} ({chosen}; 50\u00a0% is no difference)"
+    return (
+        f"No significant preference {pair} ({chosen}; 50\u00a0% is no difference{_found_from(one)})"
+    )
+
+
+def _found_from(one: StudyFinding) -> str:
+    """Return what these judges and items could find, for a difference that is not significant."""
+    if one.verdict != UNDECIDED or math.isnan(one.detectable):
+        return ""
+    most = 1.0 if one.claim == APART else 0.5
+    if one.detectable >= most:
+        return "; no difference of any size would be found with 80\u00a0% power"
+    return f"; {points(one.detectable)} would be found with 80\u00a0% power"
 
 
 def _style_words(raw: StudyFinding, equal: StudyFinding) -> str:

@@ -10,7 +10,7 @@ from capo_core.stats.clustered import mean, share
 from capo_core.study.tables import COMPARISON, MAIN, REASONING, TIE
 
 WINS = ("source_a", "source_b", "n", "wins_a", "ties", "wins_b", "share_a", "low", "high",
-        "wilson_low", "wilson_high", "judges", "items", "note")  # fmt: skip
+        "wilson_low", "wilson_high", "judges", "items", "note", "detectable")  # fmt: skip
 REASONING_MEANS = ("source", "n", "mean", "low", "high", "judges", "items", "note")
 
 
@@ -24,7 +24,8 @@ def wins(judgments: pd.DataFrame) -> pd.DataFrame:
     """Return WINS, one row a pair of sources.
 
     low, high: clustered by judge and item; NaN with too few of them. wilson_*: as if judgments were
-    independent; NaN where there are ties.
+    independent; NaN where there are ties. detectable: the smallest distance from one half that so
+    many judges and items find with 80 % power.
     """
     rows = comparisons(judgments)
     first = np.minimum(rows["source_a"].to_numpy(object), rows["source_b"].to_numpy(object))
@@ -43,7 +44,8 @@ def wins(judgments: pd.DataFrame) -> pd.DataFrame:
         est = share(values, judges, items) if whole else mean(values, judges, items, (0.0, 1.0))
         counts = [int((values == each).sum()) for each in (1.0, 0.5, 0.0)]
         result.append((a, b, len(part), *counts, est.value, est.low, est.high, est.wilson_low,
-                     est.wilson_high, est.judges, est.items, est.note))  # fmt: skip
+                     est.wilson_high, est.judges, est.items, est.note,
+                     est.detectable))  # fmt: skip
     return pd.DataFrame(result, columns=list(WINS))
 
 
