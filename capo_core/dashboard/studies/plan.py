@@ -25,7 +25,7 @@ from capo_core.dashboard.ui.figure_kinds import figure_kind
 from capo_core.dashboard.ui.text import markdown
 from capo_core.dashboard.ui.theme import NEUTRAL
 from capo_core.formatting import number, percent, percent_interval, points
-from capo_core.study.design.planner import LOW_POWER, USUAL_POWER, Power, StudyPlan
+from capo_core.study.design.planner import LOW_POWER, MORE, USUAL_POWER, Power, StudyPlan
 from capo_core.study.trial_kinds import TRIAL_KINDS
 from capo_core.workspace import Workspace
 
@@ -103,14 +103,11 @@ def power_light(plans: Sequence[StudyPlan]) -> None:
         power_badge(each.lowest_power, of=of)
 
 
-def plan(
-    workspace: Workspace, found: Preview, plans: Sequence[StudyPlan], *, warn: bool = True
-) -> None:
+def plan(workspace: Workspace, found: Preview, plans: Sequence[StudyPlan]) -> None:
     """Show the planner's sentences, numbers and curve for one kind of trial.
 
     Args:
         plans: of the design, a kind each.
-        warn: show the planner's warnings too; False where the page has them already.
     """
     section_heading("Power analysis", HELP["plan"])
     kinds = [each.numbers.kind for each in plans]
@@ -126,9 +123,9 @@ def plan(
     if needed is not None:
         enough = next(each for each in needed.enough if each.plan.numbers.kind == kind)
         show_headline(enough.sentence)
-    if warn:
-        for sentence in one.warnings:
-            st.warning(markdown(sentence))
+    for sentence in one.warnings:  # what raises the power stands above, where it is known
+        told = sentence if needed is None else sentence.removesuffix(f" {MORE}")
+        st.warning(markdown(told))
     data_grid(
         _figures(one),
         key=f"{PAGE}.plan",
