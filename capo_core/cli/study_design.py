@@ -195,10 +195,14 @@ def plan(
         draft.config, annotators, draft, simulations=simulations, seed=draft.config.seed, **assumed
     )
     dataset = Catalog(workspace).load(draft.config.dataset)
+    supply = design_draft.item_supply(workspace, dataset, draft.config)
     needed = enough_judges(
-        draft.config, found, design_draft.item_supply(workspace, dataset, draft.config),
+        draft.config,
+        found,
+        supply,
+        simulations=min(simulations, REVIEW_SIMULATIONS),
         seed=draft.config.seed,
-    )  # fmt: skip
+    )
     if as_json:
         print_json(
             [

@@ -237,6 +237,16 @@ def test_an_experiments_methods_become_sources(place, monkeypatch):
     assert config.sources == {
         "human": "human", "other_human": "other_human", "zero_shot": (run,)
     }  # fmt: skip
+    pair = ["study", "create", "pair", "--dataset", world.name, "--experiment", "an-experiment",
+            "--judges", "2", "--trials-per-judge", "4", "--judgments-per-trial", "2",
+            "--set", "card_examples=2", "practice=1", "--kind", "comparison"]  # fmt: skip
+    made = CliRunner().invoke(cli.app, [*pair, "--pair", "zero_shot:human"])
+    assert made.exit_code == 0, made.output
+    sources = design_draft.load(workspace, "pair").config.sources
+    assert sources == {"zero_shot": (run,), "human": "human"}
+    for wrong in ("zero_shot", "zero_shot:sft", "human:human"):
+        refused = CliRunner().invoke(cli.app, [*pair, "--pair", wrong, "--replace"])
+        assert refused.exit_code == 2 and "--pair" in refused.output
 
 
 def test_the_commands(place, monkeypatch):
@@ -253,6 +263,7 @@ def test_the_commands(place, monkeypatch):
     assert planned.exit_code == 0, planned.output
     (plan,) = json.loads(planned.output)
     assert plan["simulations"] == 20 and plan["numbers"]["hand"] == 4
+    assert "80\u00a0% power" in plan["enough_judges"]["sentence"].replace(" %", "\u00a0%")
     made = call("create", "first", *named, *numbers, "--json")
     assert made.exit_code == 0, made.output
     told = json.loads(made.output)
@@ -270,6 +281,8 @@ def test_the_commands(place, monkeypatch):
     assert (frozen.exit_code == 2) == bool(found)
     frozen = call("freeze", "first", "--accept-leaks", "--json")
     assert len(json.loads(frozen.output)["hash"]) == 64
+    facts = json.loads(frozen.output)["review"]["facts"]
+    assert facts["Judges"].startswith("4, with") and "Power, attribution" in facts
     listed = {row["study"]: row for row in json.loads(call("list", "--json").output)}
     assert (
         listed["first"]["frozen"] and listed["first"]["hash"] == json.loads(frozen.output)["hash"]
