@@ -139,9 +139,9 @@ def designed(go, page, server) -> list[str]:
     press(page, "Create draft")
     page.get_by_text("Trial preview").wait_for()
     page.get_by_text("Freeze", exact=True).first.click()
-    page.get_by_text("under one hash").wait_for()
+    page.get_by_text("To be frozen").wait_for()
     page.wait_for_selector(QUIET)
-    accept = page.get_by_text("I have reviewed them")
+    accept = page.get_by_text("I have reviewed the texts")
     if accept.count():
         accept.click()
     press(page, "Freeze", last=True)

@@ -81,8 +81,8 @@ def test_design_freeze_invite_close_unblind_read_and_take_away(go, page, server)
 
     page.get_by_text("Freeze", exact=True).first.click()
     freeze = page.get_by_role("button", name="Freeze", exact=True).last
-    page.get_by_text("under one hash").wait_for()
-    accept = page.get_by_text("I have reviewed them")
+    page.get_by_text("To be frozen").wait_for()
+    accept = page.get_by_text("I have reviewed the texts")
     freeze.wait_for()
     if accept.count():
         accept.click()
