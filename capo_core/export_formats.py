@@ -141,10 +141,12 @@ def html_head(provenance: Provenance) -> Markup:
 def html_foot(provenance: Provenance) -> Markup:
     """Return the end of an HTML page that a person reads the provenance from."""
     rows = Markup("").join(
-        Markup("<tr><th>{}</th><td>{}</td></tr>\n").format(name, text)
+        Markup("<tr><th scope=row>{}</th><td>{}</td></tr>\n").format(name, text)
         for name, text in provenance.rows.items()
     )
-    return Markup('<h2>Provenance</h2><div class="wide"><table>\n{}</table></div>').format(rows)
+    return Markup(
+        '<h2>Provenance</h2><div class="wide"><table aria-label="Provenance">\n{}</table></div>'
+    ).format(rows)
 
 
 def markdown_section(provenance: Provenance) -> list[str]:

@@ -59,6 +59,17 @@ def test_a_point_of_the_ladder_knows_what_it_stands_for(rows):
     assert masked.marker.size[1] > masked.marker.size[0]
 
 
+def test_the_axis_of_low_accuracies_ends_where_they_do(rows):
+    """Of 120 annotators a few percent are far above chance: up to 1 they would lie flat."""
+    assert stability_charts.ladder(rows).layout.yaxis.range[1] > 1
+    many = rows.assign(chance=1 / 120, null_high=0.01, null_mean=0.008)
+    many = many.assign(**{name: rows[name] / 10 for name in ("accuracy", "low", "high")})
+    figure = stability_charts.ladder(many)
+    assert 0.1 <= figure.layout.yaxis.range[1] < 0.15 and len(figure.layout.yaxis.tickvals) > 3
+    controls = stability_charts.controls(many[many["k"] == 4], many.iloc[:1].assign(name="one"))
+    assert list(controls.layout.xaxis.tickvals)[-1] < 0.15
+
+
 def test_a_ladder_without_a_null_is_drawn_without_its_band(rows):
     bare = rows.assign(null_mean=np.nan, null_high=np.nan, p_value=np.nan)
     names = [trace.name for trace in stability_charts.ladder(bare).data]

@@ -281,8 +281,20 @@ def ladder(rows: pd.DataFrame, chosen: tuple[str, int] | None = None) -> go.Figu
     chance_line(figure, rows, vertical=False, below=_null_floor(rows))
     pool_axis(figure, pools)
     low = max(0.0, min(rows["low"].min(), rows["chance"].min()) - 0.12)
-    figure.update_yaxes(**percent_axis("Attribution accuracy", low))
+    figure.update_yaxes(**percent_axis("Attribution accuracy", low, _top(rows)))
     return figure
+
+
+_LOW = 0.4  # accuracies below are those of many annotators: an axis up to 1 would leave them flat
+
+
+def _top(*frames: pd.DataFrame) -> float:
+    """Return where the axis of accuracies ends: 1, or what they need where all of them are low."""
+    columns = [
+        frame[name] for frame in frames for name in ("high", "chance", "null_high") if name in frame
+    ]
+    highest = float(pd.concat(columns).max()) if columns else math.nan
+    return 1.0 if not highest < _LOW else math.ceil(60 * highest) / 50
 
 
 def ladder_title(rows: pd.DataFrame, reduction: str | None = None) -> str:
@@ -402,9 +414,10 @@ def controls(ladder_rows: pd.DataFrame, control_rows: pd.DataFrame) -> go.Figure
     )
     chance_line(figure, ladder_rows, vertical=True)
     figure.update_yaxes(tickvals=list(range(len(frame))), ticktext=frame["name"])
-    ticks = (0, 0.5, 1)  # few: beside its names, the chart is narrow
+    top = _top(ladder_rows, control_rows)
+    ticks = (0, top / 2, top)  # few: beside its names, the chart is narrow
     figure.update_xaxes(
-        **percent_axis("Attribution accuracy")
+        **percent_axis("Attribution accuracy", 0.0, top)
         | {"tickvals": ticks, "ticktext": [percent(tick) for tick in ticks], "tickangle": 0}
     )
     return figure
