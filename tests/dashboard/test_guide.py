@@ -25,7 +25,7 @@ def test_a_document_has_texts_and_pictures_and_links_that_lead_somewhere(name):
     text = "\n".join(texts)
     assert not re.search(r"^#+ ", re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S), re.M)
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
-        inside = re.fullmatch(r"(?:guide\?doc=([\w-]+))?(?:#([\w-]+))?", target)
+        inside = re.fullmatch(r"(?:guide\?doc=([\w-]+)(?:&at=)?|#)([\w-]+)?", target)
         assert inside or target.startswith("https://"), target
         if inside and inside[2]:
             assert inside[2] in anchors(inside[1] or name), target

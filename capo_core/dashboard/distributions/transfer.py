@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from functools import partial
 
 import pandas as pd
@@ -25,7 +24,6 @@ from capo_core.dashboard.ui.exports import begin, current, download
 from capo_core.dashboard.ui.figure_kinds import figure_kind
 from capo_core.dashboard.ui.text import markdown, plotly
 from capo_core.dashboard.ui.theme import OKABE_ITO
-from capo_core.data.catalog import Catalog
 from capo_core.distributions import transfer_store
 from capo_core.distributions.compare import measure_title
 from capo_core.distributions.transfer import (
@@ -80,11 +78,6 @@ def show(context: PageContext) -> None:
 def _how_to_get_one(context: PageContext) -> None:
     """Show what is measured, what it takes, and the command with the trainings that are here."""
     trainings = _trainings(context)
-    others = [
-        entry.name
-        for entry in Catalog(context.workspace).entries()
-        if entry.name != context.entry.name and not entry.problem and not entry.shipped
-    ]
     with st.container(border=True):
         st.markdown(
             "**Not computed for this dataset yet.** Models that imitate this dataset's annotators "
@@ -94,12 +87,11 @@ def _how_to_get_one(context: PageContext) -> None:
         show_note(
             "It needs a finished SFT or CAPO training of two annotators or more (here: "
             f"{count(len(trainings), 'annotator')}), and other data of the same task with label "
-            "distributions of many people: a file, or a dataset of this workspace."
+            "distributions of many people: a file, or a dataset of this workspace (--dataset NAME)."
         )
         runs = " ".join(list(trainings.values())[:_MOST_RUNS]) or "RUN RUN …"
-        away = f"--dataset {shlex.quote(others[0])}" if others else "--file OTHER.json"
         st.code(
-            f"python -m capo_core distributions transfer --adapter {runs} {away}",
+            f"python -m capo_core distributions transfer --adapter {runs} --file OTHER.json",
             language="bash", wrap_lines=True,
         )  # fmt: skip
         with st.container(horizontal=True):

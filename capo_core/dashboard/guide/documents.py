@@ -90,7 +90,8 @@ def parts(name: str, folder: Path = DOCS) -> list[Part]:
     own list of contents.
 
     Links to other documents of the guide are addresses of this page, other relative links only
-    their words. Links within a document keep their anchors.
+    their words. Links within a document keep their anchors; of another document the anchor is the
+    address's `at`, since a page that writes its address drops what stands behind "#".
 
     Raises:
         DataError: the file is not there.
@@ -162,5 +163,5 @@ def _link(path: Path, folder: Path, found: re.Match) -> str:
     aim = (path.parent / file).resolve()
     for name, (_, known) in DOCUMENTS.items():
         if aim == (folder / known).resolve():
-            return f"[{words}](guide?doc={name}{f'#{anchor}' if anchor else ''})"
+            return f"[{words}](guide?doc={name}{f'&at={anchor}' if anchor else ''})"
     return words

@@ -19,6 +19,7 @@ def show(context: PageContext) -> None:
         list(DOCUMENTS),
         page=PAGE,
         key="doc",
+        clears=("at",),
         format_func=lambda name: DOCUMENTS[name][0],
         width=420,
     )
@@ -35,3 +36,9 @@ def show(context: PageContext) -> None:
                 heading(part.text, anchor=part.anchor)
             else:
                 st.markdown(part)
+        anchors = [part.anchor for part in found if isinstance(part, Heading)]
+        if (at := url_state.get("at")) in anchors:
+            st.html(
+                f"<script>document.getElementById('{at}')?.scrollIntoView()</script>",
+                unsafe_allow_javascript=True,
+            )
