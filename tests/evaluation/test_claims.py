@@ -149,10 +149,10 @@ def check_left_out(table, finding: Finding, text: str, target: str) -> None:
 
 
 def check_detectable(table, finding: Finding, text: str, target: str) -> None:
-    """The items are those of the comparisons, and no difference above 100 points is promised."""
+    """The n is that of the comparisons, and no difference above 100 points is promised."""
     rows = table.report.differences
     rows = rows[(rows["target"] == target) & rows["against"].isin(table.report.method_names)]
-    shown = [int(n) for n in re.findall(r"on (\d+) items?\)", text)]
+    shown = [int(n) for n in re.findall(r", n = (\d+)\)", text)]
     assert shown and set(shown) <= set(rows.loc[rows["detectable"].notna(), "n"])
     assert not re.search(r"from (\d+ to )?1\d\d points", text)
     main = rows[rows["measure"].isin([VIEW, "label accuracy"]) & rows["detectable"].notna()]

@@ -322,7 +322,7 @@ def test_every_kind_of_test_has_a_finding_and_a_sentence_that_keeps_to_it(report
     assert set(said.values()) <= {s.text for s in report.statements}
     assert "ε = 0.15, skilled annotators" in said[REPLACEMENT]
     assert "copy 3 of 3 (passed; ρ = 1.00" in said[REPLACEMENT]
-    assert "80 % power" in said[DETECTABLE] and "(3 comparisons)" in said[DETECTABLE]
+    assert "80 % power" in said[DETECTABLE] and "(3 comparisons, n = 240)" in said[DETECTABLE]
     assert "point estimates" in said[MEASURES]
     assert "best other" not in said[PERSONAL] and "every other annotator" in said[PERSONAL]
 

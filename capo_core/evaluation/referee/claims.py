@@ -186,7 +186,7 @@ def detectable(report: EvaluationReport, target: str) -> Finding | None:
         return None
     compared = _compared(report, target, rows)
     return Finding(
-        DETECTABLE, DECIDED, {"parts": parts}, max(one["n"] for one in parts), "items", None,
+        DETECTABLE, DECIDED, {"parts": parts}, max(one["n"] for one in parts), "answers", None,
         compared, must_not=_NO_PROOF,
     )  # fmt: skip
 
@@ -336,16 +336,14 @@ def _detectable(finding: Finding) -> Statement:
     parts, none = [], []
     for one in finding.values["parts"]:
         if one["low"] >= 1:
-            none.append(_part("{what} ({many:count comparison} on {n:count item})", **one))
+            none.append(_part("{what} ({many:count comparison}, n = {n:,})", **one))
             continue
         span = "{high:points}"
         if round(100 * one["low"]) != round(100 * one["high"]):
             span = "{first:number} to {high:points}"
             one = {**one, "first": 100 * one["low"]}
             span = "{first:number 0} to {high:points}"
-        parts.append(
-            _part(f"{span} in {{what}} ({{many:count comparison}} on {{n:count item}})", **one)
-        )
+        parts.append(_part(f"{span} in {{what}} ({{many:count comparison}}, n = {{n:,}})", **one))
     said = []
     if parts:
         said.append(
