@@ -318,7 +318,7 @@ def _lacking(
     if nested and not mapping.label:
         hints.append(
             f"nested objects of no known format: {quoted_list(nested)} (write one row per "
-            "annotation, or choose the format by --format)"
+            "annotation, or choose another format)"
         )
     option = f"--map {written}"
     if alike:

@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from capo_core.dashboard.data.form_words import in_form_words
-from capo_core.data.columns import guess_mapping
+from capo_core.dashboard.data.mapping_form import possible_columns
+from capo_core.data.columns import guess_mapping, lacking_roles
 from capo_core.data.importing import read_dataset
 from capo_core.data.proposals import (
     consequences,
@@ -132,3 +133,15 @@ def test_errors_are_told_in_the_words_of_the_form():
         "the column for First text."
     )
     assert isinstance(error, DataError) and error.option == "--map text_a=COLUMN"
+
+
+def test_the_form_names_the_columns_that_may_be_missing_roles_and_the_place_of_questions():
+    table = frame({
+        "item_id": str, "rater": lambda n: "ab"[n % 2], "toxic": lambda n: "yes" if n % 3 else "no",
+        "text": why("t"),
+    })  # fmt: skip
+    mapping = guess_mapping(table)
+    said = possible_columns(table, mapping, lacking_roles(mapping))
+    assert said == " Possible by their values: Label – toxic."
+    error = in_form_words(DataError("2 questions could be the label: 'a', 'b'", todo="choose one"))
+    assert "Choose label, explanation and texts" in str(error)

@@ -7,6 +7,7 @@ import re
 from capo_core.errors import CapoError
 
 NOT_IN_FILE = "Not in file"
+QUESTIONS = "Choose label, explanation and texts"  # where a tool's questions are chosen
 FIELD_TITLES = {
     "item_id": "Item",
     "annotator_id": "Annotator",
@@ -28,10 +29,13 @@ def in_form_words(error: CapoError) -> CapoError:
     def told(text: str | None) -> str | None:
         return None if text is None else _ROLES.sub(lambda match: titles[match[1]], text)
 
+    todo = told(error.todo)
+    if todo and re.search(r"questions could be the (label|explanation)", error.what):
+        todo = f"{todo} (above, in “{QUESTIONS}”)"
     return type(error)(
         told(error.what) or "",
         where=error.where,
         expected=told(error.expected),
-        todo=told(error.todo),
+        todo=todo,
         option=error.option,
     )

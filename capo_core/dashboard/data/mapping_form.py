@@ -8,14 +8,15 @@ import pandas as pd
 import streamlit as st
 
 from capo_core.dashboard.app import cache
-from capo_core.dashboard.data.form_words import FIELD_TITLES, NOT_IN_FILE
+from capo_core.dashboard.data.form_words import FIELD_TITLES, NOT_IN_FILE, QUESTIONS
 from capo_core.dashboard.ui.components import data_grid, show_note
 from capo_core.dashboard.ui.text import markdown
 from capo_core.data.column_names import wide_names
+from capo_core.data.column_values import candidates
 from capo_core.data.columns import AnnotatorColumns, ColumnMapping, guess_mapping, lacking_roles
 from capo_core.data.proposals import prefixed_columns, sample_values, with_proposed_columns
 from capo_core.data.readers.table import RawTable
-from capo_core.formatting import listed
+from capo_core.formatting import listed, name_list
 
 _LONG = ("item_id", "annotator_id", "label", "explanation", "text_a", "text_b", "valid", "split")
 _WIDE = ("item_id", "text_a", "text_b", "split")
@@ -68,9 +69,24 @@ def choose_mapping(raw: RawTable, token: str, *, names_annotators: bool) -> Colu
         if missing:
             titles = [_needed(role) for role in missing]
             whose = ", or enter above whose rows these are" if "annotator_id" in missing else ""
-            st.info(f"Choose a column for {listed(titles)}{whose}, to see the preview.")
+            possible = possible_columns(frame, mapping, missing)
+            st.info(f"Choose a column for {listed(titles)}{whose}, to see the preview.{possible}")
             return None
     return mapping
+
+
+def possible_columns(frame: pd.DataFrame, mapping: ColumnMapping, missing: list[str]) -> str:
+    """Return a sentence on the columns that may have the missing roles by their values; "" if none.
+
+    The texts are candidates for the label too: "response" may be an answer.
+    """
+    used = set(mapping.columns().values()) - {mapping.text_a, mapping.text_b}
+    parts = [
+        f"{FIELD_TITLES[role]} – {name_list(map(markdown, found))}"
+        for role in missing
+        if role in FIELD_TITLES and (found := candidates(frame, role, used))
+    ]
+    return f" Possible by their values: {'; '.join(parts)}." if parts else ""
 
 
 def _needed(role: str) -> str:
@@ -180,7 +196,7 @@ def choose_fields(path: Path, format_: str, token: str) -> ColumnMapping | None:
     if not any(len(fields.get(role, ())) > 1 for role in roles):
         return None
     chosen: dict[str, str] = {}
-    with st.expander("Choose label, explanation and texts"):
+    with st.expander(QUESTIONS):
         places = st.columns(4)
         for place, (role, title) in zip(places, roles.items(), strict=True):
             options = ["", *fields.get(role, ())]
