@@ -1,8 +1,8 @@
 """Cost against the number of annotators: many of them with two explanations each, and many with a
 hundred each, by the quick report; each size in a process of its own.
 
-    python benchmarks/bench_many_annotators.py                   # 2,000 x 2, and 200 x 2 attributed
-    python benchmarks/bench_many_annotators.py 1000 100          # 1,000 annotators x 100
+    python benchmarks/bench_many_annotators.py             # 2,000 x 2; 200 and 400 x 2 attributed
+    python benchmarks/bench_many_annotators.py 1000 100    # 1,000 annotators x 100
     python benchmarks/bench_many_annotators.py 400 2 --least 2   # attributed all the same
 
 Texts are nine words drawn from a short list, three annotators an item, embeddings included.

@@ -104,6 +104,16 @@ def test_metadata_with_trailing_commas_beside_it_is_read_along(tmp_path):
     assert any("not in the data: Ann9" in note for note in report.notes)
 
 
+def test_metadata_with_numbers_and_bare_names_are_read_along(tmp_path):
+    (tmp_path / "Paraphrase_annotators_meta.json").write_text(
+        '{"0": {"Age": 19.0, "Gender": "Female"}, "1": {"Age": 34.5}}', encoding="utf-8"
+    )
+    item = lewidi_item("Ann0,Ann1", {"Ann0": "1", "Ann1": "0"}, ["why", "so"])
+    report = read(tmp_path, {"q1": item}).report
+    assert report.people == {"Ann0": {"Age": "19", "Gender": "Female"}, "Ann1": {"Age": "34.5"}}
+    assert not any("was ignored" in note for note in report.notes)
+
+
 @pytest.mark.parametrize("content", ["{broken", "[1]", '{"Ann1": 3}'])
 def test_metadata_that_cannot_be_read_are_left_out_and_noted(tmp_path, content):
     (tmp_path / "Paraphrase_annotators_meta.json").write_text(content, encoding="utf-8")

@@ -11,6 +11,7 @@ test files the labels are empty.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -270,17 +271,40 @@ def read_metadata(path: Path, dataset: Dataset, notes: list[str]) -> AnnotatorDe
             f"{beside.name} in the same folder could not be read and was ignored ({error})"
         )
         return {}
-    if not _is_metadata(value):
+    people = _people(value, dataset.annotators)
+    if not people:
         notes.append(
             f"{beside.name} in the same folder is not a table of annotators and was ignored"
         )
         return {}
-    unknown = [who for who in value if who not in dataset.annotators]
+    unknown = [who for who in people if who not in dataset.annotators]
     if unknown:
         notes.append(f"{beside.name} describes annotators not in the data: {name_list(unknown)}")
     note = f"{beside.name} in the same folder was read as well"
     notes.append(f"{note} (trailing commas ignored)" if mended else note)
-    return {who: dict(about) for who, about in value.items() if who in dataset.annotators}
+    return {who: about for who, about in people.items() if who in dataset.annotators}
+
+
+def _people(value: Any, annotators: Sequence[str]) -> AnnotatorDetails:
+    """Return annotator → details as text, of a metadata file; {} if it is none.
+
+    MultiPICo's file has ages as numbers, and "0" for the annotator Ann0.
+    """
+    if not isinstance(value, dict) or not all(
+        isinstance(about, dict) and not any(isinstance(e, dict | list) for e in about.values())
+        for about in value.values()
+    ):
+        return {}
+    known = set(annotators)
+    bare = known.isdisjoint(value) and not known.isdisjoint(f"Ann{who}" for who in value)
+    return {
+        (f"Ann{who}" if bare else str(who)): {
+            str(key): cell_text(each).removesuffix(".0") if isinstance(each, float)
+            else cell_text(each)
+            for key, each in about.items()
+        }
+        for who, about in value.items()
+    }  # fmt: skip
 
 
 FORMAT = Format(
