@@ -305,6 +305,23 @@ def mturk_answers(given: list[Given]) -> tuple[str, str]:
     return "Batch_2_batch_results.csv", table(rows)
 
 
+def toloka(given: list[Given]) -> tuple[str, str]:
+    rows = [
+        {
+            "INPUT:id": f"t{each.item}",
+            "INPUT:text": each.text,
+            "OUTPUT:label": each.labels[0] if len(each.labels) == 1 else json.dumps(each.labels),
+            "OUTPUT:reason": each.why,
+            "GOLDEN:label": "",
+            "ASSIGNMENT:assignment_id": f"a{n}",
+            "ASSIGNMENT:worker_id": each.who,
+            "ASSIGNMENT:status": "APPROVED" if each.counts else "REJECTED",
+        }
+        for n, each in enumerate(given)
+    ]
+    return "assignments.tsv", table(rows, "\t")
+
+
 def _lists(given: list[Given]) -> list[dict]:
     return [
         {
@@ -460,6 +477,7 @@ WRITERS: dict[str, tuple[str, Writer]] = {  # name → format, writer of one fil
     "Potato TSV": ("potato", potato_tsv),
     "MTurk radio buttons": ("mturk", mturk_radio),
     "MTurk taskAnswers": ("mturk", mturk_answers),
+    "Toloka": ("toloka", toloka),
     "Lists, JSON Lines": ("lists", lambda g: ("rows.jsonl", lines(_lists(g)))),
     "Lists, Parquet": ("lists", lambda g: ("rows.parquet", parquet(_lists(g)))),
     "Lists, CSV": ("lists", lists_printed),

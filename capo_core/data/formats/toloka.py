@@ -6,7 +6,7 @@ accepted; `GOLDEN:…` and `HINT:…` are the requester's own answers to control
 
 from __future__ import annotations
 
-from capo_core.data.formats.answers import ToolAnswer, ToolExport, tool_format
+from capo_core.data.formats.answers import ToolAnswer, ToolExport, parsed_cell, tool_format
 from capo_core.data.formats.base import ReadOptions
 from capo_core.data.readers.encoding import cell_text
 from capo_core.data.readers.records import records_of
@@ -41,7 +41,7 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
                 cell_text(record.get(_WORKER)).strip(),
                 texts.pop("id", "") or texts.pop("item_id", ""),
                 texts,
-                {name: text for name, text in _part(record, "OUTPUT").items() if text},
+                {name: parsed_cell(text) for name, text in _part(record, "OUTPUT").items() if text},
                 aside,
             )
         )
