@@ -18,6 +18,7 @@ from capo_core.atlas.explanation_map import (
 )
 from capo_core.dashboard.annotators import explanation_map as page
 from capo_core.evaluation.streams import HUMAN, MethodOutputs
+from capo_core.task import LabelScale
 from capo_core.workspace import Workspace
 
 WORDS = MapConfig(representation="words", reduction="none")
@@ -107,3 +108,22 @@ def test_the_figure_has_a_colour_for_each_group_and_a_density_above_the_most(
     dense = page.figure(found.frame, "label", data, dark=False)
     assert [one.name for one in dense.data[:4]] == ["density"] * 4
     assert sum(len(one.x) for one in dense.data[4:]) == 50
+    assert page.amount_notes(found, data) == [
+        f"Points: 50 of {len(found.frame):,}, drawn at random; grey squares are the density of all."
+    ]
+    monkeypatch.setattr(page, "MOST_POINTS", 1000)
+    few = replace(found, config=replace(found.config, most=2 * ITEMS))
+    assert page.amount_notes(few, data) == []  # it has all of them
+    few = replace(few, frame=found.frame[found.frame["annotator_id"] != "cyd"])
+    assert page.amount_notes(few, data)[0].startswith(
+        f"The map has {2 * ITEMS:,} of {3 * ITEMS:,} explanations: whole items drawn at random."
+    )
+
+
+def test_a_scale_of_eleven_labels_has_eleven_looks(found, data):
+    labels = tuple(map(str, range(-5, 6)))
+    frame = found.frame.iloc[:11].assign(label=list(labels))
+    scaled = replace(data, task=replace(data.task, scale=LabelScale(labels, True)), annotations=data
+                     .annotations.assign(label="0"))  # fmt: skip
+    drawn = page.figure(frame, "label", scaled, dark=False).data
+    assert len({(one.marker.color, one.marker.symbol) for one in drawn}) == 11

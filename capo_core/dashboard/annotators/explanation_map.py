@@ -40,6 +40,7 @@ from capo_core.dashboard.ui.text import plotly
 from capo_core.dashboard.ui.theme import (
     NEUTRAL,
     OKABE_ITO,
+    SYMBOLS,
     Look,
     human_look,
     looks,
@@ -86,7 +87,8 @@ def show(context: PageContext, dataset: Dataset) -> None:
         title=found.statement.text,
         on_select=_clicked,
     )
-    show_note(_method_note(config))
+    for note in (*amount_notes(found, dataset), _method_note(config)):
+        show_note(note)
     download(
         PAGE, "Points (Parquet, for Embedding Atlas)", f"{context.entry.name}-map.parquet",
         "application/vnd.apache.parquet", lambda source: found.to_parquet(),
@@ -127,6 +129,24 @@ def _runs(context: PageContext) -> tuple[str, ...]:
     finished = comparisons.finished_generations(context.workspace, context.entry)
     known = comparisons.all_comparisons(context.workspace, context.entry, finished)
     return next((one.runs for one in known if one.report_path is not None), ()) if finished else ()
+
+
+def amount_notes(found: ExplanationMap, dataset: Dataset) -> list[str]:
+    """Return what of the data is on the map and what of the map is drawn, where it is not all."""
+    there = int((found.frame["source"] == HUMAN).sum())
+    written = int((dataset.annotations["explanation"].str.strip() != "").sum())
+    notes = []
+    if found.config.most and there < written and written > found.config.most:
+        notes.append(
+            f"The map has {there:,} of {count(written, 'explanation')}: whole items drawn at "
+            "random. The command export map takes more (--most 100000; 0 takes all)."
+        )
+    if len(found.frame) > MOST_POINTS:
+        notes.append(
+            f"Points: {MOST_POINTS:,} of {len(found.frame):,}, drawn at random; grey squares are "
+            "the density of all."
+        )
+    return notes
 
 
 def _method_note(config: MapConfig) -> str:
@@ -177,7 +197,11 @@ def _groups(
     elif color == "label":
         labels = [*dataset.task.scale.labels, ""]
         named = {
-            label: Look(OKABE_ITO[place % len(OKABE_ITO)], "circle", "solid")
+            label: Look(
+                OKABE_ITO[place % len(OKABE_ITO)],
+                SYMBOLS[place // len(OKABE_ITO) % len(SYMBOLS)],  # a scale may have more labels
+                "solid",
+            )
             for place, label in enumerate(labels)
         }
     else:
