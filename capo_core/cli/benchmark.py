@@ -6,13 +6,16 @@ python -m capo_core benchmark lewidi --dataset paraphrase --track content
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
+from capo_core.cli.experiments import OF_PRESET, wait_for
+from capo_core.cli.options import with_options
 from capo_core.cli.result_file import write_result
+from capo_core.cli.runs import changes_of
 from capo_core.cli.support import (
     ManyValues,
     console,
@@ -22,6 +25,7 @@ from capo_core.cli.support import (
 )
 from capo_core.errors import ConfigError
 from capo_core.leaderboards.boards import BOARDS, CONTENT, TASKS, TRACKS, check_track, find_board
+from capo_core.runs.experiments.config import PRESETS, ExperimentConfig
 from capo_core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -44,7 +48,14 @@ def mount(parent: typer.Typer) -> None:
 
 
 @plain_errors
+@with_options(
+    ExperimentConfig,
+    only=("methods", "base", "allow_embedded", "server", "seeds"),
+    names={"methods": "method", "seeds": "run_seed"},
+    defaults={"methods": "none; generate nothing", "base": OF_PRESET, "seeds": OF_PRESET},
+)
 def lewidi(
+    given: dict[str, Any],
     dataset: Annotated[str, typer.Option(help=f"Board: {', '.join(BOARDS)}.")],
     track: Annotated[
         str, typer.Option(help=f"What may be read: {', '.join(TRACKS)} (of the test items).")
@@ -67,11 +78,29 @@ def lewidi(
         bool, typer.Option("--again", help="Train again, even where predictions are saved.")
     ] = False,
     out: Annotated[Path | None, typer.Option(help=f"Output file: {', '.join(ENDINGS)}.")] = None,
+    annotator: Annotated[
+        list[str] | None,
+        typer.Option(help="With --method: only these annotators. Default: all of the test part."),
+    ] = None,
+    preset: Annotated[
+        str, typer.Option(help=f"With --method: settings to start from, {', '.join(PRESETS)}.")
+    ] = "real",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="With --method: a stage's setting, such as sft.epochs=3."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
-    """Score our rows on a board of LeWiDi-2025 and print them under the published ones."""
+    """Score our rows on a board of LeWiDi-2025 and print them under the published ones.
+
+    With --method, imitations of all annotators are trained and generated first on the board's own
+    split, as an experiment that a repeated command resumes, and scored as rows.
+    """
     from capo_core.leaderboards import store
+    from capo_core.leaderboards.cells import board_task
     from capo_core.leaderboards.compute import compute
+    from capo_core.leaderboards.find import find_dataset
+    from capo_core.runs.experiments.board_methods import board_experiment
 
     board = find_board(dataset)
     check_track(board, track)
@@ -82,6 +111,20 @@ def lewidi(
             option="--out",
         )
     workspace = Workspace.default()
+    if given.get("methods"):
+        if run or no_runs:
+            raise ConfigError(
+                "generations are either made or chosen", todo="--method without --run or --no-runs"
+            )
+        task = board_task(find_dataset(workspace, board, data), board)
+        config = board_experiment(task, track, preset=preset, annotators=annotator or (), **given)
+        if set_:
+            config = config.with_settings(changes_of(set_))
+        _generate(workspace, config, as_json)
+    elif given or annotator or set_:
+        raise ConfigError(
+            "settings of imitations are given, and no method", todo="--method zero_shot sft"
+        )
     with progress_bar(quiet=as_json) as progress:
         result = compute(
             workspace, board, track, data=data, systems=system or (), runs=run,
@@ -97,6 +140,29 @@ def lewidi(
     show(result)
     if out is not None:
         console.print(f"written: {out}", markup=False, soft_wrap=True)
+
+
+def _generate(workspace: Workspace, config: ExperimentConfig, as_json: bool) -> None:
+    """Run the experiment, or what is left of it, to its end.
+
+    Raises:
+        RunError: none of its generations succeeded.
+    """
+    from capo_core.errors import RunError
+    from capo_core.runs.experiments import store
+
+    experiment = store.start(workspace, config)
+    now = wait_for(experiment, quiet=as_json)
+    runs = zip(experiment.members, experiment.runs(), strict=True)
+    done = [run for one, run in runs if one.kind == "generate" and run and run.files.done]
+    if not done:
+        raise RunError(
+            f"no generation is finished: {now.message}",
+            where=experiment.experiment_id,
+            todo="inspect the runs (runs list, runs show), then repeat the command",
+        )
+    if now.state != "succeeded" and not as_json:
+        console.print(f"Not everything succeeded: {now.message}", markup=False, soft_wrap=True)
 
 
 def _write(result: Leaderboard, out: Path) -> None:

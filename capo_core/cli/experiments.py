@@ -301,20 +301,10 @@ def _install_shipped(as_json: bool) -> None:
 
 def _follow(experiment: Any, wait: bool, as_json: bool, plan: DetectablePlan | None = None) -> None:
     """Show the progress of an experiment to its end, and print the scores."""
-    from capo_core.runs import queue
     from capo_core.runs.experiments.store import progress_of
 
     if wait:
-        began = time.monotonic()
-        with progress_bar(quiet=as_json) as bar:
-            while True:
-                queue.advance(experiment.workspace)
-                now = progress_of(experiment)
-                bar(now.message[:70], now.share)
-                if now.state != "running":
-                    break
-                # Each look reads every run of the workspace, on the cores that they compute with.
-                time.sleep(min(SELDOM_S, max(LOOK_S, (time.monotonic() - began) / 20)))
+        wait_for(experiment, quiet=as_json)
     if as_json:
         print_json(_experiment_dict(experiment, plan))
     else:
@@ -332,6 +322,23 @@ def _follow(experiment: Any, wait: bool, as_json: bool, plan: DetectablePlan | N
             todo="inspect the run (runs show), then repeat the command: it resumes the "
             "unfinished runs and updates the evaluation",
         )
+
+
+def wait_for(experiment: Any, *, quiet: bool) -> Any:
+    """Show the progress of an experiment until it has ended, and return it (`progress_of`)."""
+    from capo_core.runs import queue
+    from capo_core.runs.experiments.store import progress_of
+
+    began = time.monotonic()
+    with progress_bar(quiet=quiet) as bar:
+        while True:
+            queue.advance(experiment.workspace)
+            now = progress_of(experiment)
+            bar(now.message[:70], now.share)
+            if now.state != "running":
+                return now
+            # Each look reads every run of the workspace, on the cores that they compute with.
+            time.sleep(min(SELDOM_S, max(LOOK_S, (time.monotonic() - began) / 20)))
 
 
 def _print_evaluation(experiment: Any) -> None:

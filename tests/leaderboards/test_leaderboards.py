@@ -14,6 +14,7 @@ from capo_core.data.importing import read_dataset
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError, DataError
 from capo_core.evaluation.streams import MethodOutputs
+from capo_core.imitation.generation.requests import GenerateConfig
 from capo_core.leaderboards import linear, report, scores, store
 from capo_core.leaderboards.board import (
     OURS,
@@ -25,6 +26,7 @@ from capo_core.leaderboards.boards import (
     BOARDS,
     CONTENT,
     EXPLANATION,
+    ORDINAL,
     PERSPECTIVE,
     SOFT,
     check_track,
@@ -37,9 +39,11 @@ from capo_core.leaderboards.imitations import imitation_rows
 from capo_core.leaderboards.systems import SYSTEMS, Resources
 from capo_core.progress import silent
 from capo_core.run_folder import RunFolder
+from capo_core.runs.experiments.board_methods import board_experiment, methods_of
+from capo_core.runs.experiments.plan import plan_runs
 from capo_core.runs.kinds import execute
 from capo_core.runs.request import RunRequest
-from capo_core.task import NLI
+from capo_core.task import NLI, LabelScale, Task
 from capo_core.text.embeddings import Embedder
 from capo_core.workspace import Workspace
 
@@ -249,6 +253,63 @@ def test_saved_predictions_are_used_again_until_they_are_damaged(tmp_path, monke
     (path,) = (workspace.cache / "leaderboards").iterdir()
     path.write_bytes(path.read_bytes()[:40])
     assert computed() == first and len(calls) == 3
+
+
+def board_like(name: str) -> Dataset:
+    """Made-up data of a board: two annotators, the test part labelled by one of them alone."""
+    board, data = BOARDS[name], made(items=24, several=False)
+    scale = LabelScale(board.labels, board.kind == ORDINAL)
+    labels = data.annotations["label"].map(dict(zip(NLI.scale.labels, board.labels, strict=False)))
+    rows = data.annotations.assign(label=labels.fillna(board.labels[-1]))
+    if not board.explained:
+        rows = rows.assign(explanation="")
+    test = set(data.items.loc[data.items["split"] == "test", "item_id"])
+    rows = rows[~((rows["annotator_id"] == "B") & rows["item_id"].isin(test))]
+    return dataclasses.replace(
+        data, name=f"lewidi-{name}", task=Task(name, scale), annotations=rows
+    )
+
+
+@pytest.mark.parametrize("name", list(BOARDS))
+def test_one_experiment_answers_a_boards_own_test_part_and_becomes_its_rows(name, tmp_path):
+    from helpers.comparisons import answered
+
+    board, dataset = BOARDS[name], board_like(name)
+    task = board_task(dataset, board)
+    methods = methods_of(board)
+    config = board_experiment(task, CONTENT, methods, base="embedded", allow_embedded=True)
+    assert config.targets == ("A",) and config.methods == methods
+    planned = {one.method: one.request for one in plan_runs(config)}
+    assert set(methods) <= set(planned)
+    for method in methods:
+        assert planned[method].settings["config"]["split"] == "test"
+    with pytest.raises(ConfigError, match="'B' has no label in the test part"):
+        board_experiment(task, CONTENT, methods, annotators=["B"])
+    if board.explained:
+        with pytest.raises(ConfigError, match="rows stand on the track 'content' alone"):
+            board_experiment(task, EXPLANATION, methods)
+    else:
+        with pytest.raises(ConfigError, match="has no explanations, which SFT would learn from"):
+            board_experiment(task, CONTENT, ("zero_shot", "sft"))
+    # Its answers, found in the workspace, are scored on the content track and on no other.
+    workspace = Workspace(tmp_path)
+    Catalog(workspace).add(dataset)
+    answered(
+        dataset, RunFolder(workspace.runs / "g"),
+        lambda target, item: f"Label: {board.labels[0]}\nExplanation: so",
+        config=GenerateConfig(method="zero_shot"), targets=config.targets,
+    )  # fmt: skip
+    for track in board.tracks:
+        found = compute(workspace, board, track, data=dataset.name, systems=("frequent",))
+        ours = {row.name: row for row in found.ours}
+        assert ("runs:Zero-shot" in ours or "runs:zero_shot" in ours) == (track == CONTENT), ours
+
+
+def test_more_answers_than_anybody_asks_for_by_the_way_are_refused(monkeypatch):
+    monkeypatch.setattr("capo_core.runs.experiments.board_methods.MOST_ANSWERS", 5)
+    task = board_task(board_like("mp"), BOARDS["mp"])
+    with pytest.raises(ConfigError, match=r"8 answers, of which 8 a method .* experiment start"):
+        board_experiment(task, CONTENT, ("zero_shot",))
 
 
 # As a run, and on the page

@@ -38,7 +38,12 @@ def test_a_board_is_shown_on_its_track_alone_with_a_way_to_compute_it(workspace,
         for frame in tables
         for cell in frame.to_numpy().ravel()
     )
+    assert "their rows stand on the track “content”" in text
     app, text = opened("lewidi-made", "content")
+    assert any(
+        "--data lewidi-made --method zero_shot icl profile sft capo --base smollm2" in code.value
+        for code in app.code
+    )
     assert result.headline() not in text
     assert "Compute our rows" in [button.label for button in app.button]
 

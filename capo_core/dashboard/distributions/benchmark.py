@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import partial
 
 import pandas as pd
@@ -29,12 +30,14 @@ from capo_core.dashboard.ui.text import markdown, plotly
 from capo_core.dashboard.ui.theme import NEUTRAL, OKABE_ITO
 from capo_core.errors import CapoError
 from capo_core.export_formats import csv_text
-from capo_core.formatting import capitalised, count
+from capo_core.formatting import capitalised, count, listed
+from capo_core.imitation.prompting.prompts import method_name
 from capo_core.leaderboards import report, store
 from capo_core.leaderboards.board import Leaderboard
-from capo_core.leaderboards.boards import TASKS, TRACKS, Board
+from capo_core.leaderboards.boards import CONTENT, TASKS, TRACKS, Board
 from capo_core.leaderboards.find import board_of
 from capo_core.runs import submit
+from capo_core.runs.experiments.board_methods import methods_of
 from capo_core.runs.run import Run
 
 _HELP = (
@@ -117,6 +120,30 @@ def _computation(context: PageContext, board: Board, track: str, *, again: bool)
             f"python -m capo_core benchmark lewidi --dataset {board.name} --track {track}",
             language="bash",
         )
+    _imitations(context, board, track)
+
+
+def _imitations(context: PageContext, board: Board, track: str) -> None:
+    """Say how prompting, SFT and CAPO get a row, in one command."""
+    if track != CONTENT:
+        show_note(
+            "Prompting, SFT and CAPO do not read the annotators' explanations of the test items: "
+            f"their rows stand on the track “{CONTENT}”."
+        )
+        return
+    methods = methods_of(board)
+    show_note(
+        f"Rows of {listed([method_name(one) for one in methods])}: the command below trains and "
+        "generates for every annotator on the board's own split, and scores the labels. It takes "
+        "long, can be stopped, and resumes when it is repeated; an experiment begun on Fine-tune "
+        "that answers this dataset's test part becomes rows in the same way."
+        + ("" if board.explained else f" {board.title} has no explanations to learn from.")
+    )
+    st.code(
+        f"python -m capo_core benchmark lewidi --dataset {board.name} --data "
+        f"{shlex.quote(context.entry.name)} --method {' '.join(methods)} --base smollm2",
+        language="bash",
+    )
 
 
 def _board(result: Leaderboard) -> None:
