@@ -197,7 +197,9 @@ def test_an_annotator_without_a_run_is_named(world, tmp_path):
     shutil.copytree(workspace.root, copy.root, dirs_exist_ok=True)
     gone = copy.runs / runs[1].run_id
     shutil.move(gone, tmp_path / "elsewhere")
-    with pytest.raises(ConfigError, match=r"no finished SFT run for annotator 'B'.*--annotator B"):
+    with pytest.raises(
+        ConfigError, match=r"no finished SFT run for annotator 'B'.*--annotator all"
+    ):
         adapter_sets(copy, dataset)
     shutil.move(tmp_path / "elsewhere", gone)
     config = RunFolder(gone).config

@@ -131,11 +131,10 @@ def _missing(workspace: Workspace, dataset: Dataset) -> ConfigError:
         )
     else:
         what = "the finished SFT runs of the annotators differ in base model, settings or seed"
-    target = without[0] if without else dataset.annotators[0]
     return ConfigError(
         what,
         where=dataset.name,
         expected="one finished SFT run for every annotator on one split, with the same settings",
-        todo=f"train it: python -m capo_core train sft --dataset {dataset.name} "
-        f"--annotator {target}",
+        todo="train all with the same settings: python -m capo_core train sft --dataset "
+        f"{dataset.name} --annotator all",
     )
