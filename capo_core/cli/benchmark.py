@@ -97,6 +97,7 @@ def lewidi(
     split, as an experiment that a repeated command resumes, and scored as rows.
     """
     from capo_core.leaderboards import store
+    from capo_core.leaderboards.board import chosen_systems
     from capo_core.leaderboards.cells import board_task
     from capo_core.leaderboards.compute import compute
     from capo_core.leaderboards.find import find_dataset
@@ -116,6 +117,7 @@ def lewidi(
             raise ConfigError(
                 "generations are either made or chosen", todo="--method without --run or --no-runs"
             )
+        chosen_systems(board, track, system or ())  # a wrong name shows before hours go by
         task = board_task(find_dataset(workspace, board, data), board)
         config = board_experiment(task, track, preset=preset, annotators=annotator or (), **given)
         if set_:

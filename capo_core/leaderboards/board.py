@@ -266,6 +266,23 @@ def item_scores(task: BoardTask, prediction: Prediction) -> dict[str, np.ndarray
     return found
 
 
+def chosen_systems(board: Board, track: str, names: Sequence[str] = ()) -> list[System]:
+    """Return the systems of these names, or all of a track.
+
+    Raises:
+        ConfigError: the board does not have the track, or the track not one of the systems.
+    """
+    check_track(board, track)
+    chosen = systems_of(board, track, names)
+    if unknown := set(names) - {each.name for each in chosen}:
+        raise ConfigError(
+            f"there is no system {', '.join(sorted(unknown))} on this track",
+            expected=f"of {', '.join(each.name for each in systems_of(board, track))}",
+            option="--system",
+        )
+    return list(chosen)
+
+
 def compute_board(
     task: BoardTask,
     track: str,
@@ -287,14 +304,7 @@ def compute_board(
         ConfigError: the board does not have the track, or no system is left.
     """
     board = task.board
-    check_track(board, track)
-    chosen = systems_of(board, track, names)
-    if unknown := set(names) - {each.name for each in chosen}:
-        raise ConfigError(
-            f"there is no system {', '.join(sorted(unknown))} on this track",
-            expected=f"of {', '.join(each.name for each in systems_of(board, track))}",
-            option="--system",
-        )
+    chosen = chosen_systems(board, track, names)
     found: dict[str, tuple[str, dict[str, np.ndarray], int, Prediction, float]] = {}
     for number_, each in enumerate(chosen):
         progress(each.title, number_ / max(1, len(chosen)))

@@ -14,6 +14,7 @@ import numpy as np
 
 from capo_core.evaluation.streams import MethodOutputs
 from capo_core.formatting import count, listed
+from capo_core.imitation.prompting.prompts import method_name
 from capo_core.leaderboards.boards import SEVERAL
 from capo_core.leaderboards.cells import BoardTask
 from capo_core.leaderboards.systems import Prediction, annotator_means
@@ -30,7 +31,7 @@ def imitation_rows(
     """
     sources = list(dict.fromkeys(one.source for one in outputs))
     return [
-        (f"runs:{source}", f"{source} (labels)", _prediction(task, source, outputs))
+        (f"runs:{source}", f"{method_name(source)} (labels)", _prediction(task, source, outputs))
         for source in sources
     ]
 
