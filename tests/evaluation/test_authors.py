@@ -120,13 +120,13 @@ def test_imitations_stand_on_the_same_scale(data):
             source, "", rows.assign(target_annotator_id=rows["annotator_id"].map(of), sample="0"),
             "table",
         )
-        for source, of in (("copy", {n: n for n in turned}), ("wrong", turned))
+        for source, of in (("copy", {n: n for n in turned}), ("zero_shot", turned))
     ]  # fmt: skip
     found = made_attribution(data, outputs=outputs, skill=3.0, leak_test=False)
-    copy, wrong = at(found, TEST, source="copy"), at(found, TEST, source="wrong")
+    copy, wrong = at(found, TEST, source="copy"), at(found, TEST, source="zero_shot")
     assert copy.accuracy == copy.human == at(found, TEST).accuracy > 0.95
     assert wrong.accuracy < 0.05 and wrong.human == copy.human
-    assert any("Texts by wrong" in one.text for one in found.statements())
+    assert any("Texts by Zero-shot are" in one.text for one in found.statements())
 
 
 def test_it_comes_back_from_its_file_and_in_every_format(result, data, tmp_path):

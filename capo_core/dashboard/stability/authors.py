@@ -34,6 +34,7 @@ from capo_core.errors import CapoError
 from capo_core.evaluation.authors import result as authors
 from capo_core.evaluation.authors.result import ALL, HUMAN, LIKELIHOOD, PARTS, AuthorAttribution
 from capo_core.formatting import capitalised, count, percent, percent_interval, short
+from capo_core.imitation.prompting.prompts import method_name
 from capo_core.leaderboards.find import finished_runs
 from capo_core.runs import submit
 
@@ -154,7 +155,7 @@ def _result(context: PageContext, result: AuthorAttribution) -> None:
     if len(sources) > 1:
         source = url_state.choice(
             st.segmented_control, "Texts by", sources, page=PAGE, key="author_texts",
-            format_func=lambda name: "Annotators" if name == HUMAN else markdown(name),
+            format_func=lambda name: "Annotators" if name == HUMAN else markdown(method_name(name)),
         )  # fmt: skip
     shown = result.of(part, source)
     section_heading(

@@ -24,6 +24,7 @@ from capo_core.formatting import (
     points_interval,
     with_interval,
 )
+from capo_core.imitation.prompting.prompts import method_name
 from capo_core.provenance import Provenance
 from capo_core.settings import setting, settings
 from capo_core.stats.intervals import json_rows
@@ -257,11 +258,11 @@ class AuthorAttribution:
         rows = self.rows[(self.rows["target"] == ALL) & (self.rows["source"] != HUMAN)]
         rows = rows[(rows["representation"] == LIKELIHOOD) & (rows["k"] == min(self.config.pool))]
         for row in rows.itertuples():
+            own = _in_percent(row.human, row.human_low, row.human_high)
             text = (
-                f"Texts by {row.source} are likeliest under the imitated annotator's adapter in "
-                f"{_in_percent(row.accuracy, row.low, row.high)} of cases, the annotators' own "
-                f"texts on these items in {_in_percent(row.human, row.human_low, row.human_high)} "
-                f"({row.n_texts:,} texts)."
+                f"Texts by {method_name(row.source)} are likeliest under the imitated annotator's "
+                f"adapter in {_in_percent(row.accuracy, row.low, row.high)} of cases, the "
+                f"annotators' own texts on these items in {own} ({row.n_texts:,} texts)."
             )
             if row.source in self.same_training:
                 text += " One of these adapters wrote them, or one trained on from it."
@@ -336,7 +337,7 @@ def table(result: AuthorAttribution) -> tuple[list[str], list[list[str]]]:
             ].set_index("k")
             cells = [shown(here.loc[k]) if k in here.index else "–" for k in ks]
             n = int(here["n_items"].max()) if len(here) else 0
-            title = f"{source}, {PARTS[part]} (n = {n:,})"
+            title = f"{method_name(source)}, {PARTS[part]} (n = {n:,})"
             rows.append([title, way_title(representation, reduction), *cells])
     return [*HEADER, *(f"k = {k}" for k in ks)], rows
 
