@@ -61,7 +61,7 @@ def test_a_saved_transfer_is_shown_or_the_command_for_one(workspace, add):
     dataset = make("mine")
     add(dataset)
     app = open_page("distributions", dataset="mine", part="transfer")
-    assert not app.exception and "Nothing is computed yet" in shown(app)
+    assert not app.exception and "Not computed for this dataset yet" in shown(app)
     result = made_transfer(dataset)
     transfer_store.save(result, workspace)
     app = open_page("distributions", dataset="mine", part="transfer")
