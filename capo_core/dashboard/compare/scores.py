@@ -304,7 +304,7 @@ def numbers(chosen: CompareSelection) -> None:
                 digits_from="decimals",
             ),
             "better": Field("Direction", "Whether higher or lower is better."),
-            "note": Field("Why undefined", width="medium"),
+            "note": Field("Why undefined", width="small"),
         },
         key=f"{PAGE}.numbers",
         file_name=f"{report.dataset}-scores",
