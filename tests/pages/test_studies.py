@@ -255,7 +255,7 @@ def test_links_are_shown_once_and_work(workspace, dataset):
     app = one()
     app.number_input(key="studies.invite.many").set_value(2)
     app.text_input(key="studies.invite.base").set_value("http://lab.example:1/")
-    app.button(key="studies.invite").click().run()
+    app.button(key="studies.invite.0").click().run()
     said = fine(app)
     urls = [code.value for code in app.code if "judge?t=" in code.value]
     assert len(urls) == 2 and all(url.startswith("http://lab.example:1/judge?t=") for url in urls)
@@ -266,6 +266,23 @@ def test_links_are_shown_once_and_work(workspace, dataset):
     app.button(key="studies.links.done").click().run()
     assert not [code for code in app.code if "judge?t=" in code.value]
     assert not [code for code in one().code if "judge?t=" in code.value]
+
+
+def test_a_form_drawn_before_others_were_invited_invites_nobody(workspace, dataset):
+    """Finding: Enter and a quick click asked for two judges and got four."""
+    steps.put_frozen(workspace, dataset)
+    app = one()
+    app.text_input(key="studies.invite.base").set_value("https://lab.example")
+    app.number_input(key="studies.invite.many").set_value(2)
+    owner = steps.service(workspace)
+    owner.take_in(workspace, steps.NAME)
+    made = owner.invite(steps.NAME, 2)
+    app.button(key="studies.invite.0").click().run()
+    assert "this click invited nobody" in shown(app)
+    assert len(owner.status(steps.NAME).judges) == len(made)
+    app.button(key="studies.invite.2").click().run()
+    assert "this click invited nobody" not in shown(app)
+    assert len(owner.status(steps.NAME).judges) == 2 * len(made)
 
 
 def test_a_running_study_shows_counts_and_nothing_of_answers(workspace, dataset):
@@ -298,11 +315,11 @@ def test_judges_at_this_computer_are_not_invited_without_a_password(
     monkeypatch.delenv("CAPO_OWNER_PASSWORD", raising=False)
     app = one()
     assert any("No owner password is set" in each.value for each in app.warning)
-    app.button(key="studies.invite").click().run()
+    app.button(key="studies.invite.0").click().run()
     assert "no owner password is set" in shown(app)
     assert not any("judge?t=" in code.value for code in app.code)
     app.text_input(key="studies.invite.base").set_value("https://lab.example")
-    app.button(key="studies.invite").click().run()
+    app.button(key="studies.invite.0").click().run()
     assert any("https://lab.example/judge?t=" in code.value for code in app.code)
 
 
@@ -313,7 +330,7 @@ def test_with_a_password_judges_are_invited_to_any_address(workspace, dataset, m
     app.text_input[0].set_value("a horse on the stairs")
     app.button[0].click().run()
     assert "Invite judges" in fine(app) and not app.warning
-    app.button(key="studies.invite").click().run()
+    app.button(key="studies.invite.0").click().run()
     assert any("localhost" in code.value and "/judge?t=" in code.value for code in app.code)
 
 
@@ -467,7 +484,7 @@ def test_a_broken_study_is_told_and_the_others_stay(workspace, dataset, damage):
     assert not broken.exception and broken.error
     if damage == "frozen.json":  # nobody can be invited to what is not provably what was frozen
         assert "frozen\\.json" in broken.error[0].value  # escaped for Markdown
-        assert all(each.key != "studies.invite" for each in broken.button)
+        assert all(not each.key.startswith("studies.invite") for each in broken.button)
 
 
 def test_a_study_whose_folder_is_gone_still_shows_its_log(workspace, dataset):

@@ -25,6 +25,7 @@ from capo_core.dashboard.ui.components import (
 )
 from capo_core.dashboard.ui.exports import download_table
 from capo_core.dashboard.ui.text import escape
+from capo_core.errors import StudyError
 from capo_core.formatting import count, percent
 from capo_core.study.judging.open_links import PARAMETERS
 from capo_core.study.owner.access import local_judges_error, open_to_local_judges
@@ -206,8 +207,13 @@ def _invite(context: PageContext, seen: Seen) -> None:
         middle.number_input("Links valid for (days)", 1, 365, int(DAYS), key=f"{PAGE}.invite.days")
         right.text_input("Note", key=f"{PAGE}.invite.note",
                          help="For your list of judges; not shown to them.")  # fmt: skip
-        st.form_submit_button("Invite", type="primary", key=f"{PAGE}.invite", on_click=guarded,
-                              args=(_make_links, context.workspace, seen.name))  # fmt: skip
+        # Enter and a quick click are two messages of one wish: the second comes from a form that
+        # was drawn before the first was carried out, and says so by the number of judges it knew.
+        known = len(seen.status.judges) if seen.status else 0
+        st.form_submit_button(
+            "Invite", type="primary", key=f"{PAGE}.invite.{known}", on_click=guarded,
+            args=(_make_links, context.workspace, seen.name, known),
+        )  # fmt: skip
 
 
 def _open_link(context: PageContext, seen: Seen) -> None:
@@ -268,15 +274,21 @@ def _participants(context: PageContext, seen: Seen) -> None:
                    label="Participants (CSV)")  # fmt: skip
 
 
-def _make_links(workspace: Workspace, name: str) -> None:
+def _make_links(workspace: Workspace, name: str, known: int) -> None:
+    """Invite the judges asked for, unless others were invited since `known` of them were shown."""
     asked = {key: url_state.now(f"{PAGE}.invite.{key}")
              for key in ("many", "days", "note", "base")}  # fmt: skip
     _check_address(asked["base"])
     service = cache.begun_service(workspace)
     service.take_in(workspace, name)
+    if len(service.status(name).judges) != known:
+        raise StudyError(
+            "judges were added while this form was open; this click invited nobody",
+            todo="look at the list; invite again if more are wanted",
+        )
     made = service.invite(name, int(asked["many"]), days=asked["days"], note=asked["note"].strip())
     remember(name, made, asked["base"])
-    st.session_state[f"{PAGE}.invite.many"] = 1  # a second click does not invite as many again
+    st.session_state[f"{PAGE}.invite.many"] = 1  # whoever invites again rarely wants as many
 
 
 def _check_address(base: str) -> None:
