@@ -47,25 +47,27 @@ def show(context: PageContext) -> None:
         _remove_button(context)
         return
     dataset = cache.dataset(context.workspace, context.entry)
-    _next_steps(context)
+    _next_steps(context, dataset)
     _description(context, dataset)
     _import_log(context)
     _first_items(dataset)
     _export(context)
 
 
-def _next_steps(context: PageContext) -> None:
+def _next_steps(context: PageContext, dataset: Dataset) -> None:
     """Show, once after an import, where to go on."""
     if st.session_state.pop(import_form.ADDED, None) != context.entry.name:
         return
     with st.container(border=True, key=_ADDED):
         st.markdown(f"**{markdown(context.entry.name)} was added.** Next:")
         with st.container(horizontal=True):
-            if context.entry.annotators:
+            if dataset.explained:
                 page_link(context, "annotators", "Read the annotators’ explanations")
                 page_link(context, "stability", "Measure how identifiable they are")
                 page_link(context, "finetune", "Fine-tune on an annotator")
             else:
+                if context.entry.annotators:
+                    page_link(context, "annotators", "See how the annotators use the labels")
                 page_link(context, "distributions", "Compare label distributions")
     scroll_into_view(_ADDED)  # the button of the form stands far below
 
