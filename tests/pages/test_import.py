@@ -57,10 +57,12 @@ def test_crowd_counts_are_added_and_pages_say_what_needs_annotators(workspace):
     app.file_uploader[0].set_value([("crowd.jsonl", content, "application/jsonl")])
     app.run()
     assert not app.exception
-    assert "3 items, 0 annotators, 0 annotations" in shown(app)
+    assert "3 items, 300 crowd labels, no annotators" in shown(app)
+    assert "Crowd: entailment 60, neutral 40, contradiction 0." in shown(app)
     app.button(key="import.add").click().run()
     assert not app.exception
     assert "There are no annotations to export" in shown(app)
+    assert "Crowd labels" in shown(app) and "Annotations per annotator" not in shown(app)
     for page in ("overview", "annotators", "stability", "finetune", "compare", "studies"):
         app = open_page(page, dataset="crowd")
         assert not app.exception, page

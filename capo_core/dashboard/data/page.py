@@ -92,6 +92,9 @@ def _description(context: PageContext, dataset: Dataset) -> None:
 
 def _annotators(place, entry: Entry, dataset: Dataset) -> None:
     with place:
+        if not entry.annotations:
+            _crowd_labels(entry, dataset)
+            return
         section_heading("Annotations per annotator")
         table(
             datasets.per_annotator(dataset),
@@ -104,6 +107,20 @@ def _annotators(place, entry: Entry, dataset: Dataset) -> None:
             key="data.annotators",
             file_name=f"{entry.name}-annotators",
         )
+
+
+def _crowd_labels(entry: Entry, dataset: Dataset) -> None:
+    section_heading("Crowd labels", "How many people chose each label, over all items.")
+    table(
+        datasets.crowd_labels(dataset),
+        {
+            "label": Field("Label"),
+            "count": Field("Labels", None, 0),
+            "share": Field("Share", None, 0, percent=True),
+        },
+        key="data.crowd",
+        file_name=f"{entry.name}-crowd-labels",
+    )
 
 
 def _splits(place, context: PageContext, dataset: Dataset) -> None:
@@ -123,7 +140,7 @@ def _splits(place, context: PageContext, dataset: Dataset) -> None:
                 {
                     "split": Field("Split"),
                     "items": Field("Items", None, 0),
-                    "annotations": Field("Annotations", None, 0),
+                    **({"annotations": Field("Annotations", None, 0)} if entry.annotations else {}),
                 },
                 key="data.splits",
                 file_name=f"{entry.name}-splits",
@@ -154,6 +171,8 @@ def _first_items(dataset: Dataset) -> None:
         for item in dataset.items.head(3).itertuples():
             st.html(item_html(dataset.task, item.text_a, item.text_b))
             st.html(annotators_html(answers(dataset, item.item_id), looks(dataset.annotators)))
+            if crowd := datasets.crowd_sentence(dataset, item.item_id):
+                show_note(crowd)
 
 
 def _export(context: PageContext) -> None:
