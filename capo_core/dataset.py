@@ -77,6 +77,11 @@ class Dataset:
         )
 
     @cached_property
+    def explained(self) -> bool:
+        """Whether any annotation has an explanation."""
+        return bool(self.annotations["explanation"].str.strip().any())
+
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 (hex) of the task and the tables, independent of the order of rows.
 

@@ -112,10 +112,17 @@ def with_interval(value: float, low: float, high: float, digits: int = 2) -> str
 
 
 def percent_interval(low: float, high: float) -> str:
-    """Return the interval of a share in percent, "[58–66]"; empty where it is not defined."""
+    """Return the interval of a share in percent, "[58–66]"; empty where it is not defined.
+
+    Where both ends would be 0 or both 100, they have a decimal, "[0.1–0.4]": neither was measured
+    to be a certainty.
+    """
     if any(part is None or math.isnan(part) for part in (low, high)):
         return ""
-    return f"[{_in_hundredths(low)}–{_in_hundredths(high)}]"
+    ends = [_in_hundredths(end) for end in (low, high)]
+    if ends in (["0", "0"], ["100", "100"]):
+        ends = [_in_hundredths(end, 1).removesuffix(".0") for end in (low, high)]
+    return f"[{'–'.join(ends)}]"
 
 
 def number_interval(low: float | None, high: float | None, digits: int = 2) -> str:

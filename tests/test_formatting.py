@@ -38,6 +38,13 @@ def test_signs_are_minus_signs_and_nothing_has_none():
     assert formatting.points(0.01) == "1 point"
 
 
+def test_intervals_at_an_end_have_a_decimal():
+    assert formatting.percent_interval(0.58, 0.66) == "[58–66]"
+    assert formatting.percent_interval(0.0, 0.004) == "[0–0.4]"
+    assert formatting.percent_interval(0.996, 0.999) == "[99.6–99.9]"
+    assert formatting.percent_interval(0.0, 0.0) == "[0–0]"
+
+
 def test_counts_and_lists():
     assert formatting.count(1, "method") == "1 method"
     assert formatting.count(1933, "item") == "1,933 items"

@@ -19,8 +19,8 @@ from capo_core.schema import ANNOTATIONS, CROWD, ITEMS
 from capo_core.task import Task
 
 NO_ANNOTATORS = (
-    "It holds crowd counts: how many people gave each label, and nobody's own annotations. Label "
-    "distributions can use it; stability, imitation and studies need annotators"
+    "The dataset holds crowd counts: how many people gave each label, and nobody's own "
+    "annotations. Label distributions can use it; stability, imitation and studies need annotators"
 )
 
 

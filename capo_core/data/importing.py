@@ -31,7 +31,7 @@ from capo_core.data.readers.excel_parquet import EmptySheet, read_excel
 from capo_core.data.readers.sample import sheet_names
 from capo_core.data.readers.table import ImportSource, open_source
 from capo_core.data.rejected_rows import RejectedRows
-from capo_core.data.splits import Shares, assign_splits, split_problems, split_sizes
+from capo_core.data.splits import PARTS, Shares, assign_splits, split_problems, split_sizes
 from capo_core.data.validation import assemble
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError, DataError
@@ -221,10 +221,9 @@ def read_dataset(
     elif not dataset.items["split"].any():
         dataset = assign_splits(dataset)
         notes.append("no split in the file: random 60/20/20 split of the items (seed 0)")
-    elif problems := split_problems(dataset):
-        notes.append(
-            f"the parts of the file are kept: {split_sizes(dataset)}. {' '.join(problems)}"
-        )
+    elif dataset.items["split"].nunique() < len(PARTS):
+        problems = "".join(f" {problem}" for problem in split_problems(dataset))
+        notes.append(f"the parts of the file are kept: {split_sizes(dataset)}.{problems}")
     report = ImportReport(
         source=", ".join(file.name for file in files),
         format=first.format.name,

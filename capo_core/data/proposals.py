@@ -110,10 +110,10 @@ def consequences(dataset: Dataset) -> list[str]:
     told = []
     texts = [text.strip() for text in dataset.annotations["explanation"].tolist()]
     given = sum(map(bool, texts))
-    if not given:
+    if not dataset.explained:
         told.append(
-            "No explanations: stability and imitation will not work. Agreement and label "
-            "distributions will."
+            "No explanations: stability and imitation will not work. Label use, the agreement of "
+            "two annotators and label distributions will."
         )
     elif given < len(texts):
         without = len(texts) - given

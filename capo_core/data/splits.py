@@ -105,7 +105,12 @@ def split_sizes(dataset: Dataset) -> str:
 
 
 def split_problems(dataset: Dataset) -> list[str]:
-    """Return what a dataset cannot be used for because a part of it has no items, in sentences."""
+    """Return what a dataset cannot be used for because a part of it has no items, in sentences.
+
+    Without explanations nothing can be imitated or judged, however the items are split: [].
+    """
+    if not dataset.explained:
+        return []
     sizes = dataset.items["split"].value_counts()
     uses = {
         "train": "Without training items no annotator can be imitated.",

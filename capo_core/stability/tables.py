@@ -47,10 +47,29 @@ def ladder_note(report: StabilityReport) -> str:
     null = count(report.config.permutations, "permutation")
     if not ladder["p_value"].notna().any():
         null = "no permutation null"
+        null += f", since it {reason}" if (reason := null_reason(report)) else ""
+    chance = float(ladder["chance"].iloc[0])
     return (
-        f"Chance {number(ladder['chance'].iloc[0])}; intervals 95 %, over "
+        f"Chance {number(chance, 2 if chance >= 0.01 else 4)}; intervals 95 %, over "
         f"{count(int(ladder['n_items'].max()), 'item')}; "
         f"{null}."
+    )
+
+
+def null_reason(report: StabilityReport) -> str:
+    """Return why a null that was asked for is on no point of the ladder, to follow "it".
+
+    "" where there is one, where none was asked for, and where no items are shared.
+    """
+    ladder = report.ladder.to_frame()
+    if ladder.empty or ladder["p_value"].notna().any() or not report.config.permutations:
+        return ""
+    if "n_shared" not in ladder or not ladder["n_shared"].fillna(0).max() > 0:
+        return ""
+    annotators = round(1 / float(ladder["chance"].iloc[0]))
+    return (
+        f"rests on at most {report.config.null_rows:,} explanations, too few of some of the "
+        f"{count(annotators, 'annotator')}"
     )
 
 

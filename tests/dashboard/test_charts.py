@@ -88,6 +88,20 @@ def test_controls_are_those_of_the_view_and_those_without_text(rows):
         ]
     )
     found = stability_charts.controls_at(controls, "embedding", 1)
+    ladder_rows = rows[rows["k"] == 1]
+    assert list(stability_charts.controls(ladder_rows, found).layout.xaxis.ticktext) == [
+        "0\u00a0%",
+        "50\u00a0%",
+        "100\u00a0%",
+    ]
+    low = [frame.assign(accuracy=0.25, low=0.2, high=0.31, chance=0.001, null_high=0.01)
+           for frame in (ladder_rows, found)]  # fmt: skip
+    assert list(stability_charts.controls(*low).layout.xaxis.ticktext) == [
+        "0\u00a0%",
+        "10\u00a0%",
+        "20\u00a0%",
+        "30\u00a0%",
+    ]
     assert found["control"].tolist() == ["label", "shuffled"]
     assert found["accuracy"].tolist() == [0.3, 0.26]
     title = stability_charts.controls_title(rows[rows["k"] == 1], found, 1)

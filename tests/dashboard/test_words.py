@@ -43,6 +43,9 @@ def test_markdown_is_disarmed():
     for sign in "*$[]()<>`#":
         assert f"\\{sign}" in shown
     assert "\\:smile\\:" in shown
+    # Behind a backslash Streamlit still makes a link of it; behind a word joiner it does not.
+    assert ui_text.markdown("mia@uni.example") == "mia@\u2060uni\\.example"
+    assert ui_text.markdown("a @ b") == "a @ b"
 
 
 def test_each_annotator_has_a_look_of_their_own_beyond_the_palette():

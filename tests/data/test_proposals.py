@@ -110,6 +110,7 @@ def test_what_a_dataset_cannot_be_used_for(tmp_path):
     ]
     none = dataset(tmp_path, [row.replace("so", "").replace("why", "") for row in sound])
     assert "stability and imitation will not work" in consequences(none)[0]
+    assert split_problems(none) == []  # no split would help
     some = dataset(tmp_path, [row.replace("why", "") for row in sound])
     assert consequences(some) == [
         "1 of 4 annotations (25\u00a0%) has no explanation; stability and imitation use the others."

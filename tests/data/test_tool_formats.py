@@ -457,6 +457,11 @@ def test_esnli_explanations_share_the_label(tmp_path):
     train = {**row, "WorkerId": "W7", "Explanation_2": "", "Explanation_3": ""}
     read = read_dataset(write(tmp_path, "t.csv", tools.table([train])), name="x")
     assert found(read) == [(TEXTS[0], "W7", "neutral", "one")]
+    # A row with one of three explanations is of nobody by name either, in a file of several.
+    rows = [row | {"WorkerId": "W7"}, train | {"pairID": "2r"}]
+    read = read_dataset(write(tmp_path, "m.csv", tools.table(rows)), name="x")
+    assert set(read.dataset.annotators) == {"1", "2", "3"}
+    assert any(note.startswith("'WorkerId' is not read") for note in read.report.notes)
     hub = {"premise": TEXTS[0], "hypothesis": TEXTS[1], "label": 2,
            "explanation_1": "one", "explanation_2": "two", "explanation_3": ""}  # fmt: skip
     read = read_dataset(write(tmp_path, "h.parquet", tools.parquet([hub])), name="x")

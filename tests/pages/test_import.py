@@ -57,10 +57,12 @@ def test_crowd_counts_are_added_and_pages_say_what_needs_annotators(workspace):
     app.file_uploader[0].set_value([("crowd.jsonl", content, "application/jsonl")])
     app.run()
     assert not app.exception
-    assert "3 items, 0 annotators, 0 annotations" in shown(app)
+    assert "3 items, 300 crowd labels, no annotators" in shown(app)
+    assert "Crowd: entailment 60, neutral 40, contradiction 0." in shown(app)
     app.button(key="import.add").click().run()
     assert not app.exception
     assert "There are no annotations to export" in shown(app)
+    assert "Crowd labels" in shown(app) and "Annotations per annotator" not in shown(app)
     for page in ("overview", "annotators", "stability", "finetune", "compare", "studies"):
         app = open_page(page, dataset="crowd")
         assert not app.exception, page
@@ -128,7 +130,7 @@ def test_the_mapping_shows_values_and_what_will_not_work_and_the_split_is_chosen
     assert "cannot be used" in " ".join(each.value for each in app.error)
     field = next(each for each in app.text_input if each.label == "Training/validation/test")
     field.set_value("1/0/1").run()
-    assert "Without validation items" in " ".join(each.value for each in app.warning)
+    assert len(app.warning) == 1  # without explanations no split would help
     app.button(key="import.add").click().run()
     assert not app.exception and "was added" in shown(app)
     catalog = Catalog(workspace)
@@ -138,3 +140,54 @@ def test_the_mapping_shows_values_and_what_will_not_work_and_the_split_is_chosen
     assert not app.exception
     split = catalog.load("urteile-seed-0").items["split"].value_counts().to_dict()
     assert split == {"train": 6, "validation": 2, "test": 2}
+
+
+def test_labels_without_explanations_lead_to_what_works(workspace):
+    rows = ["item_id,annotator_id,label,text,split"]
+    for n in range(4):
+        end = f"Text {n},{('dev', 'test')[n % 2]}"
+        rows += [f"{n},a,yes,{end}", f"{n},b,{'yes' if n else 'no'},{end}"]
+    app = open_page("data", view="import")
+    app.file_uploader[0].set_value([("votes.csv", "\n".join(rows).encode(), "text/csv")])
+    app.run()
+    assert not app.exception
+    told = [each.value for each in app.warning]
+    assert len(told) == 1 and "stability and imitation will not work" in told[0]
+    assert "0 train, 2 validation, 2 test." in shown(app)
+    app.button(key="import.add").click().run()
+    links = [each.proto.label for each in app.get("page_link")]
+    assert "See how the annotators use the labels" in links
+    assert not {"Fine-tune on an annotator", "Measure how identifiable they are"} & set(links)
+    for page, view in (("stability", ""), ("overview", ""), ("annotators", "map")):
+        app = open_page(page, dataset="votes", **({"view": view} if view else {}))
+        assert not app.exception, page
+        assert "votes has no explanations" in shown(app).replace("*", ""), page
+        assert not [each for each in app.button if each.key and each.key.startswith("begin.")], page
+    app = open_page("annotators", dataset="votes", who="a")
+    assert "a wrote no explanations." in shown(app)
+    app = open_page("annotators", dataset="votes", view="two")
+    assert "gave the same label to 3 of the 4." in shown(app)
+    assert "More frequent with" not in shown(app)
+    app = open_page("annotators", dataset="votes", view="items")
+    assert not [each for each in app.toggle if "ladder" in each.label]
+
+
+def test_places_in_place_of_people_are_a_warning_wherever_annotators_are_compared(workspace):
+    rows = ["pairID,gold_label,Sentence1,Sentence2,Explanation_1,Explanation_2,Explanation_3"]
+    rows += [f"{n}n,neutral,A lamp {n}.,It is green.,one {n},two {n},three {n}" for n in range(4)]
+    app = open_page("data", view="import")
+    app.file_uploader[0].set_value([("esnli.csv", "\n".join(rows).encode(), "text/csv")])
+    app.run()
+    assert not app.exception
+    assert any("places of the explanations" in each.value for each in app.warning)
+    way = next(each for each in app.selectbox if each.label.startswith("Split: training"))
+    way.set_value("shares").run()
+    field = next(each for each in app.text_input if each.label == "Training/validation/test")
+    field.set_value("1/0/1").run()
+    assert "Without validation items" in " ".join(each.value for each in app.warning)
+    app.button(key="import.add").click().run()
+    for page in ("annotators", "stability", "finetune"):
+        app = open_page(page, dataset="esnli")
+        assert any("places of the explanations" in each.value for each in app.warning), page
+    app = open_page("annotators", dataset="demo-nli")
+    assert not app.warning

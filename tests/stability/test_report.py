@@ -397,6 +397,22 @@ def test_the_ladder_for_a_paper_has_a_row_for_each_line_and_a_column_for_each_k(
     assert rows[0][2].replace("–", "--") in text
 
 
+def test_a_null_that_was_asked_for_and_is_not_there_is_explained(made):
+    report = made[0]
+    assert tables.null_reason(report) == ""
+    frame = report.ladder.to_frame().assign(null_mean=None, null_high=None, p_value=None)
+    without = replace(report, ladder=replace(report.ladder, frame=frame))
+    annotators = f"{round(1 / frame['chance'].iloc[0])} annotators"
+    assert tables.null_reason(without) == (
+        "rests on at most 4,000 explanations, too few of some of the " + annotators
+    )
+    assert "no permutation null, since it rests on" in tables.ladder_note(without)
+    apart = replace(report, ladder=replace(report.ladder, frame=frame.assign(n_shared=0)))
+    assert tables.null_reason(apart) == ""  # said in words of its own
+    many = replace(report, ladder=replace(report.ladder, frame=frame.assign(chance=1 / 900)))
+    assert tables.ladder_note(many).startswith("Chance 0.0011;")
+
+
 def test_each_annotator_has_an_accuracy_of_its_own_that_makes_the_whole(made):
     _, evidence = made[-2:]
     groups = evidence.groups("words", "none", 2)

@@ -20,7 +20,7 @@ from capo_core.atlas.explanation_map import (
 )
 from capo_core.dashboard.annotators import PAGE
 from capo_core.dashboard.app import cache
-from capo_core.dashboard.app.page import PageContext
+from capo_core.dashboard.app.page import PageContext, no_explanations
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.charts import blank
 from capo_core.dashboard.ui.components import (
@@ -65,6 +65,8 @@ _BINS = 64
 
 def show(context: PageContext, dataset: Dataset) -> None:
     """Show the choices of a map, the map where it was computed, and the texts of a point."""
+    if no_explanations(context, dataset):
+        return
     config, color, runs = _controls(context)
     found = load_map(dataset, config, context.workspace, runs)
     if found is None:

@@ -37,7 +37,7 @@ def show(context: PageContext, page: str, dataset: Dataset) -> None:
         _list(page, dataset, found, wanted, dim)
     else:
         item_id = _one(page, dataset, found, wanted, dim)
-        if url_state.toggle(
+        if dataset.explained and url_state.toggle(
             "Show where these explanations fall on the ladder", page=page, key="ladder"
         ):
             ladder.show(page, context, dataset, item_id)

@@ -63,7 +63,7 @@ def show_pair(context: PageContext, dataset: Dataset) -> None:
         several = "" if common.index.is_unique else ", each of several labels counted by its share"
         show_headline(
             f"{first} and {second} both annotated {count(int(pair.n_items), 'item')} and gave the "
-            f"same label to {share_of(pair.raw_agreement, int(pair.n_items))} of them{several}."
+            f"same label to {_share_of_them(pair.raw_agreement, int(pair.n_items))}{several}."
         )
     use = {
         card.annotator_id: card
@@ -105,7 +105,14 @@ def show_pair(context: PageContext, dataset: Dataset) -> None:
                     args=(first, second),
                     disabled=not differing,
                 )
-    _phrases(context, dataset, first, second)
+    if dataset.explained:
+        _phrases(context, dataset, first, second)
+
+
+def _share_of_them(share: float, n: int) -> str:
+    """Return a share of the `n` items named before, as "1 of the 11" or "65 % of them"."""
+    shown = share_of(share, n)
+    return shown.replace(" of ", " of the ") if " of " in shown else f"{shown} of them"
 
 
 def _open_items(first: str, second: str, labels: Sequence[str] = ("", "")) -> None:
@@ -127,7 +134,8 @@ def _phrases(context: PageContext, dataset: Dataset, first: str, second: str) ->
         for place, own, other in ((places[0], first, second), (places[1], second, first)):
             with place:
                 section_heading(
-                    f"More frequent with {short(own, 30)} than with {short(other, 30)}",
+                    f"More frequent with {markdown(short(own, 30))} than with "
+                    f"{markdown(short(other, 30))}",
                     HELP["rate"],
                 )
                 rows = found[(found["annotator_id"] == own) & (found["z"] > 0)]
@@ -229,7 +237,9 @@ def _one(context: PageContext, dataset: Dataset) -> None:
             phrases = phrases[phrases["annotator_id"] == name]
             clear = phrases[(phrases["z"] > 0) & phrases["clear"].astype(bool)]
             section_heading("Distinctive phrases", HELP["rate"])
-            if clear.empty:
+            if not card.n_explanations:
+                show_note(f"{name} wrote no explanations.")
+            elif clear.empty:
                 show_note("No phrase is used significantly more often than by the others.")
             else:
                 show_note(annotators_phrases.ORDER)

@@ -17,6 +17,7 @@ from capo_core.dashboard.ui import item_html
 from capo_core.data.catalog import Catalog, Entry
 from capo_core.data.columns import ColumnMapping
 from capo_core.data.formats.base import ReadOptions
+from capo_core.data.formats.esnli import PLACES
 from capo_core.data.formats.registry import format_of
 from capo_core.data.importing import ImportResult, read_dataset
 from capo_core.data.readers.table import RawTable, open_source, table_of
@@ -41,6 +42,13 @@ _FILE_HASH_FUNCS: dict[type | str, Any] = {
 def dataset(workspace: Workspace, entry: Entry) -> Dataset:
     """Return the dataset of `entry`."""
     return Catalog(workspace).load(entry.name)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=HASH_FUNCS)
+def annotators_are_places(workspace: Workspace, entry: Entry) -> bool:
+    """Return whether the import noted that the annotators are places and not people."""
+    report = Catalog(workspace).report(entry.name)
+    return report is not None and any(PLACES in note for note in report.notes)
 
 
 @st.cache_resource(max_entries=256, show_spinner=False, hash_funcs=HASH_FUNCS)

@@ -92,6 +92,31 @@ def per_annotator(dataset: Dataset) -> pd.DataFrame:
     return frame.rename_axis("annotator_id").reset_index()
 
 
+def crowd_labels(dataset: Dataset, item_id: str = "") -> pd.DataFrame:
+    """Return label, count and share of the crowd counts, in the order of the scale.
+
+    Args:
+        item_id: only of this item; "" for all.
+
+    Returns: no rows where there are no crowd counts.
+    """
+    crowd = dataset.crowd
+    if crowd is not None and item_id:
+        crowd = crowd[crowd["item_id"] == item_id]
+    if crowd is None or not len(crowd):
+        return pd.DataFrame(columns=["label", "count", "share"])
+    counts = crowd.groupby("label")["count"].sum().reindex(dataset.task.scale.labels, fill_value=0)
+    frame = counts.rename_axis("label").rename("count").reset_index()
+    return frame.assign(share=frame["count"] / frame["count"].sum())
+
+
+def crowd_sentence(dataset: Dataset, item_id: str) -> str:
+    """Return the crowd counts of an item, "Crowd: yes 60, no 40."; "" where there are none."""
+    rows = crowd_labels(dataset, item_id).itertuples()
+    given = ", ".join(f"{row.label} {row.count:,}" for row in rows)
+    return f"Crowd: {given}." if given else ""
+
+
 def save_uploads(workspace: Workspace, files: Sequence[tuple[str, bytes]]) -> Path:
     """Write uploaded files into one folder, where the importer can read them.
 

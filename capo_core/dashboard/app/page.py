@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
-from capo_core.dashboard.app import access, datasets, sign_in
+from capo_core.dashboard.app import access, cache, datasets, sign_in
 from capo_core.dashboard.app.pages import Page, pages
 from capo_core.dashboard.ui import exports, url_state
 from capo_core.dashboard.ui.components import show_error, show_errors, show_not_here, show_note
@@ -18,6 +18,8 @@ from capo_core.dashboard.ui.text import escape, markdown
 from capo_core.dashboard.ui.theme import CSS
 from capo_core.data.catalog import Entry
 from capo_core.data.crowd_counts import NO_ANNOTATORS
+from capo_core.data.formats.esnli import PLACES
+from capo_core.dataset import Dataset
 from capo_core.errors import CapoError
 from capo_core.workspace import Workspace
 
@@ -63,6 +65,8 @@ def run(page: Page) -> None:
         return
     if page.needs_annotators and no_annotators(context):
         return
+    if page.needs_annotators:
+        _annotators_are_places(context)
     try:
         with show_errors():
             page.show(context)
@@ -119,6 +123,13 @@ def _missing_dataset(context: PageContext) -> None:
     )
     if context.page.needs_dataset:
         link_to("data", "Import a dataset", {"view": "import"})
+
+
+def _annotators_are_places(context: PageContext) -> None:
+    """Show where the annotators are places of explanations: they compare like people otherwise."""
+    if context.entry.problem or not cache.annotators_are_places(context.workspace, context.entry):
+        return
+    st.warning(PLACES[0].upper() + PLACES[1:] + ".")
 
 
 def _sign_out() -> None:
@@ -189,6 +200,22 @@ def page_link(context: PageContext, page: str, label: str, **query: str) -> None
     """Draw a link to another page that keeps the dataset."""
     chosen = {url_state.DATASET: context.entry.name} if context.entry else {}
     link_to(page, label, {**chosen, **query})
+
+
+def no_explanations(context: PageContext, dataset: Dataset) -> bool:
+    """Return whether the dataset has labels alone; if so, say where these can be looked at."""
+    if dataset.explained:
+        return False
+    with st.container(border=True):
+        st.markdown(
+            f"**{markdown(dataset.name)} has no explanations**, and annotators are told apart by "
+            "their explanations, so there is nothing to compute here. Labels can be compared."
+        )
+        with st.container(horizontal=True):
+            page_link(context, "annotators", "Label use of each annotator", view="one")
+            page_link(context, "annotators", "Agreement of two annotators", view="two")
+            page_link(context, "distributions", "Label distributions")
+    return True
 
 
 def no_annotators(context: PageContext) -> bool:

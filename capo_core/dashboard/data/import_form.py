@@ -252,10 +252,16 @@ def _preview(context: PageContext, result: ImportResult) -> None:
     section_heading("Import preview")
     items, annotators = len(dataset.items), len(dataset.annotators)
     same = [one.name for one in context.entries if one.fingerprint == dataset.fingerprint]
+    sizes = (
+        f"{count(annotators, 'annotator')}, {count(len(dataset.annotations), 'annotation')}"
+        if annotators
+        else f"{count(int(datasets.crowd_labels(dataset)['count'].sum()), 'crowd label')}, no "
+        "annotators"
+    )
+    scale = dataset.task.scale
     show_headline(
-        f"{count(items, 'item')}, {count(annotators, 'annotator')}, "
-        f"{count(len(dataset.annotations), 'annotation')}; "
-        f"labels {_labels(dataset.task.scale.labels)}."
+        f"{count(items, 'item')}, {sizes}; labels {_labels(scale.labels)} "
+        f"({'ordinal' if scale.ordinal else 'nominal'})."
     )
     exports.begin(provenance_of(dataset))
     import_report(
@@ -270,6 +276,8 @@ def _preview(context: PageContext, result: ImportResult) -> None:
     first = dataset.items.iloc[0]
     st.html(item_html(dataset.task, first["text_a"], first["text_b"]))
     st.html(annotators_html(answers(dataset, first["item_id"]), looks(dataset.annotators)))
+    if crowd := datasets.crowd_sentence(dataset, first["item_id"]):
+        show_note(crowd)
     for sentence in consequences(dataset):
         st.warning(sentence)
     for problem in split_problems(dataset):

@@ -9,6 +9,8 @@ import pandas as pd
 import streamlit as st
 
 from capo_core.dashboard.ui.components import Field, show_key_numbers, show_note, table
+from capo_core.dashboard.ui.text import markdown
+from capo_core.data.formats.esnli import PLACES
 from capo_core.formatting import count
 
 
@@ -37,7 +39,11 @@ def import_report(
     )
     for text in notes:
         end = "" if text.endswith((".", "…")) else "."
-        show_note(f"· {text[:1].upper()}{text[1:]}{end}")
+        sentence = f"{text[:1].upper()}{text[1:]}{end}"
+        if PLACES in text:  # what follows would be read as of people
+            st.warning(markdown(sentence))
+        else:
+            show_note(f"· {sentence}")
     if len(set_aside):
         reasons = set_aside["reason"].value_counts().rename_axis("reason").reset_index(name="rows")
         with st.expander(f"{count(len(set_aside), 'skipped row')}, with reasons", expanded=True):

@@ -47,25 +47,27 @@ def show(context: PageContext) -> None:
         _remove_button(context)
         return
     dataset = cache.dataset(context.workspace, context.entry)
-    _next_steps(context)
+    _next_steps(context, dataset)
     _description(context, dataset)
     _import_log(context)
     _first_items(dataset)
     _export(context)
 
 
-def _next_steps(context: PageContext) -> None:
+def _next_steps(context: PageContext, dataset: Dataset) -> None:
     """Show, once after an import, where to go on."""
     if st.session_state.pop(import_form.ADDED, None) != context.entry.name:
         return
     with st.container(border=True, key=_ADDED):
         st.markdown(f"**{markdown(context.entry.name)} was added.** Next:")
         with st.container(horizontal=True):
-            if context.entry.annotators:
+            if dataset.explained:
                 page_link(context, "annotators", "Read the annotators’ explanations")
                 page_link(context, "stability", "Measure how identifiable they are")
                 page_link(context, "finetune", "Fine-tune on an annotator")
             else:
+                if context.entry.annotators:
+                    page_link(context, "annotators", "See how the annotators use the labels")
                 page_link(context, "distributions", "Compare label distributions")
     scroll_into_view(_ADDED)  # the button of the form stands far below
 
@@ -90,6 +92,9 @@ def _description(context: PageContext, dataset: Dataset) -> None:
 
 def _annotators(place, entry: Entry, dataset: Dataset) -> None:
     with place:
+        if not entry.annotations:
+            _crowd_labels(entry, dataset)
+            return
         section_heading("Annotations per annotator")
         table(
             datasets.per_annotator(dataset),
@@ -102,6 +107,20 @@ def _annotators(place, entry: Entry, dataset: Dataset) -> None:
             key="data.annotators",
             file_name=f"{entry.name}-annotators",
         )
+
+
+def _crowd_labels(entry: Entry, dataset: Dataset) -> None:
+    section_heading("Crowd labels", "How many people chose each label, over all items.")
+    table(
+        datasets.crowd_labels(dataset),
+        {
+            "label": Field("Label"),
+            "count": Field("Labels", None, 0),
+            "share": Field("Share", None, 0, percent=True),
+        },
+        key="data.crowd",
+        file_name=f"{entry.name}-crowd-labels",
+    )
 
 
 def _splits(place, context: PageContext, dataset: Dataset) -> None:
@@ -121,7 +140,7 @@ def _splits(place, context: PageContext, dataset: Dataset) -> None:
                 {
                     "split": Field("Split"),
                     "items": Field("Items", None, 0),
-                    "annotations": Field("Annotations", None, 0),
+                    **({"annotations": Field("Annotations", None, 0)} if entry.annotations else {}),
                 },
                 key="data.splits",
                 file_name=f"{entry.name}-splits",
@@ -152,6 +171,8 @@ def _first_items(dataset: Dataset) -> None:
         for item in dataset.items.head(3).itertuples():
             st.html(item_html(dataset.task, item.text_a, item.text_b))
             st.html(annotators_html(answers(dataset, item.item_id), looks(dataset.annotators)))
+            if crowd := datasets.crowd_sentence(dataset, item.item_id):
+                show_note(crowd)
 
 
 def _export(context: PageContext) -> None:

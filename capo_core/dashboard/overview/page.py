@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from capo_core.dashboard.app import cache
-from capo_core.dashboard.app.page import PageContext, page_link
+from capo_core.dashboard.app.page import PageContext, no_explanations, page_link
 from capo_core.dashboard.overview import atlas, steps
 from capo_core.dashboard.overview.steps import Step
 from capo_core.dashboard.stability import cache as stability_cache
@@ -132,6 +132,8 @@ def _step(context: PageContext, number: int, step: Step) -> None:
 
 
 def _no_report(context: PageContext) -> None:
+    if no_explanations(context, cache.dataset(context.workspace, context.entry)):
+        return
     with st.container(border=True):
         st.markdown(
             "**No stability report yet.** It shows how identifiable the annotators are, and runs "

@@ -285,6 +285,7 @@ def ladder(rows: pd.DataFrame, chosen: tuple[str, int] | None = None) -> go.Figu
     return figure
 
 
+_STEPS = (0.02, 0.05, 0.1, 0.2, 0.5)  # between ticks, few of them: beside names there is no room
 _LOW = 0.4  # accuracies below are those of many annotators: an axis up to 1 would leave them flat
 
 
@@ -415,7 +416,8 @@ def controls(ladder_rows: pd.DataFrame, control_rows: pd.DataFrame) -> go.Figure
     chance_line(figure, ladder_rows, vertical=True)
     figure.update_yaxes(tickvals=list(range(len(frame))), ticktext=frame["name"])
     top = _top(ladder_rows, control_rows)
-    ticks = (0, top / 2, top)  # few: beside its names, the chart is narrow
+    step = next(each for each in _STEPS if top / each < 4)
+    ticks = [place * step for place in range(math.floor(top / step + 1e-9) + 1)]
     figure.update_xaxes(
         **percent_axis("Attribution accuracy", 0.0, top)
         | {"tickvals": ticks, "ticktext": [percent(tick) for tick in ticks], "tickangle": 0}

@@ -240,6 +240,8 @@ def _figures(
             )
             for text in _texts(of_view, "label", "null", "leak"):
                 show_note(text)
+            if reason := tables.null_reason(report):
+                show_note(f"No permutation null and no p-value: the null {reason}.")
 
 
 def _statements(report, *topics: str) -> list[str]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from capo_core.dashboard.app.page import PageContext, guarded
+from capo_core.dashboard.app import cache
+from capo_core.dashboard.app.page import PageContext, guarded, no_explanations
 from capo_core.dashboard.stability import PAGE
 from capo_core.dashboard.stability import cache as stability_cache
 from capo_core.dashboard.stability import jobs as stability_jobs
@@ -49,7 +50,8 @@ def current(context: PageContext) -> ReportChoice:
     elif jobs and (not kept or _fresh(jobs[0])):
         job_progress.show_outcome(jobs[0])
     if not kept:
-        if live is None:
+        dataset = cache.dataset(context.workspace, context.entry)
+        if live is None and not no_explanations(context, dataset):
             with st.container(border=True):
                 st.markdown("**No report yet.** Choose a preset; it runs in the background.")
                 offer(context)

@@ -77,7 +77,9 @@ def chance_line(
     else:
         figure.add_hline(chance, line=line)
         y = chance if below is None else min(chance, below)
-        figure.add_annotation(x=0, xref="paper", y=y, xanchor="left", yanchor="top", **text)
+        # At the foot of the chart it would cover the ticks below.
+        side = "bottom" if chance < 0.02 else "top"
+        figure.add_annotation(x=0, xref="paper", y=y, xanchor="left", yanchor=side, **text)
 
 
 def clickable_cells(

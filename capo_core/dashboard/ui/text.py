@@ -7,6 +7,8 @@ import re
 
 from capo_core.formatting import short
 
+# Streamlit makes links of addresses of mail, also behind a backslash; annotators are named so.
+_MAIL = re.compile(r"(?<=\S@)(?=\w)")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$:<>&])")
 
 
@@ -21,5 +23,8 @@ def plotly(text: str, limit: int = 24) -> str:
 
 
 def markdown(text: str) -> str:
-    """Return `text` escaped for Streamlit's Markdown: no links, formulas or icons."""
-    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+    """Return `text` escaped for Streamlit's Markdown: no links, formulas or icons.
+
+    An address of mail gets a word joiner (no width), so that it is no link.
+    """
+    return _MARKDOWN.sub(r"\\\1", _MAIL.sub("\u2060", " ".join(text.split())))

@@ -23,6 +23,10 @@ from capo_core.data.rejected_rows import RejectedRows
 from capo_core.formatting import count
 from capo_core.task import NLI
 
+PLACES = (
+    "annotators 1, 2, … are the places of the explanations, with the label of the item: they are "
+    "other people from item to item, so that comparisons of annotators mean nothing here"
+)
 _EXPLANATION = re.compile(r"explanations?_?(\d*)")
 _TEXTS = (("sentence1", "premise"), ("sentence2", "hypothesis"))
 _LABELS = ("gold_label", "label", "label_gold")
@@ -76,6 +80,9 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
     column = _first(first, _LABELS) or "label"
     words_of = list(_explanations(first).values()) or ["explanation"]
     words_in = words_of[0] if len(words_of) == 1 else f"{words_of[0]} … {words_of[-1]}"
+    # Beside several explanations of an item, one worker's name cannot be that of all.
+    several = any(len(_written(record, _names(record))) > 1 for _, record in records.rows)
+    unread = ""
     for row, record in records.rows:
         names = _names(record)
         item = cell_text(record.get(_first(names, _ITEMS))).strip() if _first(names, _ITEMS) else ""
@@ -84,22 +91,25 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
             for role, wanted in zip(("premise", "hypothesis"), _TEXTS, strict=True)
         }
         label = _label(record.get(_first(names, _LABELS)))
-        person = cell_text(record.get(_first(names, _PEOPLE))).strip()
+        person_column = _first(names, _PEOPLE)
+        person = cell_text(record.get(person_column)).strip()
+        if person and several:
+            unread, person = person_column, ""
         written = _written(record, names)
         bare += not written
         for place, words in written:
             key = item or texts["premise"] + texts["hypothesis"]
             seen[key] = seen.get(key, 0) + 1
-            who = person if person and len(written) == 1 else place or str(seen[key])
+            who = person or place or str(seen[key])
             answers.append(ToolAnswer(row, who, item, texts, {column: label, words_in: words}))
     notes = list(records.notes)
     if bare:
         notes.append(f"{count(bare, 'item')} without an explanation")
     if any(answer.annotator in ("1", "2", "3") for answer in answers):
+        notes.append(PLACES)
+    if unread:
         notes.append(
-            "annotators 1, 2, … are the places of the explanations, with the label of the item: "
-            "they are other people from item to item, so that comparisons of annotators mean "
-            "nothing here"
+            f"{unread!r} is not read: it names one person for several explanations of an item"
         )
     kinds = {column: LABEL, words_in: TEXT}
     return ToolExport(
