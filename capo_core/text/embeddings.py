@@ -103,20 +103,21 @@ class Embedder:
     def __call__(self, texts: Sequence[str], progress: Progress = silent) -> np.ndarray:
         """Unit-length embeddings, float32 [len(texts), dim]; equal texts have equal rows."""
         unique = list(dict.fromkeys(texts))
-        known = {
-            text: np.frombuffer(value, dtype=np.float32)
-            for text, value in self._kept.read(unique).items()
-        }
+        known = self._remembered(unique)
         # Neighbours in length share a batch, so that little is padded.
         todo = sorted((text for text in unique if text not in known), key=len)
         for start in range(0, len(todo), _BATCH):
             progress("Embedding explanations", start / len(todo))
-            batch = todo[start : start + _BATCH]
             with self._lock:
+                # Another thread may have embedded some of them while this one waited.
+                known |= self._remembered(todo[start : start + _BATCH])
+                batch = [text for text in todo[start : start + _BATCH] if text not in known]
+                if not batch:
+                    continue
                 if self._encode is None:
                     self._encode = load_encoder(self.model)
                 vectors = np.asarray(self._encode(batch), dtype=np.float32)
-            self._kept.write((t, v.tobytes()) for t, v in zip(batch, vectors, strict=True))
+                self._kept.write((t, v.tobytes()) for t, v in zip(batch, vectors, strict=True))
             known.update(zip(batch, vectors, strict=True))
         progress("Embedding explanations", 1.0)
         if not unique:
@@ -124,3 +125,10 @@ class Embedder:
         rows = {text: row for row, text in enumerate(unique)}
         matrix = np.stack([known[text] for text in unique])
         return matrix[[rows[text] for text in texts]]
+
+    def _remembered(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
+        """Return the vectors of those of `texts` that were embedded before."""
+        return {
+            text: np.frombuffer(value, dtype=np.float32)
+            for text, value in self._kept.read(texts).items()
+        }

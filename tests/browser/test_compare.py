@@ -39,7 +39,7 @@ def sticking_out(page) -> int:
 
 def test_from_item_to_cell_to_file(go, page, compared):
     go("compare?dataset=compared")
-    page.get_by_text("nearest to its targets").wait_for()
+    page.locator(".capo-headline", has_text="nearest to its targets").wait_for()
     page.get_by_text("1 of 36 cases").wait_for()
 
     page.get_by_role("button", name="Next", exact=True).click()

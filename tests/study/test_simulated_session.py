@@ -36,7 +36,7 @@ def test_a_study_of_simulated_judges_says_so(tmp_path):
     draft = design_draft.load(workspace, NAME)
     report = make_report(workspace, draft, judgments, AnalysisSettings(draws=20))
     assert report.provenance.judges == SIMULATED
-    assert "Simulated judgments" in to_latex(report) and "no person judged" in to_latex(report)
+    assert "Simulated judges: " in to_latex(report) and "no person judged" in to_latex(report)
     seen = data.see(workspace, service, NAME)
     assert seen.simulated_judges and seen.standing.startswith("simulated judges: ")
     assert data.simulated_of([seen], "votes") == 1 and data.simulated_of([seen], "other") == 0

@@ -50,7 +50,7 @@ NAMED = {
 }
 # The other keys are views and settings: one that is unknown has its default.
 SETTINGS = frozenset({
-    "track",
+    "track", "at",
     "view", "part", "behind", "planned", "p", "po", "q", "find", "state", "kind", "all", "figure",
     "on", "set", "look", "alone", "measure", "clip", "apart", "like", "swapped", "agree", "order",
     "try", "luck", "likeness", "strength", "attentive", "skill", "left", "doubt", "careless",
