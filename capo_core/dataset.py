@@ -78,7 +78,7 @@ class Dataset:
 
     @cached_property
     def explained(self) -> bool:
-        """Whether any annotation has an explanation."""
+        """Tell whether any annotation has an explanation."""
         return bool(self.annotations["explanation"].str.strip().any())
 
     @cached_property

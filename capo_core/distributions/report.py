@@ -110,7 +110,7 @@ class DistributionReport:
 
     @property
     def legend(self) -> str:
-        """What stands below the table; says where nothing in it is bold."""
+        """The note below the table; says where nothing in it is bold."""
         bold = any(each.bold for each in self.findings.values())
         return _LEGEND.format(bold="Bold:" if bold else "Nothing is in bold: no source is")
 

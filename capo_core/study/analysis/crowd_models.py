@@ -128,7 +128,7 @@ def implementation() -> str:
 
 @dataclass(frozen=True)
 class CrowdResults:
-    """What the chosen models say; both frames are empty without a chosen model or attributions.
+    """Results of the chosen models; both frames are empty without a chosen model or attributions.
 
     Attributes:
         consensus: CONSENSUS_BY_MODEL, one row a model and source. as_dawid_skene: the share of the

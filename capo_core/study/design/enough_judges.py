@@ -24,7 +24,7 @@ SIMULATIONS = 400
 
 @dataclass(frozen=True)
 class EnoughJudges:
-    """How many judges give one kind of trial the usual power.
+    """The number of judges that give one kind of trial the usual power.
 
     Attributes:
         plan: of the design as it is.

@@ -1,4 +1,4 @@
-"""What a study can claim and what is still open in it, to be read before it is frozen.
+"""The claims that a study allows and its open points, to be read before it is frozen.
 
 The page's confirmation and the command line show the same facts and the same warnings.
 """
