@@ -14,13 +14,15 @@ test: .venv/dev.stamp
 	@sh tests/browser/install_chromium.sh
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # Long fault and simulation runs: calibration on 100 null datasets, and the like. The readers of
-# all formats meet new random cases in each run.
+# all formats, and the sentences on results, meet new random cases in each run.
 soak: .venv/dev.stamp
 	$(BIN)/python -m pytest -m slow -s
 	CAPO_NEW_CASES=1 CAPO_EXAMPLES=300 $(BIN)/python -m pytest tests/data/test_importer_properties.py
+	CAPO_NEW_CASES=1 CAPO_TABLES=400 $(BIN)/python -m pytest tests/evaluation/test_claims.py \
+		tests/stability/test_stability_claims.py
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check --fix .

@@ -103,7 +103,12 @@ def clicks(page: Page, address: str, pid: int) -> dict:
         settle(page, pid)
         groups = page.locator('[data-testid="stButtonGroup"]')
         if groups.count():
-            options = groups.last.get_by_role("radio")
+            # By its key: what a click brings may have such a control too.
+            key = groups.last.evaluate(
+                "group => [...group.closest('[class*=st-key-]').classList]"
+                ".find(name => name.startsWith('st-key-'))"
+            )
+            options = page.locator(f".{key}").get_by_role("radio")
             places = range(options.count())
         else:
             options, places = None, range(1)

@@ -11,7 +11,7 @@ A step is forward and backward of `items` prompts with four responses each:
   `DPOTrainer` with a precomputed reference scores these very rows);
 - `group`, `tree`: ours, as `choose_engine` allows them for this model;
 - `share_of_peak`: 4 operations a weight and position over the card's rate for one large product of
-  matrices in bfloat16, measured in the same process;
+  matrices in bfloat16, measured in the same process (above 1 where a busy CPU disturbed the rate);
 - `quantised`: reading the same weights in 4 bits (NF4) and one step, where bitsandbytes is here.
 """
 

@@ -10,7 +10,7 @@ from functools import cached_property
 import pandas as pd
 
 from capo_core.errors import DataError
-from capo_core.formatting import quoted_names
+from capo_core.formatting import natural_order, quoted_names
 from capo_core.schema import ANNOTATIONS, CROWD, ITEMS, check
 from capo_core.task import Task
 from capo_core.workspace import content_hash
@@ -70,11 +70,8 @@ class Dataset:
 
     @cached_property
     def annotators(self) -> tuple[str, ...]:
-        """Identifiers of all annotators: numbers in numeric order, others alphabetical."""
-        found = self.annotations["annotator_id"].unique()
-        return tuple(
-            sorted(found, key=lambda a: (not a.isdecimal(), int(a or 0) if a.isdecimal() else 0, a))
-        )
+        """Identifiers of all annotators, in natural order: Ann2 before Ann10."""
+        return tuple(natural_order(self.annotations["annotator_id"].unique()))
 
     @cached_property
     def explained(self) -> bool:

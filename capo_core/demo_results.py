@@ -9,18 +9,21 @@ say of authors and of other data (the results alone, without the adapters), and 
 study of the experiment's texts.
 
 `install` unpacks them, once: what was installed before is not installed again, so that it can be
-deleted. The study's judges are simulated when it is installed, and marked as such.
+deleted. A workspace of an earlier version gets what has been added since. The study's judges are
+simulated when it is installed, and marked as such.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +34,24 @@ from capo_core.workspace import Workspace, make_folder, read_object, write_json
 
 FILE = FOLDER / "demo-results.zip"
 MARKER = "demo-results.json"  # in the workspace: the groups that were installed
-REPORT, EXPERIMENT, STUDY = "report", "experiment", "study"
-# Group → its folders of the workspace, in the order in which they come: an experiment after its
-# runs, so that nobody sees one that lacks runs.
+REPORT, AUTHORS, TRANSFER = "report", "authors", "transfer"
+EXPERIMENT, STUDY = "experiment", "study"
+# Group → its folders and files of the workspace, each of which comes as a whole, in this order: an
+# experiment after its runs, so that nobody sees one that lacks runs. What a later version adds is a
+# group of its own: the marker of an earlier workspace does not name it.
 GROUPS = {
-    REPORT: ("reports", "distributions"),
-    EXPERIMENT: ("runs", "experiments"),
-    STUDY: ("studies",),
+    REPORT: (r"reports/[^/]+/[^/.]+(?=/)",),
+    AUTHORS: (r"reports/[^/]+/authors-[^/]+\.json",),
+    TRANSFER: (r"distributions/transfer/[^/]+/[^/]+\.json",),
+    EXPERIMENT: (r"runs/[^/]+", r"experiments/[^/]+"),
+    STUDY: (r"studies/[^/]+",),
+}
+TITLES = {
+    REPORT: "stability report",
+    AUTHORS: "likeliest author",
+    TRANSFER: "imitated crowd",
+    EXPERIMENT: "experiment",
+    STUDY: "study of simulated judges",
 }
 STUDY_NAME = "demo-simulated-judges"
 TARGET = "A"
@@ -58,7 +72,7 @@ _LONG_AGO = (2026, 1, 1, 0, 0, 0)  # of every file in the archive, so that it ca
 
 
 def install(workspace: Workspace, file: Path = FILE) -> tuple[str, ...]:
-    """Put the report and the experiment of the demo into the workspace; return what was new.
+    """Put report, experiment and other results of the demo into the workspace; return the new ones.
 
     What is there, or was installed before, stays as it is. The study follows by `install_study`,
     which needs more time.
@@ -66,7 +80,7 @@ def install(workspace: Workspace, file: Path = FILE) -> tuple[str, ...]:
     Raises:
         DataError: the file is damaged, or the workspace cannot be written.
     """
-    return _install(workspace, (REPORT, EXPERIMENT), file)
+    return _install(workspace, (REPORT, AUTHORS, TRANSFER, EXPERIMENT), file)
 
 
 def install_study(workspace: Workspace, file: Path = FILE) -> tuple[str, ...]:
@@ -109,21 +123,25 @@ def _install(workspace: Workspace, groups: tuple[str, ...], file: Path) -> tuple
     return tuple(done)
 
 
+def titles(groups: Iterable[str]) -> str:
+    """Return groups in words: "stability report, experiment"."""
+    return ", ".join(TITLES[group] for group in groups)
+
+
 def _installed(marker: Path) -> list[str]:
     return list((read_object(marker) or {}).get("installed", []))
 
 
 def _unpack(archive: zipfile.ZipFile, group: str, workspace: Workspace) -> bool:
-    """Unpack a group; False where one of its folders is there already."""
-    names = [name for name in archive.namelist() if name.partition("/")[0] in GROUPS[group]]
-    # The last folder but one: reports/FINGERPRINT/KEY, distributions/transfer/FINGERPRINT,
-    # runs/NAME, experiments/NAME, studies/NAME.
-    depth = 3 if group == REPORT else 2
-    folders = sorted(
-        {"/".join(name.split("/")[:depth]) for name in names},
-        key=lambda name: (GROUPS[group].index(name.partition("/")[0]), name),
-    )
-    if not names or any((workspace.root / folder).exists() for folder in folders):
+    """Unpack a group; False where one of its folders or files is there already."""
+    places: dict[str, int] = {}  # what comes as a whole → its number in the order
+    names = []
+    for name in archive.namelist():
+        for number, pattern in enumerate(GROUPS[group]):
+            if found := re.match(pattern, name):
+                places[found[0]] = number
+                names.append(name)
+    if not names or any((workspace.root / place).exists() for place in places):
         return False
     make_folder(workspace.root)
     temporary = Path(tempfile.mkdtemp(prefix=".demo-", dir=workspace.root))
@@ -132,9 +150,11 @@ def _unpack(archive: zipfile.ZipFile, group: str, workspace: Workspace) -> bool:
             archive.extract(name, temporary)
             mode = archive.getinfo(name).external_attr >> 16
             (temporary / name).chmod(mode or 0o644)
-        for folder in folders:
-            make_folder((workspace.root / folder).parent)
-            (temporary / folder).replace(workspace.root / folder)
+        for place in sorted(places, key=lambda each: (places[each], each)):
+            if (temporary / place).is_file():  # beside results of the user's own, it is the older
+                os.utime(temporary / place, (0, 0))
+            make_folder((workspace.root / place).parent)
+            (temporary / place).replace(workspace.root / place)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return True

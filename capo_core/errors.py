@@ -48,6 +48,29 @@ class CapoError(Exception):
         return (_rebuild, (type(self), self.what, parts))
 
 
+# What the loader of libraries and the system say where memory ends.
+_SHORTAGE = ("failed to map segment", "cannot allocate memory", "cannot apply additional memory")
+
+
+def shortage_of(error: BaseException) -> RunError | None:
+    """Return the error to show where `error` of Python or of its libraries means that memory ended.
+
+    So it ends a process whose limit is below what the libraries of the models need: their import
+    fails, with the name of a file.
+    """
+    told = isinstance(error, (ImportError, OSError)) and any(
+        words in str(error).lower() for words in _SHORTAGE
+    )
+    if not told and not isinstance(error, MemoryError):
+        return None
+    return RunError(
+        "there is not enough memory"
+        + (" to load the libraries that language models need" if told else ""),
+        todo="close other programs, or raise the limit on this process's memory (`ulimit -v` "
+        "prints it in kB)",
+    )
+
+
 def with_todo(problem: str, todo: str | None) -> str:
     """Return a message with its next step: "The milk is sour. What to do: buy some." """
     return f"{problem.rstrip('.')}. What to do: {todo.rstrip('.')}." if todo else problem

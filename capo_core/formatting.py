@@ -7,6 +7,7 @@ and exports all read it, so that a quantity is never printed in two roundings.
 from __future__ import annotations
 
 import math
+import re
 import string
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,9 @@ UNDEFINED = "undefined"
 MINUS = "\u2212"
 FEW = 20  # cases up to which a share is given as a count
 MOST_NAMES = 12  # of annotators, items, columns, labels or runs in one message
+MOST_DECIMALS = 4  # of an end of an interval that excludes 0
+NO_WIDTH = "[no width]"  # an interval whose ends are the same: of values that are all alike
+_MORE_DECIMALS = 2  # that the ends of an interval may have, to be told apart
 
 
 def short(text: str, limit: int) -> str:
@@ -30,11 +34,37 @@ def capitalised(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def natural_key(name: str) -> tuple:
+    """Return the sort key of a name in natural order: runs of digits count as numbers.
+
+    >>> sorted(["Ann10", "Ann2", "ann1", "11", "9", "B"], key=natural_key)
+    ['9', '11', 'ann1', 'Ann2', 'Ann10', 'B']
+    """
+    parts = []
+    for place, part in enumerate(re.split(r"(\d+)", str(name))):
+        if place % 2:  # compared by length, then by digits: no limit to how long it may be
+            digits = "".join(str(int(digit)) for digit in part).lstrip("0")
+            parts.append((0, len(digits), digits))
+        elif part:
+            parts.append((1, 0, part.casefold()))
+    return tuple(parts), str(name)
+
+
+def natural_order(names: Iterable[str]) -> list[str]:
+    """Return names of annotators as every list, table, chart and select has them: Ann2 before
+    Ann10, numbers before words."""
+    return sorted(names, key=natural_key)
+
+
 def number(value: float | None, digits: int = 2) -> str:
-    """Return `value` with `digits` decimals and a real minus sign; "undefined" for NaN or None."""
+    """Return `value` with `digits` decimals and a real minus sign; "undefined" for NaN or None.
+
+    What rounds to nothing has no sign: "0.00".
+    """
     if value is None or math.isnan(value):
         return UNDEFINED
-    return f"{value:.{digits}f}".replace("-", MINUS)
+    text = f"{value:.{digits}f}"
+    return text.lstrip("-") if not float(text) else text.replace("-", MINUS)
 
 
 def signed(value: float | None, digits: int = 2) -> str:
@@ -82,13 +112,52 @@ def points(difference: float | None, digits: int = 0) -> str:
     return f"{text.replace('-', MINUS)} {'point' if float(text) in (1, -1) else 'points'}"
 
 
-def points_interval(low: float | None, high: float | None) -> str:
-    """Return the interval of a difference of shares in points, "[2–10]" or "[−3 to 5]"; empty
-    where it is not defined."""
-    if any(part is None or math.isnan(part) for part in (low, high)):
+def decimals_off_zero(value: float, digits: int, most: int) -> int:
+    """Return the decimals, from `digits` to `most`, with which `value` is not printed as 0."""
+    while value and digits < most and not float(f"{value:.{digits}f}"):
+        digits += 1
+    return digits
+
+
+def interval(
+    low: float | None, high: float | None, write: Callable[[float, int], str], digits: int = 2,
+    *, comma: bool = False,
+) -> str:  # fmt: skip
+    """Return an interval in brackets; empty where it is not defined.
+
+    All intervals become text here. "[0.33–0.33]" would say nothing, so ends that are printed alike
+    have up to two more decimals, "[0.331–0.334]"; where they are still alike, the interval has
+    `NO_WIDTH`, which is written in its place.
+
+    Args:
+        write: an end with so many decimals, as text.
+        comma: "[0.50, 0.54]" instead of "[0.50–0.54]".
+
+    >>> interval(0.331, 0.334, number), interval(0.5, 0.5, number), interval(-0.1, 0.2, number, 1)
+    ('[0.331–0.334]', '[no width]', '[−0.1 to 0.2]')
+    """
+    if low is None or high is None or math.isnan(low) or math.isnan(high):
         return ""
-    ends = [points(end).split(" ")[0] for end in (low, high)]
-    return f"[{' to '.join(ends) if MINUS in ''.join(ends) else '–'.join(ends)}]"
+    for more in range(_MORE_DECIMALS + 1):
+        ends = [write(end, digits + more) for end in (low, high)]
+        if ends[0] != ends[1]:
+            return f"[{', '.join(ends) if comma else ends_text(ends)}]"
+    return NO_WIDTH
+
+
+def points_interval(low: float | None, high: float | None) -> str:
+    """Return the interval of a difference of shares in points, "[2–10]" or "[−3 to 5]" (see
+    `interval`).
+
+    An interval that excludes 0 is not printed with an end of 0: "[0.3–10]".
+    """
+    apart = low is not None and high is not None and (low > 0 or high < 0)
+
+    def write(end: float, digits: int) -> str:
+        digits = decimals_off_zero(end, digits + 2, 4) - 2 if apart else digits
+        return points(end, digits).split(" ")[0]
+
+    return interval(low, high, write, 0)
 
 
 def share_of(value: float | None, n: int, *, single: bool = True) -> str:
@@ -106,31 +175,50 @@ def share_of(value: float | None, n: int, *, single: bool = True) -> str:
 def with_interval(value: float, low: float, high: float, digits: int = 2) -> str:
     """Return the number with its 95 % interval, "0.52 [0.50, 0.54]"; without one where there is
     none."""
-    if any(part is None or math.isnan(part) for part in (low, high)):
-        return number(value, digits)
-    return f"{number(value, digits)} [{number(low, digits)}, {number(high, digits)}]"
+    return f"{number(value, digits)} {interval(low, high, number, digits, comma=True)}".rstrip()
 
 
-def percent_interval(low: float, high: float) -> str:
-    """Return the interval of a share in percent, "[58–66]"; empty where it is not defined.
+def percent_interval(low: float, high: float, digits: int = 0) -> str:
+    """Return the interval of a share in percent, "[58–66]" (see `interval`).
 
-    Where both ends would be 0 or both 100, they have a decimal, "[0.1–0.4]": neither was measured
-    to be a certainty.
+    0 and 100 have no decimals: "[0–0.4]", "[99.6–100]".
     """
-    if any(part is None or math.isnan(part) for part in (low, high)):
-        return ""
-    ends = [_in_hundredths(end) for end in (low, high)]
-    if ends in (["0", "0"], ["100", "100"]):
-        ends = [_in_hundredths(end, 1).removesuffix(".0") for end in (low, high)]
-    return f"[{'–'.join(ends)}]"
+
+    def write(end: float, digits: int) -> str:
+        text = _in_hundredths(end, digits)
+        if float(text) in (0, 100):
+            return text.lstrip("-").split(".")[0]
+        return text.replace("-", MINUS)
+
+    return interval(low, high, write, digits)
 
 
-def number_interval(low: float | None, high: float | None, digits: int = 2) -> str:
-    """Return the interval of a number, "[0.55–0.69]", "[−0.10 to 0.20]"; empty where it is not
-    defined."""
-    if any(part is None or math.isnan(part) for part in (low, high)):
-        return ""
-    return f"[{(' to ' if low < 0 else '–').join(number(end, digits) for end in (low, high))}]"
+def number_interval(
+    low: float | None, high: float | None, digits: int = 2, *, apart: bool = False
+) -> str:
+    """Return the interval of a number, "[0.55–0.69]", "[−0.10 to 0.20]" (see `interval`).
+
+    Args:
+        apart: one that excludes 0 has decimals enough not to be printed with an end of 0.
+    """
+    if apart and low is not None and high is not None and (low > 0 or high < 0):
+        digits = decimals_off_zero(min(abs(low), abs(high)), digits, MOST_DECIMALS)
+    return interval(low, high, number, digits)
+
+
+def span(texts: Sequence[str]) -> str:
+    """Return "0.12 to 0.40" of the least and the largest as they are written; one if they are the
+    same."""
+    return texts[0] if texts[0] == texts[-1] else f"{texts[0]} to {texts[-1]}"
+
+
+def ends_text(ends: Sequence[str]) -> str:
+    """Return both ends of an interval, as they are written: "0.55–0.69", "−0.10 to 0.20".
+
+    >>> ends_text(["0.00", "0.20"]), ends_text(["−0.10", "0.20"])
+    ('0.00–0.20', '−0.10 to 0.20')
+    """
+    return (" to " if MINUS in "".join(ends) else "–").join(ends)
 
 
 def p_value(p: float | None) -> str:
@@ -299,10 +387,11 @@ FORMATS: dict[str, Callable[..., str]] = {
 def measured(value: float, low: float, high: float, digits: int = 2) -> Statement:
     """Return a number with its 95 % interval as a part of a statement, "0.52 [0.50, 0.54]"; without
     the interval where there is none."""
-    template = f"{{value:number {digits}}}"
-    if not any(math.isnan(part) for part in (low, high)):
-        template += f" [{{low:number {digits}}}, {{high:number {digits}}}]"
-    return Statement("measured", template, {"value": value, "low": low, "high": high})
+    template, values = f"{{value:number {digits}}}", {"value": value, "low": low, "high": high}
+    ends = interval(low, high, number, digits, comma=True)
+    if ends:
+        template, values = template + " {interval}", {**values, "interval": ends}
+    return Statement("measured", template, values)
 
 
 class _Renderer(string.Formatter):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 _CGROUP = Path("/sys/fs/cgroup")
-_LIMITS = (  # limit and use, of cgroups version 2 and 1
-    (_CGROUP / "memory.max", _CGROUP / "memory.current"),
-    (_CGROUP / "memory/memory.limit_in_bytes", _CGROUP / "memory/memory.usage_in_bytes"),
-)
+_OWN_CGROUPS = Path("/proc/self/cgroup")
+# Limit, use, and the pages of files that the system gives back when memory is needed.
+_V2 = ("memory.max", "memory.current", "inactive_file")
+_V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
 
 
 def peak_bytes() -> int:
@@ -43,11 +44,47 @@ def gpu_peak_bytes() -> int:
 
 def available_bytes() -> int:
     """Return the bytes that can be had now, within the limits of a container and of `ulimit -v`."""
-    free = [_machine_free(), _limit_free()]
-    for limit, use in _LIMITS:
+    return max(0, min(_machine_free(), _limit_free(), *_cgroups_free()))
+
+
+def ulimit_binds() -> bool:
+    """Return whether `ulimit -v` leaves less than the machine and its containers do."""
+    return _limit_free() < min(_machine_free(), *_cgroups_free())
+
+
+def _cgroups_free() -> Iterator[int]:
+    """Return what each cgroup of this process has left, from its own up to the root.
+
+    A limit holds for all groups below it. Pages of files that are not in use count as free.
+    """
+    for folder, (limit, use, reclaimable) in _cgroup_folders():
         with suppress(OSError, ValueError):
-            free.append(int(limit.read_text("ascii")) - int(use.read_text("ascii")))
-    return max(0, min(free))
+            free = int((folder / limit).read_text("ascii"))
+            free -= int((folder / use).read_text("ascii"))
+            with suppress(OSError, ValueError, StopIteration, IndexError):
+                free += _field(folder / "memory.stat", reclaimable, "")
+            yield free
+
+
+def _cgroup_folders() -> Iterator[tuple[Path, tuple[str, str, str]]]:
+    """Return the folders of this process's cgroups and of those above, with their files."""
+    try:
+        lines = _OWN_CGROUPS.read_text("utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    # In a container the path may be that of the host, and only the root be there.
+    paths = [("0", "", "/"), ("", "memory", "/"), *(line.split(":", 2) for line in lines)]
+    seen = set()
+    for number, controllers, path in (each for each in paths if len(each) == 3):
+        roots = [_CGROUP, _CGROUP / "unified"] if number == "0" else [_CGROUP / "memory"]
+        if number != "0" and "memory" not in controllers.split(","):
+            continue
+        for root in roots:
+            folder = root / path.strip("/")
+            for each in (folder, *folder.parents):
+                if each.is_relative_to(root) and each not in seen:
+                    seen.add(each)
+                    yield each, _V2 if number == "0" else _V1
 
 
 def _limit_free() -> int:
@@ -71,7 +108,7 @@ def _machine_free() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def _field(path: Path, name: str) -> int:
-    """Return the number after `name:` in a file of /proc."""
+def _field(path: Path, name: str, mark: str = ":") -> int:
+    """Return the number after `name:` in a file of /proc, or after `name` in one of a cgroup."""
     lines = path.read_text("ascii", errors="replace").splitlines()
-    return int(next(line for line in lines if line.startswith(f"{name}:")).split()[1])
+    return int(next(line for line in lines if line.startswith(f"{name}{mark or ' '}")).split()[1])

@@ -11,7 +11,7 @@ run.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -197,7 +197,7 @@ class Provenance:
 
     @classmethod
     def from_line(cls, text: str) -> Provenance | None:
-        """Return what `line` wrote, without `n`, which it has in words; None for anything else."""
+        """Return what `line` wrote; None for anything else."""
         head, *said = text.strip().split(_BETWEEN)
         parts = dict(part.partition("=")[::2] for part in said)
         if not head.startswith(f"{PRODUCT} ") or not {"dataset", "data", "date"} <= parts.keys():
@@ -209,6 +209,7 @@ class Provenance:
             data=parts["data"],
             models=_each(parts.get("models", "")),
             seeds=tuple(int(s) for s in _each(parts.get("seeds", "")) if s.lstrip("-").isdecimal()),
+            n=tuple(filter(None, map(_counted, _each(parts.get("n", ""))))),
             judges=parts.get("judges", ""),
             details=tuple((k, v) for k, v in parts.items() if k not in own),
             version=head.removeprefix(f"{PRODUCT} "),
@@ -216,9 +217,46 @@ class Provenance:
         )
 
 
+def stated(values: Iterable[Any]) -> tuple[Provenance, ...]:
+    """Return the different provenances that the rows of a file state; () where a value is not one
+    of ours, so that the column is another's.
+
+    >>> line = Provenance("demo-nli", "ab12", SIMULATED).line
+    >>> [one.data for one in stated([line, "", line])], stated([line, "a museum"])
+    (['simulated'], ())
+    """
+    texts = dict.fromkeys(text for text in values if isinstance(text, str) and text.strip())
+    found = [Provenance.from_line(text) for text in texts]
+    return tuple(found) if all(found) else ()
+
+
+def together(kinds: Iterable[str]) -> str:
+    """Return whose annotations those of several origins are; what is not stated leaves it open.
+
+    >>> together([PEOPLE, SIMULATED]), together([PEOPLE, UNKNOWN]), together([UNKNOWN])
+    ('people and simulated', 'people', 'not stated')
+    """
+    known = {kind for kind in kinds if kind not in ("", UNKNOWN)}
+    return known.pop() if len(known) == 1 else BOTH if known else UNKNOWN
+
+
+def any_simulated(provenances: Iterable[Provenance]) -> bool:
+    """Return whether annotations of one of the origins are simulated, all or some."""
+    return any(SIMULATED in one.data for one in provenances)
+
+
 def _plain(text: str) -> str:
     """Return a text for a line: nothing in it ends the line or a part of it."""
     return " ".join(str(text).replace("|", "/").split())
+
+
+def _counted(text: str) -> tuple[str, int] | None:
+    """Return (noun, number) of "1,200 annotators"; None for a text that counts nothing."""
+    number, _, nouns = text.partition(" ")
+    digits = number.replace(",", "")
+    if not digits.isdecimal() or not nouns:
+        return None
+    return (nouns if digits == "1" else nouns.removesuffix("s")), int(digits)
 
 
 def _some(text: str) -> str:

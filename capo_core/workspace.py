@@ -7,16 +7,18 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from filelock import FileLock, Timeout
 
-from capo_core.errors import ConfigError, DataError
+from capo_core.errors import CapoError, ConfigError, DataError
 from capo_core.json_text import json_text
+
+Saved = TypeVar("Saved")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
@@ -163,6 +165,25 @@ def read_object(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return raw if isinstance(raw, dict) else None
+
+
+def read_saved(path: Path, build: Callable[[Any], Saved], what: str, todo: str) -> Saved:
+    """Return what `build` makes of the JSON in the file of a result.
+
+    Args:
+        what: the result in the message: "the evaluation". todo: how to compute it again.
+
+    Raises:
+        DataError: the file is missing, or is not what `build` reads.
+    """
+    try:
+        return build(json.loads(path.read_text(encoding="utf-8")))
+    except CapoError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"{what} cannot be read ({type(error).__name__})", where=str(path), todo=todo
+        ) from error
 
 
 def content_hash(*parts: Any) -> str:

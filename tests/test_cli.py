@@ -67,7 +67,7 @@ def test_stability_for_people(workspace, table):
     assert "Chance 0.50" in done.stdout
 
 
-def test_cards(workspace, table):
+def test_annotators_are_described_in_json_and_in_words(workspace, table):
     done = run(workspace, "annotators", table, "--json")
     assert done.returncode == 0, done.stderr
     cards = json.loads(done.stdout)["annotators"]
@@ -77,7 +77,7 @@ def test_cards(workspace, table):
     assert "Annotator ann" in said.stdout and "maybe" in said.stdout
 
 
-def test_calibrate(workspace):
+def test_calibration_finds_more_where_more_is_planted(workspace):
     args = ("calibrate", "--items", "30", "--manner", "0", "2", "--datasets", "1", "--json")
     done = run(workspace, *args)
     assert done.returncode == 0, done.stderr

@@ -3,10 +3,12 @@
 import re
 import shutil
 import zipfile
+from dataclasses import replace
 
 import pytest
 
 from capo_core import demo_results
+from capo_core.cli import start
 from capo_core.data.catalog import load_shipped
 from capo_core.demo_results import FILE, STUDY_NAME, install, install_study, study_config
 from capo_core.distributions import transfer_store
@@ -24,7 +26,7 @@ from capo_core.study.design.draft import load as load_draft
 from capo_core.study.design.freeze import verify
 from capo_core.study.owner.service import StudyService
 from capo_core.study.store import open_store
-from capo_core.workspace import Workspace
+from capo_core.workspace import Workspace, write_json
 
 PLACES = re.compile(rb"(?<![\w.])/(?:home|root|work|tmp|Users|opt)/[\w./-]+")
 
@@ -37,7 +39,7 @@ def demo():
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
     workspace = Workspace(tmp_path_factory.mktemp("workspace"))
-    assert install(workspace) == ("report", "experiment")
+    assert install(workspace) == ("report", "authors", "transfer", "experiment")
     assert install_study(workspace) == ("study",)
     return workspace
 
@@ -97,8 +99,34 @@ def test_what_is_there_stays(tmp_path, demo):
     folder = reports.report_folder(demo.fingerprint, StabilityConfig(), workspace)
     folder.mkdir(parents=True)
     (folder / "report.json").write_text("mine")
-    assert install(workspace) == ("experiment",)
+    assert install(workspace) == ("authors", "transfer", "experiment")
     assert (folder / "report.json").read_text() == "mine"
+
+
+def test_a_workspace_of_an_earlier_version_gets_what_is_new(tmp_path, demo, capsys):
+    """Its marker names the groups of that time; of the transfers it has one of the user's own."""
+    workspace = Workspace(tmp_path)
+    install(workspace)
+    (shipped,) = transfer_store.saved(workspace, demo.fingerprint)
+    shutil.rmtree(workspace.root / "distributions")
+    shutil.rmtree(workspace.runs)  # deleted by the user
+    authors.path_of(workspace, demo.fingerprint, demo.split_fingerprint).unlink()
+    write_json(workspace.root / demo_results.MARKER, {"installed": ["report", "experiment"]})
+    mine = transfer_store.save(replace(shipped, away="mine"), workspace)
+    before = mine.read_bytes()
+
+    start._with_errors(install, workspace)
+
+    said = capsys.readouterr().out
+    assert said == "Results of the demo installed: likeliest author, imitated crowd.\n"
+    assert authors.load(workspace, demo) is not None
+    assert [each.away for each in transfer_store.saved(workspace, demo.fingerprint)] == [
+        "mine",
+        shipped.away,
+    ]
+    assert mine.read_bytes() == before and not workspace.runs.exists()
+    start._with_errors(install, workspace)
+    assert capsys.readouterr().out == ""
 
 
 def test_a_damaged_archive_says_so_and_leaves_nothing(tmp_path):

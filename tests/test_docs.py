@@ -12,12 +12,11 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
 ANCHOR = re.compile(r"\]\(([^):\s]*\.md)?#([^)\s]+)\)")
-# A path in backticks, from the project's root or from the package: `text/tokens.py`.
 # The code of a page: blocks of indented or fenced lines, and words in backticks.
 CODE = re.compile(r"`([^`\n]+)`|^(?:    |(?=python -m))(.+)$", re.MULTILINE)
 OTHERS = re.compile(r"^(?:torchrun|accelerate|python -m pip|embedding-atlas) ")  # not our options
+# A path in backticks, from the project's root or from the package: `text/tokens.py`.
 PATH = re.compile(r"`((?:[\w-]+/)*[\w-]+\.py|(?:[\w-]+/)+)`")
-FOLDERS = ("", "capo_core", "capo_core/imitation", "capo_core/dashboard", "capo_core/study")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -22,13 +22,15 @@ from typer.testing import CliRunner
 from capo_core import export_formats
 from capo_core.cli import COMMANDS, app, load_command
 from capo_core.data.catalog import Catalog
-from capo_core.data.export import export
+from capo_core.data.export import EXPORT_FORMATS, export, provenance_of
 from capo_core.data.importing import read_dataset
+from capo_core.data.tool_exports import TOOL_EXPORTS, export_to_tool
 from capo_core.distributions.files import read_judgments as read_distributions
 from capo_core.evaluation.report import load as load_evaluation
 from capo_core.imitation.backends.fake import FakeBackend
 from capo_core.imitation.pairs.files import read_preferences
 from capo_core.provenance import BOTH, NAME, PEOPLE, SIMULATED, UNKNOWN, Provenance
+from capo_core.schema import CROWD
 from capo_core.study.design import draft
 from capo_core.study.design.draft import draw
 from capo_core.study.owner.export import read_judgments
@@ -51,6 +53,7 @@ def test_all_that_is_asked_for_is_in_it_and_comes_back():
         "date=2026-03-02 | split=test"
     )
     back = Provenance.from_line(whole.line)
+    assert back.line == whole.line and back.n == whole.n
     assert (back.dataset, back.data, back.judges, back.seeds) == ("made", PEOPLE, SIMULATED, (0, 7))
     assert (back.version, back.date, dict(back.details)) == ("0.0", DAY, {"split": "test"})
     assert Provenance.from_dict(json.loads(json.dumps(whole.to_dict()))) == whole
@@ -137,6 +140,8 @@ def test_no_writer_of_an_export_does_without_a_provenance():
 
 # Every file of every command
 
+MAIL = "@lab.example"  # in each annotator's name, which no file has
+
 INPUTS = {
     "data import paths", "profile edit file", "train capo preferences", "evaluate outputs",
     "retention text", "experiment start config", "experiment check config",
@@ -174,17 +179,35 @@ def run(*words, ok=True):
     return done
 
 
+def with_crowd(dataset):
+    """The dataset with 100 crowd labels of the first 40 items."""
+    labels = dataset.task.scale.labels
+    rows = [(item, label, n) for item in dataset.items["item_id"][:40]
+            for label, n in zip(labels, (60, 30, 10), strict=True)]  # fmt: skip
+    crowd = pd.DataFrame(rows, columns=CROWD.names).astype({"item_id": "str", "label": "str"})
+    return replace(dataset, crowd=crowd)
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A workspace with a simulated dataset, runs on it, a design, and a study that is over."""
+    """A workspace with a simulated dataset, runs on it, a design, and a study that is over.
+
+    The dataset was imported with pseudonyms: the annotators' names are e-mail addresses.
+    """
     patch = pytest.MonkeyPatch()
     root = tmp_path_factory.mktemp("exports")
     patch.setenv("CAPO_WORKSPACE", str(root))
     patch.setenv("SOURCE_DATE_EPOCH", EPOCH)
     patch.delenv("CAPO_DATABASE_URL", raising=False)
     workspace = Workspace(root)
-    world = replace(make("mine", items=90), simulated=True)
-    Catalog(workspace).add(world)
+    named = replace(make("mine", items=90), simulated=True)
+    whole = {name: named.annotations[name] + MAIL for name in ("annotator_id", "annotation_id")}
+    named = replace(named, annotations=named.annotations.assign(**whole))
+    export(named, root / "named.csv", "csv")
+    read = read_dataset(root / "named.csv", name="mine", pseudonyms=True)
+    world = with_crowd(read.dataset)
+    assert world.annotators == ("A1", "A2", "A3") and read.report.pseudonyms[f"ann{MAIL}"] == "A1"
+    Catalog(workspace).add(world, read.report)
     sources = {"human": "human", "zero_shot": [finished_run(workspace, world)]}
     config = design(world, sources=sources, kinds=("comparison",), trials_per_judge=3, judges=3)
     draft.create(workspace, draw(workspace, config))
@@ -273,10 +296,17 @@ def command(*words):
     )  # fmt: skip
 
 
-# Option → how its file is made, and the endings it may have.
+# Option, and in brackets a choice that makes another file of it → how its file is made, and the
+# endings it may have.
 WALKS = {
     "data import skipped": (skipped, "csv"),
     "data export out": (command("data", "export", "mine", "--out", "OUT"), "csv jsonl parquet"),
+    "data export out (label-studio)": (
+        command("data", "export", "mine", "--format", "label-studio", "--out", "OUT"), "json"),
+    "data export out (prodigy)": (
+        command("data", "export", "mine", "--format", "prodigy", "--out", "OUT"), "jsonl"),
+    "data export out (crowd)": (
+        command("data", "export", "mine", "--crowd", "--out", "OUT"), "csv jsonl parquet"),
     "stability out": (
         command("stability", "mine", "--representation", "words", "--reduction", "none", "--pool",
                 "1", "--seeds", "1", "--permutations", "20", "--no-controls", "--out", "OUT"),
@@ -288,7 +318,7 @@ WALKS = {
                 "--permutations", "0", "--representation", "words", "--reduction", "none",
                 "--out", "OUT"), "json"),
     "pairs export out": (
-        command("pairs", "export", "--dataset", "mine", "--annotator", "ann", "--out", "OUT"),
+        command("pairs", "export", "--dataset", "mine", "--annotator", "A1", "--out", "OUT"),
         "jsonl"),
     "evaluate out": (evaluated, "html csv jsonl json tex"),
     "export atlas out": (
@@ -325,7 +355,9 @@ WALKS = {
 
 
 def test_every_file_that_a_command_writes_is_walked():
-    assert outputs() == WALKS.keys() | NO_DATASET.keys()
+    assert outputs() == {name.partition(" (")[0] for name in WALKS} | NO_DATASET.keys()
+    choices = {name.partition(" (")[2].rstrip(")") for name in WALKS} - {""}
+    assert choices == {*TOOL_EXPORTS, "crowd"}
 
 
 @pytest.mark.parametrize(
@@ -348,21 +380,126 @@ def test_every_file_says_where_it_comes_from(name, kind, place, answers, tmp_pat
         assert found.data == SIMULATED
     if kind not in ("md", "tex"):
         assert "study analyse" not in name or found.judges == SIMULATED
+    for path in tmp_path.rglob("*"):
+        if path.is_file():
+            text = pd.read_parquet(path).to_json() if path.suffix == ".parquet" else None
+            assert MAIL.encode() not in (text.encode() if text else path.read_bytes()), path.name
+
+
+# Results on the command line
+
+
+def shown_authors(place, answers):
+    from helpers.author_attribution import made_attribution
+
+    from capo_core.cli import authors
+
+    authors.show(made_attribution(Catalog(place[0]).load("mine")))
+
+
+def shown_transfer(place, answers):
+    from helpers.transfers import made_transfer
+
+    from capo_core.cli import transfer
+
+    transfer.show(made_transfer(Catalog(place[0]).load("mine")))
+
+
+def printed(*words):
+    return lambda place, answers: print(run(*words).stdout)
+
+
+RESULTS = {
+    "stability": printed("stability", "mine", "--representation", "words", "--reduction", "none",
+                         "--pool", 1, "--seeds", 1, "--permutations", 20, "--no-controls"),
+    "compare": printed("distributions", "compare", "--dataset", "mine", "--against", "annotators"),
+    "benchmark": printed("benchmark", "lewidi", "--dataset", "varierr", "--data", "mine",
+                         "--system", "nothing", "frequent", "--no-runs"),
+    "authors": shown_authors,
+    "transfer": shown_transfer,
+    "evaluate": lambda place, answers: print(run(
+        "evaluate", "--dataset", "mine", "--run", place[1].sources["zero_shot"][0], "--measures",
+        "labels").stdout),
+    "study": lambda place, answers: print(run(
+        "study", "analyse", place[1].name, "--answers", answers).stdout),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_a_result_on_simulated_data_says_so_in_headline_and_title(name, place, answers, capsys):
+    RESULTS[name](place, answers)
+    text = capsys.readouterr().out
+    assert "(simulated data" in " ".join(text.split())  # title of the table, or of the document
+    begin = "- " if name == "study" else ""  # a document, which says first what was planned
+    first = next(line for line in text.splitlines() if line.strip() and line.startswith(begin))
+    first = first.removeprefix(begin)
+    assert first.startswith(("Simulated data: ", "Simulated data and judges: ")), first
+
+
+# Sentences and tables that are results, by the names they have in the code.
+SENTENCES = {"headline", "sentence", "statement", "statements", "interpretation"}
+WORDED = {"titled", "alpha_sentence", "_bias_in_words"}
+PLANS = {("experiments.py", "plan.statement.text")}  # what items could show, before any result
+
+
+def test_commands_print_results_by_the_one_function_that_marks_them():
+    found = set()
+    for path in sorted((ROOT / "cli").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not (isinstance(node, ast.Call) and ast.unparse(node.func) == "console.print"):
+                continue
+            for part in (each for given in node.args for each in ast.walk(given)):
+                result = isinstance(part, ast.Attribute) and part.attr in SENTENCES
+                worded = isinstance(part, ast.Name) and part.id in WORDED
+                if result or worded:
+                    found.add((path.name, ast.unparse(node.args[0])))
+    assert found <= PLANS
 
 
 # Ours read it back
 
 
-@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
-def test_a_simulated_dataset_stays_simulated_without_the_file_beside_it(place, tmp_path, kind):
-    dataset = Catalog(place[0]).load("mine")
-    export(dataset, tmp_path / f"d.{kind}", kind)
-    (tmp_path / f"d.{kind}.capo.json").unlink(missing_ok=True)
-    read = read_dataset(tmp_path / f"d.{kind}", name="again")
-    assert read.dataset.simulated and read.dataset.fingerprint == dataset.fingerprint
+def exported(dataset, folder, kind, crowd=False):
+    """The dataset's export without the file beside it, read again."""
+    path = folder / f"d.{TOOL_EXPORTS[kind].suffix if kind in TOOL_EXPORTS else kind}"
+    if kind in TOOL_EXPORTS:
+        export_to_tool(dataset, path, kind)
+    else:
+        export(dataset, path, kind, crowd=crowd)
+        path.with_name(f"{path.name}.capo.json").unlink(missing_ok=True)
+    return check_file(path.read_bytes(), path.name), read_dataset(path, name="again")
+
+
+@pytest.mark.parametrize("crowd", [False, True])
+@pytest.mark.parametrize("kind", [*EXPORT_FORMATS, *TOOL_EXPORTS])
+def test_a_simulated_dataset_stays_simulated_without_the_file_beside_it(
+    place, tmp_path, monkeypatch, kind, crowd
+):
+    if crowd and kind in TOOL_EXPORTS:
+        pytest.skip("a tool takes no crowd counts")
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", EPOCH)
+    dataset = replace(Catalog(place[0]).load("mine"), crowd=None)
+    dataset = with_crowd(dataset) if crowd else dataset
+    stated, read = exported(dataset, tmp_path, kind, crowd)
+    assert stated.data == SIMULATED and read.dataset.simulated
+    assert f"exported by {stated.line}" in read.report.notes
+    if not crowd and kind in EXPORT_FORMATS:
+        assert read.dataset.fingerprint == dataset.fingerprint
+    again, _ = exported(read.dataset, tmp_path, kind, crowd)
+    assert again.data == SIMULATED
+    assert stated.fingerprint == dataset.fingerprint[:16]  # also of a part: the dataset it names
     people = replace(dataset, simulated=False)
-    export(people, tmp_path / f"e.{kind}", kind)
-    assert not read_dataset(tmp_path / f"e.{kind}", name="again").dataset.simulated
+    stated, read = exported(people, tmp_path, kind, crowd)
+    assert stated.data == PEOPLE and not read.dataset.simulated
+
+
+def test_a_crowd_export_counts_crowd_labels_and_not_annotators_that_it_leaves_out(place):
+    dataset = Catalog(place[0]).load("mine")
+    of_crowd = (("item", 40), ("crowd label", 4000))
+    assert provenance_of(dataset, crowd=True).n == of_crowd
+    bare = replace(dataset, annotations=dataset.annotations.iloc[:0])
+    assert provenance_of(bare).n == of_crowd
+    assert [noun for noun, _ in provenance_of(dataset).n] == ["item", "annotator", "annotation"]
 
 
 def test_a_column_of_that_name_that_is_not_ours_is_a_column(tmp_path):
@@ -376,7 +513,7 @@ def test_a_column_of_that_name_that_is_not_ours_is_a_column(tmp_path):
 def test_pairs_are_the_same_on_another_day(place, tmp_path, monkeypatch):
     """The hash in a run's settings is of the pairs and not of the day of their export."""
     out = tmp_path / "p.jsonl"
-    words = ("pairs", "export", "--dataset", "mine", "--annotator", "ann", "--out")
+    words = ("pairs", "export", "--dataset", "mine", "--annotator", "A1", "--out")
     run(*words, out)
     monkeypatch.setenv("SOURCE_DATE_EPOCH", str(int(EPOCH) + 86400 * 40))
     run(*words, tmp_path / "q.jsonl")
@@ -398,6 +535,16 @@ def test_what_was_written_is_read_by_its_reader(place, answers, tmp_path, monkey
     assert len(read_judgments(answers)) > 0
     evaluated(place, tmp_path / "r.json", answers)
     assert load_evaluation(tmp_path / "r.json").dataset == "mine"
+
+
+def test_a_file_of_simulated_crowd_counts_is_not_of_unknown_people(place, tmp_path):
+    run("data", "export", "mine", "--crowd", "--out", tmp_path / "c.jsonl")
+    (tmp_path / "c.jsonl.capo.json").unlink()
+    assert read_distributions(tmp_path / "c.jsonl").data == SIMULATED
+    out = tmp_path / "r.md"
+    run("distributions", "compare", "--file", tmp_path / "c.jsonl",
+        "--out", out)  # fmt: skip
+    assert check_file(out.read_bytes(), out.name).data == SIMULATED
 
 
 def test_unknown_judges_of_a_file_are_not_called_people(place, answers, tmp_path):

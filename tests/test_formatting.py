@@ -5,10 +5,15 @@ import math
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from helpers.corpora import dataset
 
 from capo_core import formatting
+from capo_core.evaluation.streams import output_streams
 from capo_core.formatting import Named, Statement
+from capo_core.stability.evidence import by_annotator
+from capo_core.study.scope import scope_sentence
 
 
 @pytest.mark.parametrize(
@@ -26,12 +31,13 @@ from capo_core.formatting import Named, Statement
         (None, 0, "undefined"),
     ],
 )
-def test_percent(share, digits, text):
+def test_a_share_as_text(share, digits, text):
     assert formatting.percent(share, digits) == text
 
 
 def test_signs_are_minus_signs_and_nothing_has_none():
     assert formatting.number(-0.5) == "−0.50"
+    assert formatting.number(-0.001) == "0.00" and formatting.number(-0.0, 0) == "0"
     assert formatting.signed(0.04) == "+0.04"
     assert formatting.signed(-0.001) == "0.00"
     assert formatting.points(-0.12) == "−12 points"
@@ -42,7 +48,43 @@ def test_intervals_at_an_end_have_a_decimal():
     assert formatting.percent_interval(0.58, 0.66) == "[58–66]"
     assert formatting.percent_interval(0.0, 0.004) == "[0–0.4]"
     assert formatting.percent_interval(0.996, 0.999) == "[99.6–99.9]"
-    assert formatting.percent_interval(0.0, 0.0) == "[0–0]"
+
+
+@pytest.mark.parametrize(
+    ("shown", "text"),
+    [
+        (formatting.percent_interval(0.581, 0.584), "[58.1–58.4]"),
+        (formatting.percent_interval(0.0, 0.0), "[no width]"),
+        (formatting.percent_interval(0.99996, 1.0), "[no width]"),
+        (formatting.percent_interval(0.9996, 1.0), "[99.96–100]"),
+        (formatting.percent_interval(0.011, 0.014, 1), "[1.1–1.4]"),
+        (formatting.points_interval(0.021, 0.024), "[2.1–2.4]"),
+        (formatting.points_interval(-0.024, -0.021), "[−2.4 to −2.1]"),
+        (formatting.points_interval(-0.001, 0.001), "[−0.1 to 0.1]"),
+        (formatting.number_interval(0.331, 0.334), "[0.331–0.334]"),
+        (formatting.number_interval(0.33, 0.33), "[no width]"),
+        (formatting.number_interval(0.001, 0.2, apart=True), "[0.001–0.200]"),
+        (formatting.number_interval(math.nan, 0.2), ""),
+        (formatting.with_interval(0.5, 0.5, 0.5), "0.50 [no width]"),
+        (formatting.with_interval(0.5, 0.499, 0.501), "0.50 [0.499, 0.501]"),
+        (formatting.measured(0.5, 0.5, 0.5, 2).text, "0.50 [no width]"),
+        (formatting.measured(0.5, math.nan, 0.5, 2).text, "0.50"),
+        (formatting.span(["0.33", "0.33"]), "0.33"),
+        (formatting.span(["0.33", "0.40"]), "0.33 to 0.40"),
+    ],
+)
+def test_the_ends_of_an_interval_are_told_apart(shown, text):
+    """Finding: "[0–0]" and "[0.33–0.33]", which say nothing of how sure a value is."""
+    assert shown == text
+
+
+def test_intervals_become_text_in_one_place():
+    """No other file writes the two ends of an interval itself."""
+    ends = re.compile(r"ends_text\(|\[\{[^\n]*low[^\n]*\}(–|, | to )\{[^\n]*high")
+    here = Path(formatting.__file__)
+    for path in sorted(here.parent.rglob("*.py")):
+        if path != here:
+            assert not ends.search(path.read_text(encoding="utf-8")), path
 
 
 def test_counts_and_lists():
@@ -141,3 +183,40 @@ def test_shares_become_text_in_one_place():
         formatting.p_statement(0.0001) == "p ≤ 0.001"
         and formatting.p_statement(0.034) == "p = 0.034"
     )
+
+
+def test_annotators_are_in_natural_order_wherever_they_are_listed():
+    names = [
+        "Ann10",
+        "Ann1",
+        "Ann0",
+        "Ann2",
+        "10",
+        "9",
+        "rater b2 x10",
+        "rater b2 x9",
+        "٣",
+        "Ann02",
+    ]
+    assert formatting.natural_order(names) == [
+        "٣", "9", "10", "Ann0", "Ann1", "Ann02", "Ann2", "Ann10", "rater b2 x9", "rater b2 x10",
+    ]  # fmt: skip
+    assert formatting.natural_order(["b", "A", "a", "9" * 5000]) == ["9" * 5000, "A", "a", "b"]
+
+
+def test_a_dataset_and_what_lists_its_annotators_have_one_order():
+    who = [f"Ann{number}" for number in (10, 1, 2, 0)]
+    data = dataset([("i1", name, "because it says so") for name in who])
+    wanted = ["Ann0", "Ann1", "Ann2", "Ann10"]
+    assert list(data.annotators) == wanted
+    groups = pd.DataFrame(
+        {"group": who, "annotator_id": who, "correct": True, "predicted": who}, dtype=object
+    )
+    assert by_annotator(groups)["annotator_id"].tolist() == wanted
+    assert "(Ann1 and Ann10)" in scope_sentence(who[:2], who)
+    outputs = pd.DataFrame(
+        {"item_id": "i1", "target_annotator_id": who, "sample": 0, "label": "neutral",
+         "explanation": "so", "ok": True}
+    )  # fmt: skip
+    streams = output_streams(outputs, ("i1",), source="sft")
+    assert [one.target for one in streams] == wanted

@@ -156,6 +156,10 @@ def expected(numbers: dict[str, Any], said: Any) -> dict[str, Any]:
             prefix, its = f"scores/{n}/", f"scores/{of_ann[kind(row)]}/"
             changed |= {place: numbers[its + place.removeprefix(prefix)]
                         for place in numbers if place.startswith(prefix)}  # fmt: skip
+    for n, row in enumerate(rows):
+        value, *ends = (f"scores/{n}/{part}" for part in ("value", "low", "high"))
+        if row["low"] is None and {changed.get(end) for end in ends} == {changed.get(value)}:
+            changed |= dict.fromkeys(ends)  # what is the same in all draws is no certainty
     for n, row in enumerate(said.get("caricatures", []) if rows else []):
         (at,) = (m for m, each in enumerate(rows) if each["source"] == row["source"]
                  and each["measure"] == "style distance" and each["target"] == "ann")  # fmt: skip

@@ -23,6 +23,7 @@ ELSEWHERE = {
     "dataset.py": "fingerprint: a hash",
     "imitation/models/adapters.py": "a hash",
     "imitation/models/gguf.py": "handed to a tokenizer, as it came from one",
+    "imitation/models/tensor_file.py": "the header of a safetensors file",
     "imitation/backends/openai.py": "a server's error, as it came",
     "data/readers/delimited.py": "a skipped row, as it stood in the file",
     "data/readers/encoding.py": "a value, as it stood in the file",

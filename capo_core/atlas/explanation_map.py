@@ -30,7 +30,7 @@ from capo_core.run_folder import find_run, made_by
 from capo_core.settings import setting, settings
 from capo_core.stability.corpus import ExplanationCorpus, build_corpus
 from capo_core.stats.bootstrap import resample
-from capo_core.stats.intervals import Estimate
+from capo_core.stats.intervals import Estimate, accuracy_interval
 from capo_core.text.embeddings import DEFAULT_MODEL, Embedder
 from capo_core.text.reductions import REDUCTIONS, find_reduction
 from capo_core.text.representations import (
@@ -183,6 +183,14 @@ def load_map(
     """
     path = map_path(dataset, config, workspace, runs)
     return ExplanationMap.from_parquet(path.read_bytes()) if path.is_file() else None
+
+
+def largest_map(
+    dataset: Dataset, config: MapConfig, workspace: Workspace, runs: Sequence[str] = ()
+) -> ExplanationMap | None:
+    """Return the map of all explanations, where it was computed, else as `load_map`."""
+    whole = load_map(dataset, replace(config, most=0), workspace, runs)
+    return whole or load_map(dataset, config, workspace, runs)
 
 
 def made_map(
@@ -395,7 +403,11 @@ def _neighbours(places: np.ndarray, corpus: ExplanationCorpus) -> tuple[Estimate
     )  # fmt: skip
     if score is None:
         return Estimate(np.nan, np.nan, np.nan, 0, "no explanation of another item"), np.nan
-    return score.estimate(), float(chance[known].mean())
+    found = score.estimate()
+    if found.value in (0.0, 1.0):  # all items alike: what remains is their number
+        low, high = accuracy_interval(found.value, len(set(block[known])), 0.0)
+        found = replace(found, low=low, high=high)
+    return found, float(chance[known].mean())
 
 
 def _frame(

@@ -22,6 +22,7 @@ from capo_core.study.analysis.attribution import AS_WRONG
 from capo_core.study.source_names import inside, source_name
 from capo_core.text.reductions import REDUCTIONS, reduction_title
 from capo_core.text.representations import representation_title
+from capo_core.text.segmentation import as_written
 
 # A mark as a path around its middle, in pixels, by the symbol's name in `looks`.
 SHAPES = {
@@ -381,7 +382,7 @@ def phrase_rates(phrases: pd.DataFrame, name: str, color: str) -> IntervalFigure
         "Distinctive phrases",
         tuple(
             IntervalRow(
-                row.phrase,
+                as_written(row.phrase),
                 "filled",
                 color,
                 round(100 * row.rate / top, 2),

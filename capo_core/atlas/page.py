@@ -25,7 +25,15 @@ from capo_core.evaluation.cells import BOLD, NO_BOLD
 from capo_core.evaluation.export import attribution_figure, averaged_text, main_scores
 from capo_core.evaluation.summary import statements, titled
 from capo_core.export_formats import html_foot, html_head
-from capo_core.formatting import UNDEFINED, count, number, percent, short, with_interval
+from capo_core.formatting import (
+    UNDEFINED,
+    count,
+    number,
+    percent,
+    percent_interval,
+    short,
+    with_interval,
+)
 from capo_core.looks import looks
 from capo_core.progress import Progress, silent
 from capo_core.provenance import Provenance
@@ -217,7 +225,7 @@ def _profile(
         "phrases": phrases,
         "habits": [
             (cue.text, number(cue.own, 1), number(cue.others, 1), cue.unit,
-             f"{number(cue.strength)} [{number(cue.low)}, {number(cue.high)}]")
+             with_interval(cue.strength, cue.low, cue.high))
             for cue in habits
         ],
         "examples": [
@@ -292,7 +300,7 @@ def _ends(row: Any) -> str:
     low, high = getattr(row, "annotator_low", None), getattr(row, "annotator_high", None)
     if low is None or high is None or pd.isna(low) or pd.isna(high):
         return ""
-    return f"[{100 * low:.1f}–{100 * high:.1f}]"
+    return percent_interval(low, high, 1)
 
 
 def _evaluation(place: int, one: AtlasEvaluation) -> dict[str, Any]:

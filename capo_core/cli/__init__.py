@@ -5,6 +5,7 @@ A command's file is imported when the command is called: `--help` needs only the
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from types import MappingProxyType
@@ -12,6 +13,8 @@ from typing import Any, NamedTuple
 
 import typer
 from typer.core import TyperGroup
+
+from capo_core.errors import shortage_of
 
 
 class CommandEntry(NamedTuple):
@@ -162,4 +165,12 @@ app.callback()(lambda: None)  # so that Typer makes a group of it, though it lis
 
 def main() -> None:
     """CommandEntry of `capo` and of `python -m capo_core`."""
-    app()
+    try:
+        app()
+    except (ImportError, OSError, MemoryError) as raised:
+        # A command's file is imported outside the command, which prints its errors itself.
+        error = shortage_of(raised)
+        if error is None:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None

@@ -9,9 +9,14 @@ import typer
 from rich.table import Table
 
 from capo_core.cli.options import changed, with_options
-from capo_core.cli.result_file import write_result
-from capo_core.cli.support import ManyValues, console, plain_errors, print_json, progress_bar
-from capo_core.errors import ConfigError
+from capo_core.cli.result_file import check_ending, write_and_print, write_result
+from capo_core.cli.support import (
+    ManyValues,
+    console,
+    plain_errors,
+    print_results,
+    progress_bar,
+)
 from capo_core.evaluation.authors.result import AuthorsConfig
 from capo_core.workspace import Workspace
 
@@ -53,12 +58,7 @@ def authors(
     from capo_core.data.catalog import Catalog
     from capo_core.evaluation.authors import store
 
-    if out is not None and out.suffix.lower() not in ENDINGS:
-        raise ConfigError(
-            f"the result cannot be written as {out.suffix or 'a file without an ending'!r}",
-            expected=f"a file name ending in {', '.join(ENDINGS)}",
-            option="--out",
-        )
+    check_ending(out, ENDINGS)
     config = changed(AuthorsConfig(), given)
     workspace = Workspace.default()
     dataset = Catalog(workspace).load(name)
@@ -71,14 +71,7 @@ def authors(
                 workspace, dataset, config, runs=run or (), answers=answers or (), progress=progress
             )
         store.save(result, workspace)
-    if out is not None:
-        write(result, out)
-    if as_json:
-        print_json(result.to_dict())
-        return
-    show(result)
-    if out is not None:
-        console.print(f"written: {out}", markup=False, soft_wrap=True)
+    write_and_print(result, out, write=write, show=show, as_json=as_json)
 
 
 def write(result: AuthorAttribution, out: Path) -> None:
@@ -92,12 +85,12 @@ def show(result: AuthorAttribution) -> None:
     """Print a result: statements, the ladder, and differences from the classifiers."""
     from capo_core.evaluation.authors.result import NOTE, differences_text, table
 
-    if result.simulated:
-        console.print("Simulated data: no human wrote these explanations.\n")
-    for one in result.statements():
-        console.print(f"{one.text}\n", markup=False)
+    source = result.provenance
+    print_results(source, *(one.text for one in result.statements()), end="\n\n")
     names, rows = table(result)
-    shown = Table(*names[:2], box=None, title="Attribution accuracy", title_justify="left")
+    shown = Table(
+        *names[:2], box=None, title=source.titled("Attribution accuracy"), title_justify="left"
+    )
     for name in names[2:]:
         shown.add_column(name, justify="right")
     for row in rows:

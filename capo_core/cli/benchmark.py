@@ -5,6 +5,7 @@ python -m capo_core benchmark lewidi --dataset paraphrase --track content
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,18 +14,27 @@ from rich.table import Table
 from rich.text import Text
 
 from capo_core.cli.experiments import OF_PRESET, wait_for
+from capo_core.cli.fetch import Fetch, fetch_missing
 from capo_core.cli.options import with_options
-from capo_core.cli.result_file import write_result
+from capo_core.cli.result_file import check_ending, write_and_print, write_result
 from capo_core.cli.runs import changes_of
 from capo_core.cli.support import (
     ManyValues,
     console,
     plain_errors,
-    print_json,
+    print_results,
     progress_bar,
 )
 from capo_core.errors import ConfigError
-from capo_core.leaderboards.boards import BOARDS, CONTENT, TASKS, TRACKS, check_track, find_board
+from capo_core.leaderboards.boards import (
+    BOARDS,
+    CONTENT,
+    TASKS,
+    TRACKS,
+    Board,
+    check_track,
+    find_board,
+)
 from capo_core.runs.experiments.config import PRESETS, ExperimentConfig
 from capo_core.workspace import Workspace
 
@@ -89,6 +99,7 @@ def lewidi(
         list[str] | None,
         typer.Option("--set", help="With --method: a stage's setting, such as sft.epochs=3."),
     ] = None,
+    fetch: Fetch = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
     """Score our rows on a board of LeWiDi-2025 and print them under the published ones.
@@ -97,31 +108,28 @@ def lewidi(
     split, as an experiment that a repeated command resumes, and scored as rows.
     """
     from capo_core.leaderboards import store
-    from capo_core.leaderboards.board import chosen_systems
-    from capo_core.leaderboards.cells import board_task
     from capo_core.leaderboards.compute import compute
-    from capo_core.leaderboards.find import find_dataset
-    from capo_core.runs.experiments.board_methods import board_experiment
+    from capo_core.leaderboards.find import datasets_of, source_of
+    from capo_core.runs.experiments.store import base_needed
 
     board = find_board(dataset)
     check_track(board, track)
-    if out is not None and out.suffix.lower() not in ENDINGS:
-        raise ConfigError(
-            f"a board cannot be written as {out.suffix or 'a file without an ending'!r}",
-            expected=f"a file name ending in {', '.join(ENDINGS)}",
-            option="--out",
-        )
+    check_ending(out, ENDINGS, "a board")
     workspace = Workspace.default()
+    if fetch:
+        wanted = data or ("" if datasets_of(workspace, board) else source_of(board))
+        fetch_missing(workspace, dataset=wanted, quiet=as_json)
     if given.get("methods"):
         if run or no_runs:
             raise ConfigError(
                 "generations are either made or chosen", todo="--method without --run or --no-runs"
             )
-        chosen_systems(board, track, system or ())  # a wrong name shows before hours go by
-        task = board_task(find_dataset(workspace, board, data), board)
-        config = board_experiment(task, track, preset=preset, annotators=annotator or (), **given)
-        if set_:
-            config = config.with_settings(changes_of(set_))
+        config = _imitations(
+            workspace, board, track, given, data=data, systems=system or (), preset=preset,
+            annotators=annotator or (), changes=set_ or (),
+        )  # fmt: skip
+        if fetch:
+            fetch_missing(workspace, base=base_needed(config), quiet=as_json)
         _generate(workspace, config, as_json)
     elif given or annotator or set_:
         raise ConfigError(
@@ -134,14 +142,31 @@ def lewidi(
         )  # fmt: skip
     if not system:
         store.save(result, workspace)
-    if out is not None:
-        _write(result, out)
-    if as_json:
-        print_json(result.to_dict())
-        return
-    show(result)
-    if out is not None:
-        console.print(f"written: {out}", markup=False, soft_wrap=True)
+    write_and_print(result, out, write=_write, show=show, as_json=as_json)
+
+
+def _imitations(
+    workspace: Workspace,
+    board: Board,
+    track: str,
+    given: dict[str, Any],
+    *,
+    data: str,
+    systems: Sequence[str],
+    preset: str,
+    annotators: Sequence[str],
+    changes: Sequence[str],
+) -> ExperimentConfig:
+    """Return the experiment that imitates a board's annotators on the board's own split."""
+    from capo_core.leaderboards.board import chosen_systems
+    from capo_core.leaderboards.cells import board_task
+    from capo_core.leaderboards.find import find_dataset
+    from capo_core.runs.experiments.board_methods import board_experiment
+
+    chosen_systems(board, track, systems)  # a wrong name shows before hours go by
+    task = board_task(find_dataset(workspace, board, data), board)
+    config = board_experiment(task, track, preset=preset, annotators=annotators, **given)
+    return config.with_settings(changes_of(changes)) if changes else config
 
 
 def _generate(workspace: Workspace, config: ExperimentConfig, as_json: bool) -> None:
@@ -181,9 +206,9 @@ def show(result: Leaderboard) -> None:
     """Print a board: the published rows, ours in a table of their own, and what limits both."""
     from capo_core.leaderboards import report
 
-    console.print(result.headline(), markup=False)
-    names = report.HEADER
-    for title, rows in (("Published", result.published), (f"Ours: {result.title}", result.ours)):
+    print_results(result.provenance, result.headline())
+    names, ours = report.HEADER, result.provenance.titled(f"Ours: {result.title}")
+    for title, rows in (("Published", result.published), (ours, result.ours)):
         table = Table(names[0], box=None, title=f"\n{title}", title_justify="left")
         for name in names[1:]:
             table.add_column(name, justify="right")

@@ -13,8 +13,10 @@ from capo_core.cli.options import with_options
 from capo_core.cli.support import (
     ManyValues,
     console,
+    first_of,
     plain_errors,
     print_json,
+    print_results,
     progress_bar,
     renamed,
 )
@@ -22,16 +24,25 @@ from capo_core.data import label_scales
 from capo_core.data.catalog import Catalog, Entry
 from capo_core.data.columns import parse_mapping
 from capo_core.data.download import fetch as fetch_files
-from capo_core.data.download import fetch_dataset, source_named
+from capo_core.data.download import fetch_dataset, sources_named
 from capo_core.data.export import export, provenance_of
-from capo_core.data.formats.registry import AUTO, FORMATS, download_sources, format_names
+from capo_core.data.formats.base import DownloadSource
+from capo_core.data.formats.registry import (
+    AUTO,
+    FORMATS,
+    download_groups,
+    download_sources,
+    format_names,
+)
 from capo_core.data.importing import ImportResult, read_dataset
+from capo_core.data.notes import Note
 from capo_core.data.splits import parse_shares, split_sizes
 from capo_core.data.tool_exports import TOOL_EXPORTS, export_to_tool
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
 from capo_core.export_formats import csv_text
 from capo_core.formatting import count, name_list
+from capo_core.provenance import Provenance
 from capo_core.simulation.simulate import SimulationConfig
 from capo_core.simulation.simulate import simulate as run
 from capo_core.task import NLI, PARAPHRASE, Task
@@ -77,30 +88,28 @@ def _sizes(items: int, annotators: int, annotations: int) -> str:
     return ", ".join(count(number, noun) for noun, number in sizes.items())
 
 
+def import_values(read: ImportResult) -> dict[str, Any]:
+    """Return the report of an import for JSON."""
+    dataset, values = read.dataset, read.report.to_dict()
+    rows = values.pop("set_aside")
+    return {
+        "name": dataset.name,
+        "task": dataset.task.name,
+        "scale": dataset.task.to_dict(),
+        "items": len(dataset.items),
+        "annotators": len(dataset.annotators),
+        "annotations": len(dataset.annotations),
+        "kept": read.report.rows_kept,
+        "set_aside": {"count": len(rows), "reasons": values.pop("reasons"), "rows": rows},
+        "fingerprint": dataset.fingerprint,
+    } | values
+
+
 def print_import(read: ImportResult, as_json: bool) -> None:
     """Print the report of an import as JSON or as text."""
     dataset, report = read.dataset, read.report
     if as_json:
-        values = report.to_dict()
-        rows = values.pop("set_aside")
-        print_json(
-            {
-                "name": dataset.name,
-                "task": dataset.task.name,
-                "scale": dataset.task.to_dict(),
-                "items": len(dataset.items),
-                "annotators": len(dataset.annotators),
-                "annotations": len(dataset.annotations),
-                "kept": report.rows_kept,
-                "set_aside": {
-                    "count": len(rows),
-                    "reasons": values.pop("reasons"),
-                    "rows": rows,
-                },
-                "fingerprint": dataset.fingerprint,
-            }
-            | values
-        )
+        print_json(import_values(read))
         return
     console.print(
         f"{dataset.name}: {dataset.task.name}, "
@@ -113,7 +122,8 @@ def print_import(read: ImportResult, as_json: bool) -> None:
     for reason, number in report.reasons().items():
         console.print(f"  {number:,} × {reason}", markup=False)
     for note in report.notes:
-        console.print(f"  note: {note}", markup=False)
+        text = note.for_command_line if isinstance(note, Note) else note
+        console.print(f"  note: {text}", markup=False)
 
 
 data_app = typer.Typer(
@@ -150,6 +160,7 @@ def _formats_help() -> str:
 
 def _sources_help() -> str:
     titles = [f"{source.name}: {source.title}" for source in download_sources().values()]
+    titles += [f"{name}: {', '.join(of)}" for name, of in download_groups().items()]
     return f"One of these ({'; '.join(titles)})."
 
 
@@ -236,6 +247,14 @@ def import_file(
     skipped: Annotated[
         Path | None, typer.Option(help="Write the skipped rows to this CSV file.")
     ] = None,
+    pseudonyms: Annotated[
+        bool,
+        typer.Option(
+            "--pseudonyms",
+            help="Import the annotators as A1, A2, …; the key stays in the workspace and is in no "
+            "export.",
+        ),
+    ] = False,
     replace_old: Replace = False,
     as_json: AsJson = False,
 ) -> None:
@@ -255,14 +274,20 @@ def import_file(
             shares=parse_shares(shares) if shares else None,
             seed=seed,
             label_sets=label_sets,
+            pseudonyms=pseudonyms,
             progress=progress,
         )
     if skipped is not None:
         with atomic_file(skipped) as file:
             text = csv_text(read.report.rejected, provenance_of(read.dataset))
             file.write(text.encode("utf-8"))
-    Catalog(Workspace.default()).add(read.dataset, read.report, replace=replace_old)
+    catalog = Catalog(Workspace.default())
+    catalog.add(read.dataset, read.report, replace=replace_old)
     print_import(read, as_json)
+    key = catalog.key_file(read.dataset.name)
+    if key is not None and not as_json:
+        console.print("  note: the key of the pseudonyms:", markup=False)
+        console.print(str(key), markup=False, soft_wrap=True)
 
 
 @data_app.command()
@@ -281,22 +306,27 @@ def fetch(
 ) -> None:
     """Download public data at a fixed revision, verify their checksums and import them.
 
-    Files of label distributions (mjd) are no dataset: their places are printed instead.
+    Several are fetched together by the beginning of their names (lewidi), each as a dataset; those
+    that are there already are left as they are, unless --replace is given. Files of label
+    distributions (mjd) are no dataset: their places are printed instead.
     """
-    workspace, about = Workspace.default(), source_named(source)
+    workspace, sources = Workspace.default(), sources_named(source)
+    split = {"shares": parse_shares(shares) if shares else None, "seed": seed}
+    if len(sources) > 1:
+        if name or url:
+            raise ConfigError(
+                f"{source} stands for several datasets, which have one name and one address each",
+                expected=f"no {'--name' if name else '--url'}, or one of "
+                f"{', '.join(each.name for each in sources)}",
+            )
+        _fetch_all(workspace, sources, split, replace_old, as_json)
+        return
+    (about,) = sources
     with progress_bar(as_json) as progress:
         if not about.is_dataset:
             paths = fetch_files(source, workspace, progress, url=url)
         else:
-            read = fetch_dataset(
-                source,
-                workspace,
-                progress,
-                name=name,
-                url=url,
-                shares=parse_shares(shares) if shares else None,
-                seed=seed,
-            )
+            read = fetch_dataset(source, workspace, progress, name=name, url=url, **split)
     if about.is_dataset:
         Catalog(workspace).add(read.dataset, read.report, replace=replace_old)
         print_import(read, as_json)
@@ -309,13 +339,47 @@ def fetch(
         console.print(f"  note: open them by {about.pattern}", markup=False)
 
 
+def _fetch_all(
+    workspace: Workspace,
+    sources: list[DownloadSource],
+    split: dict[str, Any],
+    replace_old: bool,
+    as_json: bool,
+) -> None:
+    """Fetch several published datasets, each under its own name, and print what came of it; as
+    JSON, an array."""
+    catalog, found = Catalog(workspace), []
+    for about in sources:
+        if about.name in catalog.names() and not replace_old:
+            found.append({"name": about.name, "exists": True})
+            if not as_json:
+                console.print(f"{about.name}: exists already", markup=False)
+            continue
+        with progress_bar(as_json) as progress:
+            read = fetch_dataset(about.name, workspace, progress, **split)
+        catalog.add(read.dataset, read.report, replace=replace_old)
+        found.append(import_values(read))
+        if not as_json:
+            print_import(read, as_json)
+    if as_json:
+        print_json(found)
+
+
 @data_app.command()
 @plain_errors
 def show(name: Name, as_json: AsJson = False) -> None:
-    """Show the contents of a dataset and its import report."""
+    """Show the contents of a dataset, the agreement of its labels, and its import report."""
+    from capo_core.stats.agreement import alpha_metric, alpha_sentence, overall_agreement
+
     catalog = Catalog(Workspace.default())
     dataset, report = catalog.load(name), catalog.report(name)
     about = description(dataset, catalog.entry(name))
+    alpha, raw = overall_agreement(dataset)
+    metric = alpha_metric(dataset.task.scale.ordinal)
+    about["agreement"] = {
+        "krippendorff_alpha": {**alpha.to_dict(), "metric": metric},
+        "raw_agreement": raw.to_dict(),
+    }
     if report is not None:
         about["import"] = report.to_dict()
     if as_json:
@@ -325,9 +389,15 @@ def show(name: Name, as_json: AsJson = False) -> None:
     table = Table("annotator", box=None)
     for label in dataset.task.scale.labels:
         table.add_column(label, justify="right")
-    for annotator, counts in about["labels"].items():
+    shown, more = first_of(dataset.annotators)
+    for annotator in shown:
+        counts = about["labels"][annotator]
         table.add_row(annotator, *(str(counts[label]) for label in dataset.task.scale.labels))
     console.print(table, markup=False)
+    if more:
+        console.print(more, markup=False)
+    if len(dataset.annotators) > 1:
+        print_results(Provenance.of(dataset), alpha_sentence(alpha, metric))
     for note in report.notes if report else ():
         console.print(f"  {note}", markup=False)
 
@@ -390,30 +460,44 @@ def export_dataset(
     excel: Annotated[
         bool, typer.Option("--excel", help="Begin a CSV with a byte-order mark, for Excel.")
     ] = False,
+    crowd: Annotated[
+        bool,
+        typer.Option("--crowd", help="Export the crowd counts alone, with one row per item."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Export a dataset to a file with one row per annotation, or to an annotation tool."""
+    """Export a dataset to a file with one row per annotation, or to an annotation tool.
+
+    A dataset of crowd counts alone is exported with one row per item.
+    """
     chosen = format or _SUFFIXES.get(out.suffix.lower(), "csv")
     if excel and chosen != "csv":
         raise ConfigError("--excel is for CSV", expected="--format csv")
+    if crowd and chosen in TOOL_EXPORTS:
+        raise ConfigError("a tool takes no crowd counts", expected="csv, jsonl or parquet")
     dataset = Catalog(Workspace.default()).load(name)
     if chosen in TOOL_EXPORTS:
         export_to_tool(dataset, out, chosen)
     else:
-        export(dataset, out, chosen, excel=excel)
+        export(dataset, out, chosen, excel=excel, crowd=crowd)
+    of_crowd = crowd or not len(dataset.annotations)
+    counted = 0 if dataset.crowd is None else int(dataset.crowd["item_id"].nunique())
     summary = {
         "name": name,
         "path": str(out),
         "format": chosen,
-        "annotations": len(dataset.annotations),
+        **({"items": counted} if of_crowd else {"annotations": len(dataset.annotations)}),
         "fingerprint": dataset.fingerprint,
     }
+    written = (
+        f"crowd counts of {count(counted, 'item')}"
+        if of_crowd
+        else count(len(dataset.annotations), "annotation")
+    )
     if as_json:
         print_json(summary)
     else:
-        console.print(
-            f"{count(summary['annotations'], 'annotation')} written to {out}", markup=False
-        )
+        console.print(f"{written} written to {out}", markup=False)
 
 
 @data_app.command(cls=ManyValues)

@@ -21,8 +21,10 @@ from capo_core.cli.soft_labels import mount_soft_labels
 from capo_core.cli.support import (
     ManyValues,
     console,
+    first_of,
     plain_errors,
     print_json,
+    print_results,
     progress_bar,
 )
 from capo_core.cli.transfer import mount_transfer
@@ -111,7 +113,7 @@ def compare(
         if as_json:
             print_json(plain)
             return
-    _show_comparison(result)
+    _show_comparison(result, provenance)
     if written_report:
         console.print(f"written: {out}", markup=False, soft_wrap=True)
 
@@ -144,29 +146,36 @@ def _write_report(result, path: Path, provenance: Provenance) -> bool:
     return writer is not None
 
 
-def _show_comparison(result) -> None:
+def _show_comparison(result, source: Provenance) -> None:
     from capo_core.distributions.ranking import ASIDE
     from capo_core.distributions.report import header
+    from capo_core.distributions.sources import ANNOTATOR
     from capo_core.distributions.wording import called, in_words
 
-    console.print(in_words(result.headline), markup=False)
-    for remark in result.remarks:
+    print_results(source, in_words(result.headline))
+    for remark in result.remarks:  # on the comparison, no results
         console.print(in_words(remark), markup=False)
     rows = result.rows()
     if rows:
-        title = f"\n{result.ranking.name}: distance to {called(result.ranking.against)}"
-        table = Table("source", box=None, title=title)
+        title = f"{result.ranking.name}: distance to {called(result.ranking.against)}"
+        table = Table("source", box=None, title=f"\n{source.titled(title)}")
         measures = [name for name in SHOWN if name in result.measures]
         for each in measures:
             table.add_column(header(each), justify="right")
         table.add_column("n", justify="right")
+        annotators = [row.source for row in rows if row.source.startswith(ANNOTATOR)]
+        printed, more = first_of(annotators)
         for row in rows:
+            if row.source in annotators and row.source not in printed:
+                continue
             cells = [
                 Text(row.cells[each], style="bold" if each in row.bold else "") for each in measures
             ]
             name = row.title + (" (not ranked)" if row.role == ASIDE else "")
             table.add_row(Text(name), *cells, f"{row.n:,}")
         console.print(table, markup=False)
+        if more:
+            console.print(f"Single annotators: {more}", markup=False)
         console.print(f"\n{result.legend}", markup=False)
     for note in (*result.notes(), *result.judgments.notes):
         console.print(note, markup=False)
@@ -195,19 +204,25 @@ def variation(
         result = measure(
             found, config, sources=source, cache=Workspace.default().cache, progress=progress
         )
+    origin = provenance_of(found, dataset, file, seed=config.seed)
     if out is not None:
-        source = provenance_of(found, dataset, file, seed=config.seed)
-        write_json(out, with_provenance(result.to_dict(), source))
+        write_json(out, with_provenance(result.to_dict(), origin))
     if as_json:
         print_json(result.to_dict())
         return
-    table = Table("explanations", "measure", "", box=None, title=f"{result.name}: similarity")
+    title = origin.titled(f"{result.name}: similarity")
+    table = Table("explanations", "measure", "", box=None, title=title)
     table.add_column("value", justify="right")
     table.add_column("items", justify="right")
+    printed, more = first_of(list(dict.fromkeys(result.table["source"])))
     for row in result.table.itertuples():
+        if row.source not in printed:
+            continue
         shown = with_interval(row.value, row.low, row.high, 3) if row.n else "undefined"
         table.add_row(row.source, row.measure, f"n = {row.ngram}" if row.ngram else "", shown,
                       f"{row.n:,}")  # fmt: skip
     console.print(table, markup=False)
+    if more:
+        console.print(f"Sources: {more}", markup=False)
     for note in result.notes:
         console.print(note, markup=False)

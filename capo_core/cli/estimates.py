@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -32,6 +32,7 @@ from capo_core.cli.support import (
     console,
     plain_errors,
     print_json,
+    print_results,
     progress_bar,
 )
 from capo_core.distributions.estimate import EstimateConfig
@@ -41,7 +42,13 @@ from capo_core.errors import ConfigError
 from capo_core.formatting import count, number, with_interval
 from capo_core.imitation.backends.base import BATCH_TOKENS
 from capo_core.imitation.models.registry import EMBEDDED_NAME
+from capo_core.provenance import Provenance
 from capo_core.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from capo_core.distributions.judgments import Judgments
 
 
 def mount_estimates(app: typer.Typer) -> None:
@@ -108,8 +115,7 @@ def estimate(
     as_json: AsJson = False,
 ) -> None:
     """Estimate human label distributions by a model, from the scores of labels as its answers."""
-    from capo_core.distributions import store
-    from capo_core.distributions.explanations import replace_explanations
+    from capo_core.distributions.store import with_runs
     from capo_core.runs.kinds.distributions import check_estimate
 
     if server and (base or adapter):
@@ -117,24 +123,63 @@ def estimate(
     by = by or ("sampling" if server else "logits")
     workspace = Workspace.default()
     if adapter:
-        base, annotator = _base_of(adapter, base, annotator, workspace)
-    config = changed(EstimateConfig(), {**_estimate_defaults(by, base, adapter, given), **given})
+        base, annotator = adapter_model(adapter, base, annotator, workspace)
+    config = changed(EstimateConfig(), {**estimate_defaults(by, base, adapter, given), **given})
     found = judgments_of(file, dataset, labels)
     if run:
-        found = store.with_runs(found, run, workspace)
+        found = with_runs(found, run, workspace)
     if replace_by:
-        made, missing = replace_explanations(
-            found, config.explanations, replace_by, replace_share, seed=seed
-        )
-        found, config = _showing(found, config, made)
-        if missing and not as_json:
-            console.print(f"{count(missing, 'explanation')} not replaced: the model has none")
+        found, config = _replaced(found, config, replace_by, replace_share, seed, quiet=as_json)
     if config.count and choose != "first":
         found, config = _showing(found, config, _chosen(found, config, choose, votes, workspace))
-    settings: dict[str, Any] = {
+    settings = estimate_settings(
+        found, config, workspace, by=by, base=base or "embedded", server=server, samples=samples,
+        adapter=adapter, annotator=annotator, precision=precision, batch_tokens=batch_tokens,
+        allow_embedded=allow_embedded,
+    )  # fmt: skip
+    check_estimate(found, settings)
+    result = do_run("estimate", settings, workspace, queue=queue, as_json=as_json)
+    if result is not None and not as_json:
+        _print_estimate(result, provenance_of(found, dataset, file))
+
+
+def _print_estimate(result: dict[str, Any], source: Provenance) -> None:
+    sizes = f"{count(result['n'], 'item')}, {count(result['questions'], 'question')}"
+    console.print(f"{result['name']}: {sizes}")
+    for problem, left_out in result["left_out"].items():
+        console.print(f"left out: {count(left_out, 'item')} ({problem})", markup=False)
+    for note in result.get("notes", ()):
+        console.print(f"note: {note}", markup=False)
+    if result["position_bias"]:
+        print_results(source, _bias_in_words(result["position_bias"]))
+    console.print(f"compare it: distributions compare … --run {result['run']}", markup=False)
+
+
+def estimate_settings(
+    found: Judgments,
+    config: EstimateConfig,
+    workspace: Workspace,
+    *,
+    by: str,
+    base: str,
+    server: str | None = None,
+    samples: int = 0,
+    adapter: str,
+    annotator: str,
+    precision: str,
+    batch_tokens: int,
+    allow_embedded: bool,
+) -> dict[str, Any]:
+    """Return the settings of a run of kind "estimate"; saves the judgments it names.
+
+    Settings at their default are left out, so that a run keeps its name when an option is added.
+    """
+    from capo_core.distributions import store
+
+    return {
         "dataset": found.name,
         "judgments": store.save(found, workspace),
-        **({"server": server} if server else {"base": base or "embedded"}),
+        **({"server": server} if server else {"base": base}),
         "by": by,
         **({"samples": samples} if by == "sampling" else {}),
         **({"precision": precision} if precision != "auto" else {}),
@@ -144,22 +189,9 @@ def estimate(
         **({"allow_embedded": True} if allow_embedded else {}),
         "config": config.to_dict(),
     }
-    check_estimate(found, settings)
-    result = do_run("estimate", settings, workspace, queue=queue, as_json=as_json)
-    if result is None or as_json:
-        return
-    sizes = f"{count(result['n'], 'item')}, {count(result['questions'], 'question')}"
-    console.print(f"{result['name']}: {sizes}")
-    for problem, left_out in result["left_out"].items():
-        console.print(f"left out: {count(left_out, 'item')} ({problem})", markup=False)
-    for note in result.get("notes", ()):
-        console.print(f"note: {note}", markup=False)
-    if result["position_bias"]:
-        console.print(_bias_in_words(result["position_bias"]), markup=False)
-    console.print(f"compare it: distributions compare … --run {result['run']}", markup=False)
 
 
-def _estimate_defaults(
+def estimate_defaults(
     by: str, base: str | None, adapter: str, given: dict[str, Any]
 ) -> dict[str, Any]:
     """Return the settings that follow from the model, where they are not given."""
@@ -172,7 +204,7 @@ def _estimate_defaults(
     }
 
 
-def _base_of(
+def adapter_model(
     adapter: str, base: str | None, annotator: str, workspace: Workspace
 ) -> tuple[str, str]:
     """Return base model and annotator of a training's adapter."""
@@ -201,13 +233,36 @@ def _bias_in_words(bias: dict[str, Any]) -> str:
     return f"{text}; two means over half of the orders, by {measured('averaged')}."
 
 
-def _showing(found, config: EstimateConfig, explanations) -> tuple[Any, EstimateConfig]:
+def _replaced(
+    found: Judgments,
+    config: EstimateConfig,
+    source: str,
+    share: float,
+    seed: int,
+    *,
+    quiet: bool,
+) -> tuple[Judgments, EstimateConfig]:
+    """Return the judgments with a share of the shown explanations replaced by those of `source`,
+    and the settings that show them; print how many could not be replaced."""
+    from capo_core.distributions.explanations import replace_explanations
+
+    made, missing = replace_explanations(found, config.explanations, source, share, seed=seed)
+    if missing and not quiet:
+        console.print(f"{count(missing, 'explanation')} not replaced: the model has none")
+    return _showing(found, config, made)
+
+
+def _showing(
+    found: Judgments, config: EstimateConfig, explanations: pd.DataFrame
+) -> tuple[Judgments, EstimateConfig]:
     """Return the judgments with these explanations, and the settings that show them."""
     source = str(explanations["source"].iloc[0])
     return found.with_explanations(explanations), replace(config, explanations=source)
 
 
-def _chosen(found, config: EstimateConfig, way: str, votes: Path | None, workspace: Workspace):
+def _chosen(
+    found: Judgments, config: EstimateConfig, way: str, votes: Path | None, workspace: Workspace
+) -> pd.DataFrame:
     """Return the selected explanations as a table; see `explanations.select_explanations`."""
     from capo_core.distributions.explanations import select_explanations
     from capo_core.distributions.files import read_votes

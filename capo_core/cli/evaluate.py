@@ -25,7 +25,14 @@ from capo_core.cli.generate import (
     with_server_options,
 )
 from capo_core.cli.options import changed, with_options
-from capo_core.cli.support import ManyValues, console, plain_errors, print_json, progress_bar
+from capo_core.cli.support import (
+    ManyValues,
+    console,
+    plain_errors,
+    print_json,
+    print_results,
+    progress_bar,
+)
 from capo_core.data.catalog import Catalog
 from capo_core.errors import ConfigError
 from capo_core.evaluation.compute import EVERYTHING
@@ -33,6 +40,7 @@ from capo_core.evaluation.llm_judge.trials import LlmJudgeConfig
 from capo_core.evaluation.table import TableConfig
 from capo_core.formatting import number, with_interval
 from capo_core.imitation.backends.base import BATCH_TOKENS
+from capo_core.provenance import Provenance
 from capo_core.workspace import Workspace
 
 
@@ -108,17 +116,18 @@ def judge(
     if as_json:
         print_json({"run": folder.run_id, "folder": str(folder.path), **found.to_dict()})
         return
-    _show_llm_judge(found)
+    _show_llm_judge(found, Provenance.of(data))
     console.print(f"run {folder.run_id}", markup=False, soft_wrap=True)
 
 
-def _show_llm_judge(found: Any) -> None:
+def _show_llm_judge(found: Any, source: Provenance) -> None:
     from rich.table import Table
 
     from capo_core.evaluation.table import ALL
 
-    console.print(found.sentence, markup=False)
-    table = Table("source", "attributed to the target", "trials", "unreadable", "chance", box=None)
+    print_results(source, found.sentence)
+    columns = ("source", "attributed to the target", "trials", "unreadable", "chance")
+    table = Table(*columns, box=None, title=source.titled("Attribution by the LLM judge"))
     for row in found.table[found.table["target"] == ALL].itertuples():
         shown = with_interval(row.value, row.low, row.high)
         table.add_row(row.source, shown, f"{row.n:,}", f"{row.unread:,}", number(row.chance))
@@ -179,6 +188,7 @@ def evaluate(
     from capo_core.evaluation.compute import compute_report
     from capo_core.evaluation.llm_judge.results import load_verdicts
     from capo_core.run_folder import find_run
+    from capo_core.runs.margins import margins_fixed
 
     if not run and not outputs:
         raise ConfigError(
@@ -206,6 +216,7 @@ def evaluate(
             loaded, items, streams, config, split=part, cache=workspace.cache,
             llm_judges=load_verdicts(named, found, loaded.fingerprint), authors=adapters,
             same_training=likelihood.written_by(found, adapters, workspace) if adapters else (),
+            margins_fixed=margins_fixed(workspace, run or (), config),
             progress=progress,
         )  # fmt: skip
     source = export.provenance_of(report, [find_run(workspace, name) for name in run or ()])
@@ -214,17 +225,17 @@ def evaluate(
     if as_json:
         print_json(report.to_dict())
         return
-    _show(report)
+    show_scores(report, source)
     if tests:
-        _show_tests(report)
+        _show_tests(report, source)
 
 
-def _show_tests(report) -> None:
+def _show_tests(report, source: Provenance) -> None:
     """Print the tables of tests."""
     from capo_core.evaluation.referee.tables import referee_tables
 
     for made in referee_tables(report):
-        console.print(f"\n{made.title}", markup=False)
+        console.print(f"\n{source.titled(made.title)}", markup=False)
         console.print(made.meaning, markup=False)
         table = Table(*made.columns, box=None)
         for row in made.rows:
@@ -232,29 +243,27 @@ def _show_tests(report) -> None:
         console.print(table, markup=False)
 
 
-def _show(report) -> None:
+def show_scores(report, source: Provenance) -> None:
     """Print the statements and the scores: means over targets, or each target where there are
     none."""
     from capo_core.evaluation.export import averaged_text, imitated
     from capo_core.evaluation.summary import statements, titled
     from capo_core.evaluation.table import ALL
 
-    for statement in statements(report):
-        console.print(titled(statement), markup=False)
+    print_results(source, *map(titled, statements(report)))
     for target in [ALL] if report.targets else imitated(report):
         console.print()
         if target != ALL:
             console.print(f"Annotator {target}", markup=False)
-            for statement in statements(report, target):
-                console.print(titled(statement), markup=False)
-        console.print(_score_table(report, target), markup=False)
+            print_results(source, *map(titled, statements(report, target)))
+        console.print(_score_table(report, target, source), markup=False)
     console.print(
         f"\n{averaged_text(report)} {report.n_items:,} {report.split} items, 95 % intervals.",
         markup=False,
     )
 
 
-def _score_table(report, target: str) -> Table:
+def _score_table(report, target: str, origin: Provenance) -> Table:
     from capo_core.evaluation.cells import score_cells
     from capo_core.evaluation.export import source_name
 
@@ -264,7 +273,8 @@ def _score_table(report, target: str) -> Table:
         for name, k in dict.fromkeys(zip(rows["measure"], rows["k"], strict=True))
     ]
     sources = list(measures[0].values) if measures else []
-    table = Table("measure", "k", *(source_name(source) for source in sources), "n", box=None)
+    columns = ("measure", "k", *map(source_name, sources), "n")
+    table = Table(*columns, box=None, title=origin.titled("Scores"), title_justify="left")
     for one in measures:
         cells = [
             Text(text, style="bold" if source == one.bold else "")

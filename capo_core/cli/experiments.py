@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from capo_core.cli.fetch import Fetch, fetch_missing
 from capo_core.cli.options import with_options
 from capo_core.cli.runs import changes_of, print_runs
 from capo_core.cli.support import ManyValues, console, plain_errors, print_json, progress_bar
@@ -82,13 +83,19 @@ def start(
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait until the experiment has ended.")
     ] = False,
+    fetch: Fetch = False,
     as_json: AsJson = False,
 ) -> None:
     """Submit all runs of an experiment; the same command again resumes the unfinished ones."""
     from capo_core.runs.experiments import store
 
     workspace = Workspace.default()
+    if fetch:
+        fetch_missing(workspace, dataset=dataset or "", quiet=as_json)
     made = _configuration(workspace, given, dataset, annotator, preset, set_, config)
+    store.with_fingerprint(workspace, made)  # refused before anything is printed or downloaded
+    if fetch:
+        fetch_missing(workspace, base=store.base_needed(made), quiet=as_json)
     plan = _detectable(workspace, made)
     if plan is not None and not as_json:
         console.print(plan.statement.text, markup=False)
@@ -295,7 +302,9 @@ def _install_shipped(as_json: bool) -> None:
         print_json({"installed": new})
     else:
         console.print(
-            f"Installed: {listed(new)}." if new else "They were installed before, or are there."
+            f"Installed: {demo_results.titles(new)}."
+            if new
+            else "They were installed before, or are there."
         )
 
 
@@ -342,11 +351,17 @@ def wait_for(experiment: Any, *, quiet: bool) -> Any:
 
 
 def _print_evaluation(experiment: Any) -> None:
-    from capo_core.cli.evaluate import _show
+    from capo_core.cli.evaluate import show_scores
+    from capo_core.evaluation.export import provenance_of
     from capo_core.evaluation.report import load
+    from capo_core.imitation.generation.outputs import LINES
+    from capo_core.run_folder import RunFolder
     from capo_core.runs.kinds.evaluation import REPORT
 
-    _show(load(experiment.evaluation.folder / REPORT))
+    report = load(experiment.evaluation.folder / REPORT)
+    folders = [RunFolder(experiment.workspace.runs / one.run_id) for one in experiment.members]
+    answered = [one for one in folders if (one.path / LINES).is_file()]
+    show_scores(report, provenance_of(report, answered))
 
 
 def _experiment_dict(experiment: Any, plan: DetectablePlan | None = None) -> dict:

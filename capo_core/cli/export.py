@@ -10,7 +10,14 @@ import typer
 from capo_core import formatting
 from capo_core.atlas.explanation_map import MapConfig
 from capo_core.cli.options import with_options
-from capo_core.cli.support import ManyValues, console, plain_errors, print_json, progress_bar
+from capo_core.cli.support import (
+    ManyValues,
+    console,
+    plain_errors,
+    print_json,
+    print_results,
+    progress_bar,
+)
 from capo_core.workspace import Workspace, atomic_file
 
 export_app = typer.Typer(
@@ -104,7 +111,5 @@ def explanation_map(
             }
         )
         return
-    console.print(
-        f"{formatting.count(len(found.frame), 'point')} written to {out}",
-        found.statement.text, sep="\n", markup=False,
-    )  # fmt: skip
+    console.print(f"{formatting.count(len(found.frame), 'point')} written to {out}", markup=False)
+    print_results(found.provenance, found.statement.text)

@@ -41,6 +41,7 @@ from capo_core.workspace import Workspace
 
 if TYPE_CHECKING:
     from capo_core.imitation.generation.trained_adapters import TrainedAdapters
+    from capo_core.text.embeddings import Embedder
 
 Name = Annotated[str, typer.Option("--dataset", help="Name of a dataset (see: data list).")]
 Who = Annotated[
@@ -119,6 +120,11 @@ def print_training(run) -> None:
             f"  validation loss {result['validation_loss']:.4f} after step "
             f"{result['kept_step']}{figures}",
             markup=False,
+        )
+    strength = result.get("calibration", {}).get("strength")
+    if strength is not None:
+        console.print(
+            f"  strength {strength:g} of the way from SFT to CAPO, chosen on validation items"
         )
     for reason, count in result["skipped"].items():
         console.print(f"  skipped: {count} {reason}", markup=False)
@@ -343,11 +349,6 @@ def generate(
     if found is None and not folder.path.exists():
         check_suitable(data, backend.name, allow_embedded=allow_embedded)
     before = folder.done
-    embed = None
-    if METHODS[method].examples and config.how == "nearest":
-        from capo_core.text.embeddings import Embedder
-
-        embed = Embedder(workspace.cache)
     request = {
         **({"server": server} if server else {"base": backend.name, "precision": precision,
                                               "batch_tokens": batch_tokens}),
@@ -372,13 +373,22 @@ def generate(
             folder,
             adapters=adapters,
             profiles=texts,
-            embed=embed,
+            embed=_embedder(config, workspace),
             progress=progress,
         )
     if as_json:
         print_json({"run": folder.run_id, "folder": str(folder.path), **folder.result})
     else:
         _print_result(folder, config, before)
+
+
+def _embedder(config: GenerateConfig, workspace: Workspace) -> Embedder | None:
+    """Return what finds the nearest examples; None for methods without them."""
+    if not METHODS[config.method].examples or config.how != "nearest":
+        return None
+    from capo_core.text.embeddings import Embedder
+
+    return Embedder(workspace.cache)
 
 
 def _trained(

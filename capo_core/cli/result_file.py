@@ -1,15 +1,47 @@
-"""The file of a result: JSON, a CSV table, or a document, by the ending of its name."""
+"""The file of a result, by the ending of its name (JSON, a CSV table, a document); its print."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from capo_core.cli.support import console, print_json
+from capo_core.errors import ConfigError
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from capo_core.provenance import Provenance
+
+
+def check_ending(out: Path | None, endings: Sequence[str], what: str = "the result") -> None:
+    """Raise `ConfigError` unless `out` ends in one of `endings`, before anything is computed."""
+    if out is not None and out.suffix.lower() not in endings:
+        raise ConfigError(
+            f"{what} cannot be written as {out.suffix or 'a file without an ending'!r}",
+            expected=f"a file name ending in {', '.join(endings)}",
+            option="--out",
+        )
+
+
+def write_and_print(
+    result: Any,
+    out: Path | None,
+    *,
+    write: Callable[[Any, Path], None],
+    show: Callable[[Any], None],
+    as_json: bool,
+) -> None:
+    """Write the result by `write` if `out` names a file; print it as JSON, or by `show`."""
+    if out is not None:
+        write(result, out)
+    if as_json:
+        print_json(result.to_dict())
+        return
+    show(result)
+    if out is not None:
+        console.print(f"written: {out}", markup=False, soft_wrap=True)
 
 
 def write_result(

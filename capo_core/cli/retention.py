@@ -10,12 +10,20 @@ from rich.table import Table
 
 from capo_core.cli.generate import AsJson, BatchTokens, Name, Precision
 from capo_core.cli.options import changed, with_options
-from capo_core.cli.support import ManyValues, console, plain_errors, print_json, progress_bar
+from capo_core.cli.support import (
+    ManyValues,
+    console,
+    plain_errors,
+    print_json,
+    print_results,
+    progress_bar,
+)
 from capo_core.data.catalog import Catalog
 from capo_core.dataset import Dataset
 from capo_core.evaluation.retention import Retention, RetentionConfig
 from capo_core.formatting import with_interval
 from capo_core.imitation.backends.base import BATCH_TOKENS
+from capo_core.provenance import Provenance
 from capo_core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -46,7 +54,8 @@ def retention(
     text: Annotated[
         Path | None,
         typer.Option(
-            help="General text: a .txt file or a table. Not needed for the embedded base model."
+            help="General text: a .txt file or a table. Default: for the embedded base model "
+            "unseen simulated annotators, for others the prose of this project's guide."
         ),
     ] = None,
     precision: Precision = "auto",
@@ -57,7 +66,7 @@ def retention(
     from capo_core.evaluation.retention import load
     from capo_core.evaluation.retention_plane import retention_plane
     from capo_core.run_folder import find_run
-    from capo_core.runs.kinds.retention import training_title
+    from capo_core.runs.kinds.retention import training_title, with_parameters
 
     config = changed(RetentionConfig(), given)
     workspace = Workspace.default()
@@ -75,7 +84,10 @@ def retention(
             "config": config.to_dict(),
         }
         folders[name] = _measured(workspace, data, settings, quiet=as_json)
-    found = {name: load(folder.path) for name, folder in folders.items()}
+    found = {
+        name: with_parameters(load(folder.path), workspace) for name, folder in folders.items()
+    }
+    source = Provenance.of(data)
     shown = [
         {"run": folder.run_id, "folder": str(folder.path), **found[name].to_dict()}
         for name, folder in folders.items()
@@ -85,7 +97,7 @@ def retention(
             print_json(shown[0])
             return
         (name,) = found
-        _show_retention(found[name])
+        _show_retention(found[name], source)
         console.print(f"run {folders[name].run_id}", markup=False, soft_wrap=True)
         return
     titles = {name: training_title(find_run(workspace, name)) for name in found}
@@ -94,9 +106,9 @@ def retention(
         print_json({"measurements": shown, "plane": plane.to_dict()})
         return
     for name, folder in folders.items():
-        _show_retention(found[name])
+        _show_retention(found[name], source)
         console.print(f"run {folder.run_id}\n", markup=False, soft_wrap=True)
-    _show_plane(plane)
+    _show_plane(plane, source)
 
 
 def _measured(
@@ -121,8 +133,9 @@ def _measured(
     return folder
 
 
-def _show_plane(plane: RetentionPlane) -> None:
-    table = Table("training", "stage", "strength", "attributed", "kept of the base", box=None)
+def _show_plane(plane: RetentionPlane, source: Provenance) -> None:
+    columns = ("training", "stage", "strength", "attributed", "kept of the base", "parameters")
+    table = Table(*columns, box=None, title=source.titled("Learnt and kept"))
     for row in plane.points.itertuples():
         table.add_row(
             row.training,
@@ -130,16 +143,18 @@ def _show_plane(plane: RetentionPlane) -> None:
             f"{row.strength:g}{' *' if row.best else ''}",
             with_interval(row.attribution, row.attribution_low, row.attribution_high),
             with_interval(row.kept, row.kept_low, row.kept_high),
+            f"{row.parameters:,}" if row.parameters else "",
         )
     console.print(table, markup=False)
     console.print(f"kept: {plane.measure}, base / point; * best point.", markup=False)
-    console.print(plane.statement.text, markup=False)
+    print_results(source, plane.statement.text, *plane.remarks)
 
 
-def _show_retention(found: Retention) -> None:
-    console.print(found.sentence, markup=False)
+def _show_retention(found: Retention, source: Provenance) -> None:
+    print_results(source, found.sentence)
     measures = list(dict.fromkeys(found.points["measure"]))
-    table = Table("", "strength", *measures, box=None)
+    title = source.titled(f"Retention, annotator {found.target}")
+    table = Table("", "strength", *measures, box=None, title=title)
     for at, rows in found.points.groupby("at", sort=True):
         cells = rows.set_index("measure")
         shown = [
@@ -157,3 +172,5 @@ def _show_retention(found: Retention) -> None:
         + ("; * best point." if found.best else "."),
         markup=False,
     )
+    if found.texts:
+        console.print(found.texts, markup=False, soft_wrap=True)

@@ -107,7 +107,7 @@ def print_runs(found: list, results: Mapping[str, Any] | None = None) -> None:
     console.print(table, markup=False)
 
 
-def changes_of(texts: list[str]) -> dict[str, Any]:
+def changes_of(texts: Sequence[str]) -> dict[str, Any]:
     """Return `name=value` texts as a dictionary; values are parsed as JSON where they are JSON."""
     found = {}
     for text in texts:

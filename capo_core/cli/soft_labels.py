@@ -26,7 +26,13 @@ from capo_core.distributions.compare import CROWD
 from capo_core.distributions.soft_label_data import SoftLabelConfig
 from capo_core.errors import ConfigError
 from capo_core.export_formats import with_provenance
-from capo_core.formatting import number, with_interval
+from capo_core.formatting import (
+    interval,
+    number,
+    signed,
+    with_interval,
+)
+from capo_core.provenance import Provenance
 from capo_core.workspace import Workspace, write_json
 
 
@@ -84,16 +90,17 @@ def train(
     result = do_run("softlabel", settings, workspace, queue=queue, as_json=as_json)
     if result is None:
         return
+    source = provenance_of(found, dataset, file, run)
     if out is not None:
-        source = provenance_of(found, dataset, file, run)
         seeds = {"seeds": tuple(config.seeds)} if hasattr(config, "seeds") else {}
         write_json(out, with_provenance(result, source.but(models=(config.encoder,), **seeds)))
     if not as_json:
-        _show_training(result)
+        _show_training(result, source)
 
 
-def _show_training(result: dict[str, Any]) -> None:
-    table = Table("set", "trained on", box=None, title=f"Classifiers on {result['dataset']}")
+def _show_training(result: dict[str, Any], source: Provenance) -> None:
+    title = source.titled(f"Classifiers on {result['dataset']}")
+    table = Table("set", "trained on", box=None, title=title)
     measures = list(dict.fromkeys(row["measure"] for row in result["scores"]))
     for measure in measures:
         table.add_column(measure, justify="right")
@@ -105,7 +112,7 @@ def _show_training(result: dict[str, Any]) -> None:
         cells = [with_interval(*(by[m][k] for k in ("value", "low", "high")), 3) for m in measures]
         table.add_row(name, source, *cells, f"{by[measures[0]]['n']:,}")
     console.print(table, markup=False)
-    _show_differences(result["differences"])
+    _show_differences(result["differences"], source)
     least = ", ".join(f"{number(v, 3)} ({k})" for k, v in result["least_cross_entropy"].items())
     console.print(
         f"\nAgainst {result['settings']['against']}; intervals {result['interval']}. Cross-entropy "
@@ -115,19 +122,20 @@ def _show_training(result: dict[str, Any]) -> None:
     console.print(f"run {result['run']}", markup=False, soft_wrap=True)
 
 
-def _show_differences(rows: list[dict[str, Any]]) -> None:
+def _show_differences(rows: list[dict[str, Any]], source: Provenance) -> None:
     """Print differences on sets not used for selecting the epoch, if any; without cross-entropy,
     whose differences equal those of KL.
     """
     shown = [row for row in rows if row["measure"] != "cross-entropy"]
     shown = [row for row in shown if row["set"] != "development"] or shown
-    table = Table("set", "trained on", "minus", box=None, title="\nDifferences")
+    title = source.titled("Differences")
+    table = Table("set", "trained on", "minus", box=None, title=f"\n{title}")
     for measure in dict.fromkeys(row["measure"] for row in shown):
         table.add_column(measure, justify="right", no_wrap=True)
     pairs: dict[tuple[str, str, str], list[str]] = {}
     for row in shown:
         pairs.setdefault((row["set"], row["source"], row["against"]), []).append(
-            f"{row['value']:+.3f} [{row['low']:+.3f} to {row['high']:+.3f}]"
+            f"{signed(row['value'], 3)} {interval(row['low'], row['high'], signed, 3)}".rstrip()
         )
     for key, cells in pairs.items():
         table.add_row(*key, *cells)

@@ -12,8 +12,10 @@ from capo_core.cli.options import changed, with_options
 from capo_core.cli.support import (
     ManyValues,
     console,
+    first_of,
     plain_errors,
     print_json,
+    print_results,
     progress_bar,
     renamed,
 )
@@ -21,10 +23,12 @@ from capo_core.data.catalog import Catalog
 from capo_core.data.crowd_counts import require_annotators
 from capo_core.errors import DataError
 from capo_core.export_formats import with_provenance
-from capo_core.formatting import count, number, percent, percent_interval, with_interval
+from capo_core.formatting import number, percent, percent_interval
+from capo_core.provenance import Provenance
 from capo_core.stability import calibration, store, tables
 from capo_core.stability.calibration import CalibrationConfig
 from capo_core.stability.config import QUICK, StabilityConfig
+from capo_core.stats.intervals import json_rows
 from capo_core.workspace import Workspace, atomic_file, write_json
 
 Name = Annotated[str, typer.Argument(help="A dataset of the catalog (see: data list).")]
@@ -133,16 +137,22 @@ def _print_by_annotator(dataset, report, as_json: bool) -> None:
     if as_json:
         print_json({"dataset": dataset.name, "annotators": found})
         return
-    table = Table(box=None, title="Attribution accuracy by annotator, first partition")
+    title = report.provenance.titled("Attribution accuracy by annotator, first partition")
+    table = Table(box=None, title=title)
     for heading in ("representation", "reduction", "k", "annotator", "accuracy", "of", "taken for"):
         table.add_column(heading, justify="right" if heading in ("k", "of") else "left")
+    shown, more = first_of(list(dict.fromkeys(row["annotator_id"] for row in found)))
     for row in found:
+        if row["annotator_id"] not in shown:
+            continue
         table.add_row(
             row["representation"], row["reduction"], str(row["k"]), str(row["annotator_id"]),
             f"{percent(row['accuracy'])} {percent_interval(row['low'], row['high'])}",
             f"{row['groups']:,}", str(row["taken_for"]),
         )  # fmt: skip
     console.print(table, markup=False)
+    if more:
+        console.print(f"Annotators: {more}", markup=False)
 
 
 def _print_item(dataset, report, item: str, as_json: bool) -> None:
@@ -161,7 +171,8 @@ def _print_item(dataset, report, item: str, as_json: bool) -> None:
     if as_json:
         print_json({"dataset": dataset.name, "item": item, "explanations": found})
         return
-    table = Table(box=None, title=f"Attribution of the explanations of {item}")
+    title = report.provenance.titled(f"Attribution of the explanations of {item}")
+    table = Table(box=None, title=title)
     for heading in ("annotator", "representation", "reduction"):
         table.add_column(heading)
     for heading in ("k", "attributed to", "margin", "rank"):
@@ -175,19 +186,16 @@ def _print_item(dataset, report, item: str, as_json: bool) -> None:
 
 
 def _print_report(report) -> None:
-    if report.simulated:
-        console.print("Simulated data: no human wrote these explanations.\n")
-    for statement in report.statements:
-        console.print(statement.text, markup=False)
-        console.print()
-    _print_agreement(report.agreement.to_frame())
+    source = report.provenance
+    print_results(source, *(statement.text for statement in report.statements), end="\n\n")
+    _print_agreement(report.agreement.to_frame(), source)
     names, rows = tables.ladder_table(report)
     if not rows:
         return
     table = Table(
         *(name.lower() for name in names[:2]),
         box=None,
-        title="Attribution accuracy at k explanations",
+        title=source.titled("Attribution accuracy at k explanations"),
     )
     for name in names[2:]:
         table.add_column(name, justify="right")
@@ -207,49 +215,56 @@ def _print_authors(workspace: Workspace, dataset) -> None:
     console.print(f"\nLikeliest author (see: authors {dataset.name})", markup=False)
     for one in found.statements():
         if one.topic in ("headline", "items", "leak"):
-            console.print(one.text, markup=False)
+            print_results(found.provenance, one.text)
 
 
-def _print_agreement(rows) -> None:
+def _print_agreement(rows, source: Provenance) -> None:
     """Print the agreement of labels of all annotators, with its metric."""
-    for row in rows[rows["measure"] == "krippendorff_alpha"].itertuples():
-        interval = with_interval(row.value, row.low, row.high)
-        note = f" ({row.note})" if row.note else ""
+    from capo_core.stats.agreement import alpha_sentence
+    from capo_core.stats.intervals import Estimate
+
+    numbers = rows.astype({"value": float, "low": float, "high": float})
+    for row in numbers[numbers["measure"] == "krippendorff_alpha"].itertuples():
         # Reports of earlier versions did not name the metric.
         metric = getattr(row, "metric", "") or "metric of an earlier version"
-        console.print(
-            f"Krippendorff's alpha of the labels ({metric}): {interval}, "
-            f"{count(int(row.n_items), 'item')} with two annotators or more{note}.\n",
-            markup=False,
-        )
+        alpha = Estimate(row.value, row.low, row.high, int(row.n_items), row.note)
+        print_results(source, alpha_sentence(alpha, metric), end="\n\n")
 
 
 @plain_errors
 def annotators(name: Name, as_json: AsJson = False) -> None:
     """Describe each annotator: label use, distinctive phrases and style features."""
     from capo_core.stability.annotator_profiles import annotator_profiles
+    from capo_core.stability.phrases import phrase_reliability, reliability_sentence
 
     dataset = Catalog(Workspace.default()).load(name)
     require_annotators(dataset)
     profiles = annotator_profiles(dataset)
+    reliability = phrase_reliability(dataset)
     if as_json:
         print_json(
             {
                 "dataset": dataset.name,
                 "fingerprint": dataset.fingerprint,
                 "annotators": [profile.to_dict() for profile in profiles],
+                "phrase_reliability": json_rows(reliability),
             }
         )
         return
-    for profile in profiles:
+    source = Provenance.of(dataset)
+    shown, more = first_of(profiles)
+    sentences = {row.annotator_id: reliability_sentence(row) for row in reliability.itertuples()}
+    for profile in shown:
         console.rule(f"Annotator {profile.annotator_id}", align="left")
-        for sentence in profile.interpretation:
-            console.print(sentence, markup=False)
+        steady = sentences.get(profile.annotator_id, "")
+        print_results(source, *profile.interpretation, *([steady] if steady else []))
         for cue in profile.cues:
             console.print(
                 f"  {cue.text}: {cue.own:.2f}, others {cue.others:.2f} {cue.unit}", markup=False
             )
         console.print()
+    if more:
+        console.print(more, markup=False)
 
 
 def calibrate(given: dict[str, Any], out: Out = None, as_json: AsJson = False) -> None:

@@ -41,7 +41,7 @@ def start(
     demo: Annotated[
         bool,
         typer.Option(
-            help="Put the demo's shipped results (report, experiment, study of simulated judges) "
+            help="Put the demo's shipped results (reports, experiment, study of simulated judges) "
             "into a workspace that never had them."
         ),
     ] = True,
@@ -72,9 +72,13 @@ def start(
         raise typer.Exit(0) from None
 
 
-def _with_errors(act: Callable[[Workspace], object], workspace: Workspace) -> None:
-    """Call `act`; the dashboard starts all the same where it fails."""
+def _with_errors(install: Callable[[Workspace], tuple[str, ...]], workspace: Workspace) -> None:
+    """Install results of the demo and say which; the dashboard starts all the same where it
+    fails."""
     try:
-        act(workspace)
+        new = install(workspace)
     except CapoError as error:
         print(error, file=sys.stderr)
+        return
+    if new:
+        print(f"Results of the demo installed: {demo_results.titles(new)}.", flush=True)

@@ -14,7 +14,7 @@ from rich.table import Table
 from capo_core.cli import study_analysis, study_sessions
 from capo_core.cli.options import with_options
 from capo_core.cli.runs import changes_of
-from capo_core.cli.support import ManyValues, console, plain_errors, print_json
+from capo_core.cli.support import ManyValues, console, first_of, plain_errors, print_json
 from capo_core.errors import CapoError, ConfigError
 from capo_core.formatting import count
 from capo_core.study.config import StudyConfig
@@ -290,11 +290,12 @@ def leaks_(name: Name, as_json: AsJson = False) -> None:
         texts = f"{count(number, 'text')} of {len(draft.texts):,}"
         console.print(f"{kind}: {texts}; {leaks.TODO[kind]}", markup=False, soft_wrap=True)
         alike = [leak for leak in found if leak.kind == kind]
-        for leak in alike[:SHOWN]:
+        shown, more = first_of(alike, SHOWN)
+        for leak in shown:
             where = f"{leak.trial_id} slot {leak.slot} ({leak.source})"
             console.print(f"  {where}: {leak.words}", markup=False, soft_wrap=True)
-        if len(alike) > SHOWN:
-            console.print(f"  and {len(alike) - SHOWN} more (--json shows all)", markup=False)
+        if more:
+            console.print(f"  {more}", markup=False)
 
 
 @study_app.command("freeze")

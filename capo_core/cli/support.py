@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from typing import Annotated, Any, TypeVar
@@ -17,13 +17,16 @@ from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from typer.core import TyperCommand, TyperGroup
 
-from capo_core.errors import CapoError, Stopped
+from capo_core.errors import CapoError, Stopped, shortage_of
 from capo_core.json_text import json_text
 from capo_core.progress import Progress
+from capo_core.provenance import Provenance
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Value = TypeVar("Value")
 ERROR_CODE = 2
 FILE_WIDTH = 140
+MOST_SHOWN = 20  # annotators printed by a command, each with a line or a paragraph
 
 # Results, for people. A pipe or a file has no width; tables there must not be cut to 80 columns.
 console = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else FILE_WIDTH)
@@ -43,20 +46,51 @@ def plain_errors(command: Command) -> Command:
 
 @contextmanager
 def print_errors() -> Iterator[None]:
-    """Print a `CapoError` of the block on stderr, without a trace, and exit with code 2."""
+    """Print a `CapoError` of the block on stderr, without a trace, and exit with code 2.
+
+    So ends, too, what Python raises where memory does (see `errors.shortage_of`).
+    """
     try:
         yield
-    except CapoError as error:
+    except (CapoError, MemoryError, ImportError, OSError) as raised:
+        error = raised if isinstance(raised, CapoError) else shortage_of(raised)
+        if error is None:
+            raise
         hint = f" Option: {error.option}" if error.option else ""
         text = f"error: {error}{hint}".encode("utf-8", "backslashreplace").decode("utf-8")
         print(text, file=sys.stderr)
         raise typer.Exit(ERROR_CODE) from None
 
 
+def print_results(source: Provenance, *sentences: str, end: str = "\n") -> None:
+    """Print sentences of results, each with what is simulated in front, as exports have them.
+
+    All results of commands go through here; the titles of their tables through `source.titled`.
+    """
+    for sentence in sentences:
+        console.print(source.marked(sentence), markup=False, end=end)
+
+
 def print_json(value: Any) -> None:
     """Print `value` as JSON on stdout, and nothing else; what is not finite is null."""
     # Escaped to ASCII, so that no terminal encoding and no broken character can stop it.
     print(json_text(value, ascii_only=True))
+
+
+def first_of(values: Sequence[Value], most: int = MOST_SHOWN) -> tuple[Sequence[Value], str]:
+    """Return the first `most` values and the line on the others, which is empty without others.
+
+    Every command that prints a line, a row or a paragraph for each annotator uses it, so that a
+    dataset of 600 annotators does not fill the screen; `--json` is never cut.
+
+    >>> first_of("abcde", most=3)
+    ('abc', '2 more (--json has all)')
+    """
+    hidden = len(values) - most
+    return values[:most], f"{hidden:,} more (--json has all)" if hidden > 0 else ""
+
+
+_SPEED_S = 900.0  # seconds over which the speed is taken for the time left
 
 
 @contextmanager
@@ -66,7 +100,10 @@ def progress_bar(quiet: bool = False) -> Iterator[Progress]:
         yield lambda what, share: None
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=errors_console, transient=True) as bar:
+    # Rich takes the speed of the last half minute, in which a slow training has no step.
+    with Bar(
+        *columns, console=errors_console, transient=True, speed_estimate_period=_SPEED_S
+    ) as bar:
         task = bar.add_task("", total=1.0)
         yield lambda what, share: bar.update(task, description=what, completed=share)
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Column, Table
 
+from capo_core.cli.fetch import Fetch, fetch_missing
 from capo_core.cli.generate import print_training, refuse, targets_of
 from capo_core.cli.options import changed, with_options
 from capo_core.cli.support import (
@@ -29,8 +30,9 @@ from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
 from capo_core.formatting import percent
 from capo_core.imitation.pairs.build import PairsConfig
-from capo_core.imitation.training.config import CapoConfig, SftConfig
+from capo_core.imitation.training.config import CapoConfig, SftConfig, usual_capo
 from capo_core.progress import part_of
+from capo_core.run_folder import RunFolder
 from capo_core.workspace import Workspace
 
 train_app = typer.Typer(
@@ -46,12 +48,6 @@ Annotators = Annotated[
     ),
 ]
 BaseModel = Annotated[str, typer.Option(help=BASE_HELP)]
-Fetch = Annotated[
-    bool,
-    typer.Option(
-        "--fetch", help="Download the dataset first if it is a published one (see: data fetch)."
-    ),
-]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 # Settings of the machine and of the data, which a CAPO run's own SFT run takes over.
 BOTH_STAGES = ("shared", "seed", "precision", "gradient_checkpointing", "quantise", "max_tokens",
@@ -86,12 +82,19 @@ def sft(
             request, workspace, progress=progress, dataset=data, allow_embedded=allow_embedded
         )
 
-    _train_each(train, dataset, annotator, config.shared, fetch, as_json)
+    _train_each(train, dataset, annotator, config.shared, base if fetch else None, as_json)
 
 
 @train_app.command("capo", cls=ManyValues)
 @plain_errors
-@with_options(CapoConfig, without=("pairs.seed", "preferences"))
+@with_options(
+    CapoConfig,
+    without=("pairs.seed", "preferences"),
+    defaults={
+        "contrast": "explanation; response on the embedded base model",
+        "calibrate": "on where there are validation items; off on the embedded base model",
+    },
+)
 def capo(
     given: dict[str, Any],
     dataset: Name,
@@ -121,16 +124,17 @@ def capo(
         given["preferences"] = read_preferences(preferences).sha256
     if "seed" in given:
         given["pairs.seed"] = given["seed"]
-    config = changed(CapoConfig(), given)
+    shared = changed(CapoConfig(), given).shared
 
     def train(workspace, data, target, progress):
         from capo_core.imitation.training.capo import check_contrasts
         from capo_core.run_folder import find_run
         from capo_core.runs.kinds.training import capo_request, run_training, sft_request
 
-        if sft:
-            start = find_run(workspace, sft)
-        else:
+        start = find_run(workspace, sft) if sft else None
+        usual = _usual(data, start, base or "embedded", shared)
+        config = changed(CapoConfig(), {**usual, **given})
+        if start is None:
             check_contrasts(data, target, config, preferences)
             request = sft_request(data, target, before, base or "embedded")
             first, progress = part_of(progress, 0.0, 0.4), part_of(progress, 0.4, 1.0)
@@ -142,22 +146,51 @@ def capo(
             request, workspace, progress=progress, dataset=data, preferences=preferences
         )
 
-    _train_each(train, dataset, annotator, config.shared, fetch, as_json)
+    _train_each(train, dataset, annotator, shared, (base or "") if fetch else None, as_json)
+
+
+def _usual(data: Dataset, start: RunFolder | None, base: str, shared: bool) -> dict[str, Any]:
+    """Return the settings of CAPO where none are named; see `usual_capo`.
+
+    Args:
+        start: the SFT run it begins from; None where it is to be found or trained, on `base`.
+    """
+    adapter = "lora"
+    if start is not None:
+        base = start.config["base"]["name"]
+        adapter = start.config["settings"].get("lora", {}).get("kind", adapter)
+    validation = bool((data.items["split"] == "validation").any())
+    return usual_capo(base, adapter=adapter, shared=shared, validation=validation)
 
 
 def _train_each(
-    train, dataset: str, annotators: list[str] | None, shared: bool, fetch: bool, as_json: bool
+    train,
+    dataset: str,
+    annotators: list[str] | None,
+    shared: bool,
+    fetched: str | None,
+    as_json: bool,
 ) -> None:
-    """Train for each annotator, and print the results."""
-    workspace = Workspace.default()
-    if fetch:
-        from capo_core.data.download import load_or_fetch
+    """Train for each annotator, and print the results.
 
-        with progress_bar(as_json) as shown:
-            data = load_or_fetch(dataset, workspace, shown)
-    else:
-        data = Catalog(workspace).load(dataset)
+    Args:
+        fetched: the base model that is downloaded with the dataset ("": the dataset only), where
+            they are not in the workspace; None to download nothing.
+    """
+    workspace = Workspace.default()
+
+    def fetch(**names: str) -> None:
+        if fetched is not None:
+            from capo_core.imitation.training.distributed import Processes
+
+            processes = Processes.start()
+            quiet = as_json or not processes.main
+            processes.on_main(lambda: fetch_missing(workspace, **names, quiet=quiet))
+
+    fetch(dataset=dataset)
+    data = Catalog(workspace).load(dataset)
     targets = _targets(data, annotators, shared)
+    fetch(base=fetched or "")
     from capo_core.imitation.training.distributed import Processes
 
     main = Processes.start().main

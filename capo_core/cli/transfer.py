@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from capo_core.cli.estimates import _base_of, _estimate_defaults
+from capo_core.cli.estimates import adapter_model, estimate_defaults, estimate_settings
 from capo_core.cli.judgments import (
     AsJson,
     BatchTokens,
@@ -23,8 +23,8 @@ from capo_core.cli.judgments import (
     judgments_of,
 )
 from capo_core.cli.options import changed
-from capo_core.cli.result_file import write_result
-from capo_core.cli.support import AllowEmbedded, ManyValues, console, plain_errors, print_json
+from capo_core.cli.result_file import check_ending, write_and_print, write_result
+from capo_core.cli.support import AllowEmbedded, ManyValues, console, plain_errors, print_results
 from capo_core.distributions.estimate import EstimateConfig
 from capo_core.errors import ConfigError
 from capo_core.imitation.backends.base import BATCH_TOKENS
@@ -74,14 +74,9 @@ def transfer(
     from capo_core.distributions import transfer_store
     from capo_core.distributions.sources import dataset_judgments
     from capo_core.distributions.transfer import measure_transfer, training_distribution
-    from capo_core.run_folder import find_run
+    from capo_core.run_folder import find_run, made_by
 
-    if out is not None and out.suffix.lower() not in ENDINGS:
-        raise ConfigError(
-            f"the result cannot be written as {out.suffix or 'a file without an ending'!r}",
-            expected=f"a file name ending in {', '.join(ENDINGS)}",
-            option="--out",
-        )
+    check_ending(out, ENDINGS)
     workspace = Workspace.default()
     away = judgments_of(file, dataset, labels)
     homes = {find_run(workspace, name).config["dataset"]["name"] for name in adapter}
@@ -97,7 +92,7 @@ def transfer(
     members: dict[str, str] = {}
     base = ""
     for name in dict.fromkeys(adapter):
-        base, who = _base_of(name, None, "", workspace)
+        base, who = adapter_model(name, None, "", workspace)
         if who in members:
             raise ConfigError(
                 f"two adapters imitate annotator {who!r}: {members[who]} and {name}",
@@ -115,16 +110,10 @@ def transfer(
     result = measure_transfer(
         home, away, estimates, training_distribution(data, list(members)), data,
         model=Path(base).name, members=members,
+        seeds=made_by(find_run(workspace, name) for name in members.values())["seeds"],
     )  # fmt: skip
     transfer_store.save(result, workspace)
-    if out is not None:
-        write(result, out)
-    if as_json:
-        print_json(result.to_dict())
-        return
-    show(result)
-    if out is not None:
-        console.print(f"written: {out}", markup=False, soft_wrap=True)
+    write_and_print(result, out, write=write, show=show, as_json=as_json)
 
 
 def _estimated(
@@ -138,20 +127,12 @@ def _estimated(
 
     given = {"label_prior": label_prior, "items": items, "options": "words"}
     config = changed(
-        EstimateConfig(), {**_estimate_defaults("logits", base, adapter, given), **given}
+        EstimateConfig(), {**estimate_defaults("logits", base, adapter, given), **given}
     )
-    settings = {
-        "dataset": found.name,
-        "judgments": store.save(found, workspace),
-        "base": base,
-        "by": "logits",
-        **({"precision": precision} if precision != "auto" else {}),
-        **({"batch_tokens": batch_tokens} if batch_tokens != BATCH_TOKENS else {}),
-        "adapter": adapter,
-        "annotator": annotator,
-        **({"allow_embedded": True} if allow_embedded else {}),
-        "config": config.to_dict(),
-    }
+    settings = estimate_settings(
+        found, config, workspace, by="logits", base=base, adapter=adapter, annotator=annotator,
+        precision=precision, batch_tokens=batch_tokens, allow_embedded=allow_embedded,
+    )  # fmt: skip
     check_estimate(found, settings)
     result = do_run("estimate", settings, workspace, queue=False, as_json=as_json, part=True)
     return store.load_estimate(find_run(workspace, result["run"]), found)
@@ -168,12 +149,11 @@ def show(result: Transfer) -> None:
     """Print what came out, and the distances of each source at home and away."""
     from capo_core.distributions.transfer import NOTE, table
 
-    if result.simulated:
-        console.print("Simulated data: no human judged the items at home.\n")
-    for text in result.statements():
-        console.print(f"{text}\n", markup=False)
+    source = result.provenance
+    print_results(source, *result.statements(), end="\n\n")
     names, rows = table(result)
-    shown = Table(names[0], box=None)
+    title = source.titled(f"Imitated crowd: {result.home} to {result.away}")
+    shown = Table(names[0], box=None, title=title, title_justify="left")
     for name in names[1:]:
         shown.add_column(name, justify="right")
     for row in rows:

@@ -33,9 +33,11 @@ from capo_core.data import export as data_export
 from capo_core.data.columns import ColumnMapping
 from capo_core.data.formats.registry import download_sources
 from capo_core.data.importing import ImportReport, read_dataset
+from capo_core.data.pseudonyms import KEY_FILE, key_table
 from capo_core.data.splits import Shares, assign_splits, split_sizes
 from capo_core.dataset import Dataset
 from capo_core.errors import CapoError, ConfigError, DataError
+from capo_core.export_formats import csv_text, unescape
 from capo_core.formatting import name_list
 from capo_core.provenance import UNKNOWN, kind_of
 from capo_core.run_folder import list_runs
@@ -124,6 +126,11 @@ def write_version(
         about.pop("set_aside")
         write_json(folder / "report.json", about)
         _write_table(folder / "set_aside.parquet", report.rejected)
+        if report.pseudonyms:
+            key = folder / KEY_FILE
+            rows = csv_text(key_table(report.pseudonyms), data_export.provenance_of(dataset))
+            key.write_text(rows, encoding="utf-8")
+            key.chmod(0o600)
     write_json(folder / "meta.json", meta)
 
 
@@ -198,7 +205,12 @@ def load_report(folder: Path) -> ImportReport | None:
         if about["mapping"] is not None:
             about["mapping"] = ColumnMapping.from_dict(about["mapping"])
         rejected = pd.read_parquet(folder / "set_aside.parquet")
-        return ImportReport(**(about | {"notes": tuple(about["notes"]), "rejected": rejected}))
+        about |= {"notes": tuple(about["notes"]), "rejected": rejected}
+        if (folder / KEY_FILE).is_file():
+            key = pd.read_csv(folder / KEY_FILE, dtype=str, keep_default_na=False)
+            names = key["annotator"].map(unescape)
+            about["pseudonyms"] = dict(zip(names, key["pseudonym"], strict=True))
+        return ImportReport(**about)
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
@@ -400,9 +412,18 @@ class Catalog:
         """Return the import report; None for shipped and simulated datasets."""
         return None if self._is_shipped(name) else self._read(name, load_report)
 
-    def export(self, name: str, path: Path | str, format: str = "csv") -> Path:
+    def key_file(self, name: str) -> Path | None:
+        """Return the file with the annotators' names and pseudonyms; None if there is none."""
+        if self._is_shipped(name):
+            return None
+        path = self._read(name, lambda folder: folder / KEY_FILE)
+        return path if path.is_file() else None
+
+    def export(
+        self, name: str, path: Path | str, format: str = "csv", *, crowd: bool = False
+    ) -> Path:
         """Write a dataset to a file; see `data.export.export`."""
-        return data_export.export(self.load(name), path, format)
+        return data_export.export(self.load(name), path, format, crowd=crowd)
 
     def _is_shipped(self, name: str) -> bool:
         return name in shipped_names(self.shipped)

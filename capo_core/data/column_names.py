@@ -15,14 +15,15 @@ from capo_core.data import column_words
 # Usual names of a role's column, best first; compared in lower case, with "_" for all else.
 _NAMES = {
     "item_id": """item_id item itemid uid pair_id pairid example_id sample_id instance_id
-        question_id sentence_id text_id doc_id task_id guid task idx q_nr q_no item_nr item_no
-        item_number question_nr question_no question_number
+        question_id sentence_id text_id doc_id task_id guid task idx q_nr q_no q_id qid item_nr
+        item_no item_number question_nr question_no question_number
         unit_id tweet_id sent_id orig_id original_id id_original""",
-    "annotator_id": """annotator_id annotator annotatorid worker_id worker workerid rater_id rater
-        coder_id coder labeler labeller judge_id judge participant_id participant user_id user
-        author annotator_name worker_name rater_name coder_name respondent_id respondent
-        prolific_id prolific_pid username turk_id turker_id amt_worker_id amt_worker_ids
-        annotator_uid""",
+    "annotator_id": """annotator_id annotator annotatorid id_annotator annotator_name annotator_uid
+        annotator_code annotator_nr annotator_no annotator_number annotated_by labeled_by
+        labelled_by coded_by rated_by worker_id worker workerid id_worker worker_name rater_id
+        rater id_rater rater_name coder_id coder id_coder coder_name labeler labeller judge_id
+        judge participant_id participant respondent_id respondent prolific_id prolific_pid turk_id
+        turker_id amt_worker_id amt_worker_ids user_id user author username""",
     "label": """label labels answer annotation judgment judgement rating score choice class verdict
         stance sentiment category""",
     "explanation": """explanation explanations reason reasons rationale rationales justification
@@ -38,12 +39,20 @@ _NAMES = {
 }
 
 
+_ARABIC_MARKS = re.compile("[\u0640\u064b-\u065f\u0670]")  # short vowels, doubling, stretching
+
+
 def normalised_name(name: str) -> str:
     """Return a column name for comparison: "Question 1" → "question_1", "aB" → "a_b".
 
-    Letters of all scripts stay, with their vowel signs and accents.
+    Letters of all scripts stay, with their vowel signs and accents; Arabic without its optional
+    marks.
+
+    >>> normalised_name("المُعلِّق") == normalised_name("المعلق")
+    True
     """
-    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", unicodedata.normalize("NFKC", name).strip())
+    name = _ARABIC_MARKS.sub("", unicodedata.normalize("NFKC", name))
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip())
     kept = (c if c.isalnum() or unicodedata.category(c)[0] == "M" else "_" for c in name.lower())
     return re.sub("_+", "_", "".join(kept)).strip("_")
 
@@ -79,13 +88,16 @@ _AGGREGATE = frozenset(
     distribution soft hard predicted prediction pred model machine auto weighted weight rank old
     original orig previous type types set name names id ids index idx description definition
     version status url link language lang options possible candidates all overall coarse fine
-    parent level nr number nummer normalized normalised scaled zscore""".split()  # noqa: SIM905
+    parent level nr number nummer normalized normalised scaled zscore mode mace dawid skene
+    dawidskene zencrowd wawa voted nvotes difficulty disagreement""".split()  # noqa: SIM905
 ) | frozenset(map(normalised_name, column_words.AGGREGATES.split()))
 _UNSPACED_AGGREGATES = tuple(
     word for word in column_words.AGGREGATES.split() if "\u3040" <= word[0] <= "\ud7af"
 )
+# Words that are aggregates beside annotators, and without a number: "label_crowd", "label_votes".
+_BESIDE_PEOPLE = frozenset({"crowd", "vote", "votes", "source", "n"})
 # Words that are names of people too: aggregates only beside another aggregate.
-_PERHAPS = frozenset({"max", "min", "mode", "ref", "n", "alpha", "kappa", "range"})
+_PERHAPS = frozenset({"max", "min", "ref", "n", "alpha", "kappa", "range"})
 # Words beside "reason" that leave it the reason of the label.
 _ABOUT_LABEL = {"label", "answer", "for", "of", "the", "your", "choice", "free", "text", "short",
                 "written", "annotator", "worker", "is", "that"}  # fmt: skip
@@ -131,6 +143,13 @@ def role_and_annotator(name: str) -> tuple[str, str]:
     )
 
 
+# Vowel signs and accents are parts of a word, though no letters to `re`: "सीता_लेबल".
+_MARKS = "".join(
+    chr(code) for code in range(0x300, 0x1E00) if unicodedata.category(chr(code))[0] == "M"
+)
+_BETWEEN = rf"(?:(?![{_MARKS}])[\W_])+"
+
+
 def _patterns(role: str) -> tuple[re.Pattern[str], ...]:
     """Return the forms of a name of a role and an annotator; "word" is the role's."""
     longest = sorted(SYNONYMS[role], key=len, reverse=True)
@@ -139,9 +158,9 @@ def _patterns(role: str) -> tuple[re.Pattern[str], ...]:
     return tuple(
         re.compile(pattern, re.IGNORECASE)
         for pattern in (
-            rf"(?P<word>{word})[\W_]+(?P<who>.+)",
+            rf"(?P<word>{word}){_BETWEEN}(?P<who>.+)",
             rf"(?P<word>{word})(?P<who>\d+)",
-            rf"(?P<who>.+?)[\W_]+(?P<word>{word})",
+            rf"(?P<who>.+?){_BETWEEN}(?P<word>{word})",
             # Scripts without spaces: "甲的标签", "标签甲".
             rf"(?P<who>.+?)[的の]?(?P<word>{close})",
             rf"(?P<word>{close})(?P<who>.+)",
@@ -204,6 +223,8 @@ def is_aggregate(who: str, others: Sequence[str] = ()) -> bool:
     if tokens and all(token in about and token.isalpha() for token in tokens):
         return len(tokens[0]) > 1  # "text_label", "topic" of "stance_label"
     beside = {token for other in others if other != who for token in _tokens(other)}
+    if _BESIDE_PEOPLE & set(tokens) and "#" not in tokens and beside:
+        return tokens != ["n"] or all(len(token) > 1 for token in beside)  # "n" beside "a" and "b"
     return bool(_PERHAPS & set(tokens)) and bool((_AGGREGATE | _PERHAPS) & beside)
 
 
@@ -289,7 +310,7 @@ def wide_names(frame: pd.DataFrame, taken: set[str]) -> WideNames:
         elif "label" not in found.get(key, {}) and (key in found or _BARE.fullmatch(key)):
             spelled[key] = name.strip()
             found.setdefault(key, {})["label"] = name
-    for key in _unlike_the_others(frame, found):
+    for key in dict.fromkeys([*_unlike_the_others(frame, found), *_numbers_alone(frame, found)]):
         aggregates.append(found.pop(key)["label"])
     return WideNames({spelled[key]: roles for key, roles in found.items()}, tuple(aggregates))
 
@@ -316,11 +337,7 @@ def repeated_annotators(names: Sequence[str]) -> bool:
 
 def _unlike_the_others(frame: pd.DataFrame, found: Mapping[str, Mapping[str, str]]) -> list[str]:
     """Return the keys whose labels nobody shares and are different in most rows, such as times."""
-    values = {
-        key: {text.strip() for text in frame[roles["label"]].tolist() if text.strip()}
-        for key, roles in found.items()
-        if "label" in roles
-    }
+    values = _labels(frame, found)
     if len(values) < 3:
         return []
     odd = []
@@ -330,6 +347,32 @@ def _unlike_the_others(frame: pd.DataFrame, found: Mapping[str, Mapping[str, str
         if len(own) > max(12, 0.5 * n) and not own & others and len(others) < len(own):
             odd.append(key)
     return odd
+
+
+def _labels(frame: pd.DataFrame, found: Mapping[str, Mapping[str, str]]) -> dict[str, set[str]]:
+    """Return key → the labels in the label column, of those that have one."""
+    return {
+        key: {text.strip() for text in frame[roles["label"]].tolist() if text.strip()}
+        for key, roles in found.items()
+        if "label" in roles
+    }
+
+
+def _numbers_alone(frame: pd.DataFrame, found: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Return the keys whose labels are all numbers, where nobody else's is: counts, or scores.
+
+    Two or more others are needed: beside one it is not known which of the two is the label.
+    """
+    values = {key: own for key, own in _labels(frame, found).items() if own}
+    numbers = {key for key, own in values.items() if all(map(is_number, own))}
+    words = {key for key, own in values.items() if not any(map(is_number, own))}
+    few = 0 < len(numbers) < len(words) and len(numbers | words) == len(values)
+    return [key for key in values if key in numbers] if few and len(words) > 1 else []
+
+
+def is_number(text: str) -> bool:
+    """Return whether a cell is a number: "3", "2,5", "15 %"."""
+    return bool(re.fullmatch(r"[+-]?(?:\d+(?:[.,]\d+)?|[.,]\d+)\s*%?", text))
 
 
 def alike_columns(frame: pd.DataFrame, but: Sequence[str] = ()) -> list[str]:

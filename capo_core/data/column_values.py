@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from capo_core.data.column_names import is_nested, names_aggregate, normalised_name
+from capo_core.data.column_names import is_nested, is_number, names_aggregate, normalised_name
 
 SAMPLED = 2000  # rows looked at
 _FEW = 12  # different values that a column of labels has at most
@@ -18,6 +18,7 @@ _PERSONAL = re.compile(
     r"(^|_)(gender|sex|age|race|ethnicity|education|country|nationality|occupation|language|"
     r"religion|politics|phase|turn|round)(_|$)"
 )
+_IDENTIFIES = re.compile(r"(^|_)(ids?|uid|nr|no|number|index|idx)$|^(q|item|text|doc)id$")
 _DATE = re.compile(
     r"\d{1,4}[-./年 ]+\d{1,2}[-./月 ]+\d{1,4}日?(?:[T ,]|$)|\d{1,2}:\d\d|\d{9,13}(?:\.\d+)?$"
 )
@@ -56,6 +57,7 @@ def candidates(frame: pd.DataFrame, role: str, taken: set[str]) -> list[str]:
             (sentences); other roles have none.
     """
     found = []
+    ratings = []  # numbers of many different values, where nothing else may be the label
     for name in map(str, frame.columns):
         if name in taken or re.fullmatch(r"column \d+|Unnamed: \d+", name):
             continue
@@ -66,12 +68,16 @@ def candidates(frame: pd.DataFrame, role: str, taken: set[str]) -> list[str]:
         if role == "label":
             about = _PERSONAL.search(normalised_name(name))
             aggregate = names_aggregate(re.sub("(?i)overall", "", name))
-            if are_labels(cells) and not aggregate and not about:
+            if aggregate or about or _IDENTIFIES.search(normalised_name(name)):
+                continue
+            if are_labels(cells):
                 found.append(name)
+            elif all(map(is_number, cells)):
+                ratings.append(name)
         elif role == "annotator_id":
             again = 2 <= different <= max(2, len(cells) // 2)
             if again and not are_sentences(cells) and not names_aggregate(name):
                 found.append(name)
         elif role == "text_a" and are_sentences(cells):
             found.append(name)
-    return found
+    return found or ratings

@@ -24,6 +24,8 @@ from capo_core.data.column_names import (
     wide_names,
 )
 from capo_core.data.column_values import are_sentences, candidates, filled_cells
+from capo_core.data.count_columns import counts_like, shares_like
+from capo_core.data.notes import Note
 from capo_core.data.rejected_rows import quoted, quoted_list
 from capo_core.errors import ConfigError, DataError
 from capo_core.formatting import MOST_NAMES, listed, name_list
@@ -162,6 +164,8 @@ def guess_mapping(frame: pd.DataFrame, given: ColumnMapping | None = None) -> Co
     if found.get("text_b") and "text_a" in found and not found["text_a"]:
         found |= {"text_a": found["text_b"], "text_b": ""}  # the only text, of whatever name
     result = replace(given, **found)
+    if found.get("annotator_id") and _may_have_written(found["annotator_id"], result, frame):
+        result = replace(result, annotator_id="")
     if not result.annotator_id and not given.annotators:
         shared = {column for role, column in found.items() if role not in PER_ANNOTATOR}
         result = replace(result, annotators=_wide(frame, taken | shared, result, given))
@@ -253,7 +257,11 @@ def require_roles(
             column has two roles.
     """
     if lacking := lacking_roles(mapping):
+        if lacking == ["annotator_id"]:
+            _check_writer(mapping, frame, where)
         raise _lacking(lacking, mapping, frame, where)
+    if (given or ColumnMapping()).label is None:
+        _check_one_question(mapping, frame, where)
     columns = list(mapping.columns().values())
     if mapping.shared_label:
         columns = list(dict.fromkeys(columns))
@@ -278,6 +286,79 @@ def require_roles(
                 expected="one explanation of one annotator in each row",
                 todo="choose the column with the explanation, or none",
                 option="--map explanation=COLUMN, or --map explanation=",
+            )
+
+
+def _questions(mapping: ColumnMapping, frame: pd.DataFrame) -> str:
+    """Return the column by which each annotator has several rows for each item; "" for none.
+
+    Every one has the same few values of it, as of a question or of a trait that is rated.
+    """
+    item = mapping.item_id or mapping.text_a
+    if mapping.wide or not mapping.annotator_id or not item:
+        return ""
+    cells = frame.groupby([item, mapping.annotator_id], sort=False)
+    sizes = cells.size()
+    if len(sizes) < 2 or sizes.min() < 2 or sizes.min() != sizes.max():
+        return ""
+    size = int(sizes.min())
+    used = mapping.columns().values()
+    for name in map(str, frame.columns):
+        values = frame[name]
+        if name not in used and values.nunique() == size and (cells[name].nunique() == size).all():
+            return name
+    return ""
+
+
+def _check_one_question(mapping: ColumnMapping, frame: pd.DataFrame, where: str) -> None:
+    """Check that the rows do not answer several questions, whose labels would be mixed.
+
+    Raises:
+        DataError: they do.
+    """
+    if column := _questions(mapping, frame):
+        values = list(dict.fromkeys(filled_cells(frame[column])))
+        raise DataError(
+            f"each annotator has {len(values)} rows for each item, by {column!r} "
+            f"({name_list([quoted(value, 40) for value in values], most=6)}): their labels are "
+            "answers to different questions",
+            where=where,
+            expected="the answers to one question",
+            todo="keep the rows of one question in the file; if they are labels of one question, "
+            "choose the label yourself",
+            option=f"--map label={mapping.label}",
+        )
+
+
+def _may_have_written(name: str, mapping: ColumnMapping, frame: pd.DataFrame) -> bool:
+    """Return whether a column named "user" or "author" may be who wrote the text.
+
+    It is the annotator where several of them are beside one text; else nothing says which.
+    """
+    item = mapping.text_a or mapping.item_id
+    if not item or normalised_name(name) not in _WHO_WROTE:
+        return False
+    people = frame.groupby(item)[name].nunique()
+    return len(people) > 1 and people.max() == 1
+
+
+def _check_writer(mapping: ColumnMapping, frame: pd.DataFrame, where: str) -> None:
+    """Check that no column was left out because it may be who wrote the text.
+
+    Raises:
+        DataError: one was, and no other names the annotators.
+    """
+    used = mapping.columns().values()
+    for name in map(str, frame.columns):
+        if name not in used and _may_have_written(name, mapping, frame):
+            raise DataError(
+                f"{name!r} may be who wrote the text: each text has one only",
+                where=where,
+                expected="a column that says who gave the label",
+                todo="choose it as the annotator if it is, or another column; or say whose labels "
+                "these are",
+                option=f"--map annotator_id={name}, or --map annotator_id=COLUMN, or --annotator "
+                "NAME",
             )
 
 
@@ -310,6 +391,23 @@ def _lacking(
         hints.append(f"columns with the same few values: {quoted_list(alike)}")
     if explanations and not mapping.explanation:
         hints.append(f"explanations: {quoted_list(explanations)}")
+    counts = [] if single or mapping.annotator_id or labels else counts_like(
+        frame.head(2000).to_dict("records")
+    )  # fmt: skip
+    if counts:
+        hints.append(
+            f"whole numbers of the same sum in every row: {quoted_list(counts)}, which may be "
+            "counts per label, of nobody's own annotations"
+        )
+    shares = [] if mapping.annotator_id else shares_like(frame.head(2000).to_dict("records"))
+    if shares:
+        return DataError(
+            f"no column names annotators, and {quoted_list(shares)} are shares of people per label",
+            where=where,
+            expected="an annotator for each label",
+            todo="compare the file's shares as label distributions",
+            option="distributions compare --file FILE",
+        )
     possible, written = _possible(lacking, mapping, frame)
     hints += possible if not alike else []
     if _no_header(frame):
@@ -320,12 +418,17 @@ def _lacking(
             f"nested objects of no known format: {quoted_list(nested)} (write one row per "
             "annotation, or choose another format)"
         )
-    option = f"--map {written}"
+    option, todo = f"--map {written}", f"choose the column for {listed(lacking)}"
+    if nested and not possible and not alike and not mapping.label:  # no column can be chosen
+        todo = "write a table with one row per annotation, or choose the format that the file is in"
+        option = "--format NAME"
     if alike:
         pairs = [f'"label:{name}={name}"' for name in alike[:MOST_NAMES]]
         option += f"; if these are the annotators: --map {' '.join(pairs)}"
     elif lacking[0] == "annotator_id" and (single or labels):
         option += f", or --map label:NAME={(single or labels)[0]}"
+    if counts:
+        option += "; if these are counts per label: --format crowd-counts"
     return DataError(
         f"no column was found for {listed(lacking)}",
         where=where,
@@ -333,11 +436,13 @@ def _lacking(
         "explanation, text_a, text_b), or one row per item (columns such as label_A1, "
         f"explanation_A1); found the columns {quoted_list(frame.columns)}"
         + "".join(f"; {hint}" for hint in hints),
-        todo=f"choose the column for {listed(lacking)}",
+        todo=todo,
         option=option,
     )
 
 
+# Names that the writer of a post has, too.
+_WHO_WROTE = {"author", "user", "user_id", "username", "user_name"}
 _ROLE_NAMES = {
     "label": "label",
     "explanation": "explanation",
@@ -428,16 +533,32 @@ def unused_columns(mapping: ColumnMapping, frame: pd.DataFrame) -> list[str]:
             f"the item's one label (column {shared!r}); they are places in the row, and may be "
             "other people on another item"
         )
+    elif numbered := _named_by_columns(mapping):
+        notes.append(
+            f"the annotators {quoted_list(numbered)} are named by their columns alone: if these "
+            "are places in the row, and other people on another item (as in SNLI and MNLI), "
+            "comparisons of annotators mean nothing"
+        )
     if aggregates := _aggregates(mapping, frame):
         notes.append(
-            f"no annotators, but aggregates or metadata by their names: {quoted_list(aggregates)}; "
-            "left out (if one is an annotator: --map label:NAME=COLUMN for each annotator)"
+            Note(
+                "no annotators, but aggregates or metadata by their names or values: "
+                f"{quoted_list(aggregates)}; left out",
+                "if one is an annotator: --map label:NAME=COLUMN for each annotator",
+            )
         )
     if unlabelled := _unlabelled(mapping, frame):
         notes.append(
             f"explanations of annotators without a label: {quoted_list(unlabelled)}; left out"
         )
     return notes
+
+
+def _named_by_columns(mapping: ColumnMapping) -> list[str]:
+    """Return the annotators where all are called 1, 2, … or "rater 1" by their columns alone."""
+    names = [one.annotator_id for one in mapping.annotators]
+    named = any(one.id_column for one in mapping.annotators)
+    return names if len(names) > 1 and not named and all(map(is_place, names)) else []
 
 
 def _aggregates(mapping: ColumnMapping, frame: pd.DataFrame) -> list[str]:

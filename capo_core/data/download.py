@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from capo_core.data.catalog import Catalog
 from capo_core.data.formats.base import DownloadSource
-from capo_core.data.formats.registry import download_sources, format_of_source
+from capo_core.data.formats.registry import download_groups, download_sources, format_of_source
 from capo_core.data.importing import ImportResult, read_dataset
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError, DataError
@@ -22,15 +22,25 @@ def source_named(name: str) -> DownloadSource:
     """Return the published data of this name.
 
     Raises:
-        ConfigError: there are none; those whose names begin alike are named first.
+        ConfigError: there are none; the text names all there are.
     """
-    sources = download_sources()
+    (found,) = sources_named(name, groups=False)
+    return found
+
+
+def sources_named(name: str, *, groups: bool = True) -> list[DownloadSource]:
+    """Return the published data of this name: one, or with `groups` all those of a group.
+
+    Raises:
+        ConfigError: there are none; the text names all there are.
+    """
+    sources, together = download_sources(), download_groups() if groups else {}
     if name in sources:
-        return sources[name]
-    alike = [each for each in sources if name and each.startswith(name)]
-    raise ConfigError(
-        f"the source {name!r} is not known", expected=f"one of {', '.join(alike or sources)}"
-    )
+        return [sources[name]]
+    if name in together:
+        return [sources[each] for each in together[name]]
+    named = [*sources, *(f"{group} (all of {group}-…)" for group in together)]
+    raise ConfigError(f"the source {name!r} is not known", expected=f"one of {', '.join(named)}")
 
 
 def fetch(
@@ -112,7 +122,8 @@ def fetch_dataset(
     if not about.is_dataset:
         raise ConfigError(
             f"{source} is no dataset: its files hold label distributions",
-            todo=f"fetch it with data fetch {source}, and open the files: {about.pattern}",
+            todo="download them on their own, and compare them as label distributions",
+            option=f"data fetch {source}, then {about.pattern}",
         )
     files = fetch(source, workspace, progress, url=url)
     read = read_dataset(

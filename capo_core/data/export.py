@@ -2,12 +2,14 @@
 
 A flat table cannot hold the task, crowd counts and items without annotations. These go into a
 sidecar: beside `x.csv` or `x.jsonl` a JSON file `x.csv.capo.json`, in Parquet the schema metadata.
-An import without the sidecar infers the task as for any other file.
+An import without the sidecar infers the task as for any other file. Crowd counts alone have a
+table of their own, with a row for each item.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,14 +17,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from capo_core.data.crowd_counts import require_annotators
+from capo_core.data.column_names import SYNONYMS, normalised_name
 from capo_core.data.limits import read_bytes
 from capo_core.data.raw_annotations import RawAnnotations
 from capo_core.data.readers.table import RawTable
 from capo_core.dataset import Dataset
 from capo_core.errors import CapoError, ConfigError, DataError
 from capo_core.export_formats import csv_text, for_excel, frame_lines, unescape
-from capo_core.json_text import json_text
+from capo_core.json_text import json_line, json_text
 from capo_core.provenance import NAME, Provenance
 from capo_core.schema import CROWD, ITEMS
 from capo_core.task import Task
@@ -30,6 +32,7 @@ from capo_core.workspace import atomic_file
 
 SUFFIX = ".capo.json"
 KEY = b"capo"  # in the schema metadata of Parquet
+CROWD_FIELD = "label_counter"  # as in ChaosNLI
 # The columns of an export, in this order, before its provenance; a CSV with exactly these was
 # written by `escape`.
 COLUMNS = [
@@ -66,8 +69,16 @@ class Sidecar:
         )
 
 
-def provenance_of(dataset: Dataset) -> Provenance:
-    """Return the provenance of an export of a dataset itself."""
+def provenance_of(dataset: Dataset, *, crowd: bool = False) -> Provenance:
+    """Return the provenance of an export of a dataset itself.
+
+    Args:
+        crowd: of its crowd counts alone; always so where there is no annotation.
+    """
+    if dataset.crowd is not None and (crowd or not len(dataset.annotations)):
+        counts = dataset.crowd
+        n = (("item", counts["item_id"].nunique()), ("crowd label", int(counts["count"].sum())))
+        return Provenance.of(dataset, n=n)
     sizes = (len(dataset.items), len(dataset.annotators), len(dataset.annotations))
     n = tuple(zip(("item", "annotator", "annotation"), sizes, strict=True))
     return Provenance.of(dataset, n=n)
@@ -89,10 +100,14 @@ def sidecar_text(dataset: Dataset, provenance: Provenance | None = None) -> str:
     return json_text(value, indent=1)
 
 
-def find_sidecar(path: Path, raw: RawTable, notes: list[str]) -> Sidecar:
-    """Return the sidecar of a table; an empty one if there is none or it cannot be used."""
+def find_sidecar(path: Path, metadata: Mapping[bytes, bytes], notes: list[str]) -> Sidecar:
+    """Return the sidecar of a file; an empty one if there is none or it cannot be used.
+
+    Args:
+        metadata: of a Parquet file's schema.
+    """
     beside = path.with_name(path.name + SUFFIX)
-    text = raw.metadata.get(KEY)
+    text = metadata.get(KEY)
     if text is None and not beside.is_file():
         return Sidecar()
     where = "the file's metadata" if text is not None else beside.name
@@ -137,8 +152,48 @@ def long_table(dataset: Dataset) -> pd.DataFrame:
     return dataset.annotations.merge(dataset.items, on="item_id", how="left")[COLUMNS]
 
 
-def export(dataset: Dataset, path: Path | str, format: str = "csv", *, excel: bool = False) -> Path:
+def text_fields(task: Task) -> tuple[str, str]:
+    """Return the names of an item's texts in files with a record for each item, which their
+    readers find again."""
+    named = []
+    for role, key in ((task.role_a, "text_a"), (task.role_b, "text_b")):
+        name = normalised_name(role)
+        named.append(name if name in SYNONYMS[key] else key)
+    return ("text" if not task.role_b else named[0], named[1])
+
+
+def crowd_table(dataset: Dataset) -> pd.DataFrame:
+    """Return one row per item with crowd counts: item_id, its texts, split, and `CROWD_FIELD` as
+    an object label → number of people.
+
+    Raises:
+        DataError: the dataset has no crowd counts.
+    """
+    if dataset.crowd is None or not len(dataset.crowd):
+        raise DataError(f"{dataset.name} has no crowd counts")
+    counts: dict[str, dict[str, int]] = {}
+    for row in dataset.crowd.itertuples(index=False):
+        counts.setdefault(row.item_id, {})[row.label] = int(row.count)
+    items = dataset.items[dataset.items["item_id"].isin(counts)]
+    first, second = text_fields(dataset.task)
+    texts = {first: items["text_a"]}
+    if dataset.task.role_b or items["text_b"].any():
+        texts[second] = items["text_b"]
+    frame = pd.DataFrame({"item_id": items["item_id"], **texts, "split": items["split"]})
+    return frame.assign(**{CROWD_FIELD: [counts[item] for item in items["item_id"]]})
+
+
+def export(
+    dataset: Dataset,
+    path: Path | str,
+    format: str = "csv",
+    *,
+    excel: bool = False,
+    crowd: bool = False,
+) -> Path:
     """Write `dataset` in long form; CSV and JSONL with a sidecar `….capo.json`.
+
+    A dataset of crowd counts alone has one row per item, with an object of labels and counts.
 
     In CSV, cells that a spreadsheet would take for a formula begin with an apostrophe, which an
     import removes again. JSONL and Parquet hold the texts as they are. The last column, provenance,
@@ -146,12 +201,12 @@ def export(dataset: Dataset, path: Path | str, format: str = "csv", *, excel: bo
 
     Args:
         excel: begin a CSV with a byte-order mark, without which Excel misreads other letters.
+        crowd: write the crowd counts alone, also of a dataset with annotations.
 
     Raises:
-        ConfigError: an unknown format. DataError: the file cannot be written, or the dataset has
-            crowd counts and no annotations.
+        ConfigError: an unknown format. DataError: the file cannot be written, or there are no
+            crowd counts where they are asked for.
     """
-    require_annotators(dataset)
     path = Path(path)
     if format not in EXPORT_FORMATS:
         raise ConfigError(f"the format {format!r} is not known", expected=", ".join(EXPORT_FORMATS))
@@ -159,7 +214,13 @@ def export(dataset: Dataset, path: Path | str, format: str = "csv", *, excel: bo
         raise DataError(
             "this is a folder, not a file", where=str(path), todo="choose a file name in it"
         )
-    frame, provenance = long_table(dataset), provenance_of(dataset)
+    crowd = crowd or not len(dataset.annotations)
+    provenance = provenance_of(dataset, crowd=crowd)  # of the whole dataset, which it names
+    if crowd:
+        dataset = replace(dataset, annotations=dataset.annotations.iloc[:0])
+    frame = crowd_table(dataset) if crowd else long_table(dataset)
+    if crowd and format != "jsonl":
+        frame = frame.assign(**{CROWD_FIELD: frame[CROWD_FIELD].map(json_line)})
     beside = sidecar_text(dataset, provenance)
     try:
         if format == "parquet":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import pandas as pd
 
 from capo_core.data.columns import ColumnMapping
 from capo_core.data.crowd_counts import crowd_dataset, only_counts
+from capo_core.data.doubtful_annotators import doubtful_annotators
 from capo_core.data.formats.base import AnnotatorDetails, Format, ReadOptions
 from capo_core.data.formats.registry import AUTO, format_of
 from capo_core.data.formats.table import FORMAT as TABLE
@@ -26,7 +27,10 @@ from capo_core.data.joining import (
 )
 from capo_core.data.label_sets import check_label_sets, read_label_sets
 from capo_core.data.limits import LIMITS, ImportLimits
+from capo_core.data.notes import note_of_file
+from capo_core.data.pseudonyms import Hidden, email_note, pseudonyms_of, with_pseudonyms
 from capo_core.data.raw_annotations import RawAnnotations
+from capo_core.data.readers.encoding import map_text
 from capo_core.data.readers.excel_parquet import EmptySheet, read_excel
 from capo_core.data.readers.sample import sheet_names
 from capo_core.data.readers.table import ImportSource, open_source
@@ -55,6 +59,7 @@ class ImportReport:
         notes: what was guessed, filled in or changed, in sentences.
         mapping: role → column, as used; None for formats that need none.
         people: details of the annotators from a metadata file, by annotator.
+        pseudonyms: the annotators' names in the file → their pseudonyms in the dataset; in no JSON.
     """
 
     source: str
@@ -69,6 +74,7 @@ class ImportReport:
     sheet: str = ""
     mapping: ColumnMapping | None = None
     people: AnnotatorDetails = field(default_factory=dict)
+    pseudonyms: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def reasons(self) -> dict[str, int]:
         """Return the number of rejected rows for each reason, the most frequent first."""
@@ -141,6 +147,7 @@ def read_dataset(
     shares: Shares | None = None,
     seed: int = 0,
     label_sets: str = "",
+    pseudonyms: bool = False,
     limits: ImportLimits = LIMITS,
     progress: Progress = silent,
 ) -> ImportResult:
@@ -178,6 +185,7 @@ def read_dataset(
             the parts that the files state, if they state any.
         label_sets: how a cell with several labels is read: "each", "set" (see `label_sets`), or ""
             to refuse a file that has such cells.
+        pseudonyms: replace the annotators' names by A1, A2, … (see `pseudonyms`).
 
     Raises:
         DataError: a file cannot be read, a needed column is missing, every row is rejected, or the
@@ -194,27 +202,92 @@ def read_dataset(
     )
     places = _places(paths, sheet, parts, annotators, options)
     files, texts, notes = _read_files(places, format, encoding, options, progress)
-    first = files[0]
     where = name_list(file.name for file in files)
-    if len(places) == 1 and parts is None:
-        rejected, raw = first.rejected, first.raw
-    else:
-        rejected = RejectedRows()
-        raw = join(
-            [FileAnnotations(file.name, file.part, file.raw, file.rejected) for file in files],
-            rejected,
-        )
+    raw, rejected = _joined(files, alone=len(places) == 1 and parts is None)
     raw = with_texts(raw, texts, "a file without labels")
+    names = pseudonyms_of(raw.frame["annotator_id"].tolist()) if pseudonyms else {}
+    hidden = Hidden(names)
+    if names:
+        raw, where = with_pseudonyms(raw, names), hidden(where)
     progress("Checking every row", 0.5)
     raw, more = read_label_sets(raw, label_sets, task or raw.task, rejected, notes, where)
     build = crowd_dataset if only_counts(raw) else assemble
     dataset = build(
         raw, name=name, task=task, rejected=rejected, notes=notes, where=where, limits=limits
     )
-    people: AnnotatorDetails = {}
+    # Details are found by the annotators' names.
+    people = {} if names else _details(files, dataset, notes)
+    dataset = _with_parts(dataset, shares, seed, notes)
+    notes += doubtful_annotators(list(dict.fromkeys(names)) or dataset.annotators)
+    if names:
+        dataset = replace(dataset, origin=hidden(dataset.origin))
+        notes.append(f"{count(len(set(names.values())), 'annotator')} by pseudonym")
+    elif note := email_note(dataset.annotators):
+        notes.append(note)
+    report = _report(files, raw, dataset, rejected, notes, people, names, more_rows=more)
+    progress("Done", 1.0)
+    return ImportResult(dataset, report)
+
+
+def _joined(files: Sequence[_File], *, alone: bool) -> tuple[RawAnnotations, RejectedRows]:
+    """Return the annotations of all files and the rows rejected in them.
+
+    Args:
+        alone: the only file is taken as it is, without its name before the places of its rows.
+    """
+    if alone:
+        return files[0].raw, files[0].rejected
+    rejected = RejectedRows()
+    parts = [FileAnnotations(file.name, file.part, file.raw, file.rejected) for file in files]
+    return join(parts, rejected), rejected
+
+
+def _report(
+    files: Sequence[_File],
+    raw: RawAnnotations,
+    dataset: Dataset,
+    rejected: RejectedRows,
+    notes: Sequence[str],
+    people: AnnotatorDetails,
+    names: Mapping[str, str],
+    *,
+    more_rows: int,
+) -> ImportReport:
+    """Return the report of an import, with pseudonyms wherever it names an annotator.
+
+    Args:
+        names: the annotators' names → their pseudonyms; empty where they keep their names.
+        more_rows: rows that cells with several labels became, beyond those read.
+    """
+    first, hidden = files[0], Hidden(names)
+    return ImportReport(
+        source=hidden(", ".join(file.name for file in files)),
+        format=first.format.name,
+        encoding=first.source.encoding,
+        delimiter=raw.delimiter,
+        sheet=raw.sheet,
+        unit=raw.unit,
+        rows_read=sum(file.rows_read for file in files) + more_rows,
+        rows_kept=len(dataset.items if only_counts(raw) else dataset.annotations),
+        rejected=_rejected_by_pseudonym(rejected.frame(), hidden) if names else rejected.frame(),
+        notes=tuple(dict.fromkeys(map(hidden, notes) if names else notes)),
+        mapping=raw.mapping,
+        people=people,
+        pseudonyms=names,
+    )
+
+
+def _details(files: Sequence[_File], dataset: Dataset, notes: list[str]) -> AnnotatorDetails:
+    """Return what files beside those read tell of the annotators; notes say what was read."""
+    found: AnnotatorDetails = {}
     for file in files:
         if file.format.finish:
-            people |= file.format.finish(file.path, dataset, notes)
+            found |= file.format.finish(file.path, dataset, notes)
+    return found
+
+
+def _with_parts(dataset: Dataset, shares: Shares | None, seed: int, notes: list[str]) -> Dataset:
+    """Return the dataset with its items split, anew or where no file says how; notes say which."""
     if shares is not None:
         dataset = assign_splits(dataset, shares, seed)
         notes.append(f"the items were split anew: {split_sizes(dataset)} (random, seed {seed})")
@@ -224,22 +297,13 @@ def read_dataset(
     elif dataset.items["split"].nunique() < len(PARTS):
         problems = "".join(f" {problem}" for problem in split_problems(dataset))
         notes.append(f"the parts of the file are kept: {split_sizes(dataset)}.{problems}")
-    report = ImportReport(
-        source=", ".join(file.name for file in files),
-        format=first.format.name,
-        encoding=first.source.encoding,
-        delimiter=raw.delimiter,
-        sheet=raw.sheet,
-        unit=raw.unit,
-        rows_read=sum(file.rows_read for file in files) + more,
-        rows_kept=len(dataset.items if only_counts(raw) else dataset.annotations),
-        rejected=rejected.frame(),
-        notes=tuple(dict.fromkeys(notes)),
-        mapping=raw.mapping,
-        people=people,
-    )
-    progress("Done", 1.0)
-    return ImportResult(dataset, report)
+    return dataset
+
+
+def _rejected_by_pseudonym(skipped: pd.DataFrame, hidden: Hidden) -> pd.DataFrame:
+    """Return the table of skipped rows with pseudonyms wherever it names an annotator."""
+    told = {name: map_text(skipped[name], hidden) for name in ("column", "reason", "text")}
+    return skipped.assign(**told).astype(dict.fromkeys(told, "str"))
 
 
 def _one_per_annotator(
@@ -314,7 +378,7 @@ def _read_files(
         raw = found.read(source, own, rejected)
         read = raw.items if only_counts(raw) else raw.frame
         rows_read = len(read) + len(rejected)
-        notes += [f"{name}: {note}" if several else note for note in source.notes]
+        notes += [note_of_file(note, name) if several else note for note in source.notes]
         files.append(_File(path, name, place.part, source, found, raw, rejected, rows_read))
     formats = {file.format.name: file.name for file in files}
     if len(formats) > 1:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from capo_core.data.notes import note_of_file
 from capo_core.data.raw_annotations import RAW_COLUMNS, RawAnnotations
 from capo_core.data.readers.encoding import map_text
 from capo_core.data.rejected_rows import RejectedRows
@@ -229,7 +230,7 @@ def join(files: Sequence[FileAnnotations], rejected: RejectedRows) -> RawAnnotat
     """
     notes: list[str] = []
     for file in files:
-        notes += [f"{file.name}: {note}" for note in file.raw.notes]
+        notes += [note_of_file(note, file.name) for note in file.raw.notes]
         rejected.extend((f"{file.name}:{row}", *rest) for row, *rest in
                         file.rejected.frame().itertuples(index=False))  # fmt: skip
     _check_same_task(files)

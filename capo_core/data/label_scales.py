@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -20,7 +20,11 @@ _DASHES = frozenset({"-", "--", "–", "—"})  # beside words no labels, as SNL
 # Words for no answer; beside numbers they are no labels, beside words they may be.
 _NO_NUMBER = frozenset({"n/a", "N/A", "na", "NA", "n.a.", "none", "None", "-", "--", "–", "."})
 _WHOLE = re.compile(r"[+\-−–]?\d{1,9}(?:[.,]0+)?")
-_DECIMAL = re.compile(r"[+\-−–]?(?:\d{1,9}(?:[.,]\d{1,6})?|[.,]\d{1,6})")
+_DECIMAL = re.compile(r"[+\-−–]?(?:\d{1,9}(?:[.,]\d{1,6})?|[.,]\d{1,6})(?=\s*%?$)")
+# A step of a scale with its words: "1 - strongly disagree", "5 (very)", "(2) rather not".
+_STEP = re.compile(
+    r"([+\-−–]?\d{1,4})(?:\s*[-–—:.)=]\s*|\s+\(?)(?=[^\W\d])|\(([+\-−–]?\d{1,4})\)\s*(?=[^\W\d])"
+)
 _LETTERS = {"e": "entailment", "n": "neutral", "c": "contradiction"}
 _NUMBERS = {"0": "entailment", "1": "neutral", "2": "contradiction"}
 _NLI_ROLES = {"premise", "context", "hypothesis"}
@@ -80,14 +84,25 @@ def whole_number(text: str) -> str | None:
 
 
 def decimal_number(text: str) -> str | None:
-    """Return "+3", "3.50", ",5" as "3", "3.5", "0.5"; None if the text is not a number.
+    """Return "+3", "3.50", ",5", "15 %" as "3", "3.5", "0.5", "15"; None if it is no number.
 
     >>> decimal_number("3,50"), decimal_number("−1.0"), decimal_number("1e3")
     ('3.5', '-1', None)
     """
-    if not _DECIMAL.fullmatch(text):
+    match = _DECIMAL.match(text)
+    if not match:
         return None
-    return _written(Decimal(re.sub("[−–]", "-", text).replace(",", ".")))
+    return _written(Decimal(re.sub("[−–]", "-", match[0]).replace(",", ".")))
+
+
+def step_number(text: str) -> str | None:
+    """Return the number that a step of a scale with words begins with; None if there is none.
+
+    >>> step_number("1 - strongly disagree"), step_number("(2) rather not"), step_number("3rd")
+    ('1', '2', None)
+    """
+    match = _STEP.match(text)
+    return decimal_number(match[1] or match[2]) if match else None
 
 
 def _written(number: Decimal) -> str:
@@ -126,6 +141,8 @@ def resolve_labels(
         resolved = _onto(found, inferred, given=False)
         note = f"the labels are those of {inferred.name}"
         return replace(resolved, notes=(note, *resolved.notes))
+    if numbers and not any(numbers.values()):
+        numbers = _ratings(list(numbers)) or numbers
     if numbers and all(numbers.values()):
         _check_count(set(numbers.values()), where, limits)
         return _found_numbers(numbers, roles)
@@ -139,17 +156,44 @@ def resolve_labels(
             todo="choose the column that holds the label, or give the label scale",
             option="--map label=COLUMN",
         )
+    steps = {label: step_number(label) for label in labels}
+    if stepped := len(labels) > 1 and all(steps.values()) and _different(steps.values()):
+        labels.sort(key=lambda label: label_value(steps[label]))
     scale = LabelScale(tuple(labels) or ("",))
-    notes = [
-        f"the label scale was inferred: nominal, {name_list(scale.labels, most=30)} "
-        "(alphabetical; give the labels to set the order)"
-    ]
+    order = "by their numbers; if these are the steps of a scale, give its range" if stepped else (
+        "alphabetical; give the labels to set the order"
+    )  # fmt: skip
+    notes = [f"the label scale was inferred: nominal, {name_list(scale.labels, most=30)} ({order})"]
     if any(numbers.values()):
         notes.append(
             "some labels are numbers and some are words: check that they belong to one scale"
         )
     notes += _joined_note(spelling)
     return ResolvedLabels(_task(scale, roles), spelling, tuple(notes))
+
+
+_OF = re.compile(r"(\d{1,3})\s*(?:/|out of|of|von|sur|de)\s*(\d{1,3})", re.IGNORECASE)
+_STARS = re.compile("([★⭐*]{1,10})[☆]*")
+
+
+def _ratings(labels: Sequence[str]) -> dict[str, str]:
+    """Return label → number of ratings of one scale written as "3/5" or "★★★☆☆"; {} for others.
+
+    >>> _ratings(["3/5", "1/5"]), _ratings(["★★", "★"]), _ratings(["1/2", "3/4"])
+    ({'3/5': '3', '1/5': '1'}, {'★★': '2', '★': '1'}, {})
+    """
+    of = [_OF.fullmatch(label) for label in labels]
+    if all(of) and len({match[2] for match in of if match}) == 1:
+        return {label: str(int(match[1])) for label, match in zip(labels, of, strict=True) if match}
+    stars = [_STARS.fullmatch(label) for label in labels]
+    if all(stars):
+        return {label: str(len(m[1])) for label, m in zip(labels, stars, strict=True) if m}
+    return {}
+
+
+def _different(values: Iterable[str]) -> bool:
+    found = list(values)
+    return len(set(found)) == len(found)
 
 
 def _check_count(numbers: set[str], where: str, limits: ImportLimits) -> None:
@@ -265,7 +309,9 @@ def _onto(found: Sequence[str], task: Task, *, given: bool) -> ResolvedLabels:
     table, notes = {}, []
     synonyms = _nli_synonyms(found, task, given)
     for label in found:
-        number = decimal_number(label) if task.scale.ordinal else None
+        number = None
+        if task.scale.ordinal:
+            number = decimal_number(label) or step_number(label)
         alike = folded.get(same_text(label), [])
         if label in labels:
             table[label] = label

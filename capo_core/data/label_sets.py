@@ -30,7 +30,8 @@ BETWEEN = " + "  # between the labels of a set that is one label
 # Keys under which annotation tools put the labels of a cell.
 _KEYS = ("choices", "labels", "label", "choice", "values", "value", "selected")
 # A cell with one of the first is a set if its parts occur anywhere else; with one of the others,
-# which sentences have too, only if each part is a label by itself.
+# which sentences have too, only if each part is a label by itself, or (comma) if short parts change
+# places.
 _MARKS = (";", "|", "\n")
 _DOUBTFUL_MARKS = (",", "/", "&")
 
@@ -114,23 +115,42 @@ def _divided(plain: list[str]) -> dict[str, tuple[str, ...]]:
     whole = {same_text(label) for label in plain}
     found: dict[str, tuple[str, ...]] = {}
     for mark in (*_MARKS, *_DOUBTFUL_MARKS):
+        ended = mark in _MARKS and all(label.rstrip().endswith(mark) for label in plain)
         parts = {
-            label: tuple(dict.fromkeys(part.strip() for part in label.split(mark)))
+            label: tuple(dict.fromkeys(map(str.strip, _bare(label, mark).split(mark))))
             for label in plain
             if mark in label and label not in found
         }
+        if plain and ended:  # Microsoft Forms: "joy;anger;" and "joy;"
+            return {label: each for label, each in parts.items() if all(each)}
         parts = {label: each for label, each in parts.items() if len(each) > 1 and all(each)}
         uses = Counter(same_text(part) for each in parts.values() for part in each)
+        moving = _moving(parts) if mark == "," else set()
         for label, each in parts.items():
             keys = [same_text(part) for part in each]
             elsewhere = (
                 all(key in whole or uses[key] > 1 for key in keys)
                 if mark in _MARKS
                 else all(key in whole for key in keys)
+                or (bool(moving & set(keys)) and all(len(key.split()) <= 3 for key in keys))
             )
             if elsewhere:
                 found[label] = each
     return found
+
+
+def _bare(label: str, mark: str) -> str:
+    """Return a label without a mark at its end."""
+    return label.rstrip().removesuffix(mark) if mark in _MARKS else label
+
+
+def _moving(parts: Mapping[str, tuple[str, ...]]) -> set[str]:
+    """Return the parts that stand first in one label and later in another.
+
+    As "anger" in "joy, anger" and "anger, fear": of a sentence with a comma none does.
+    """
+    first = {same_text(each[0]) for each in parts.values()}
+    return first & {same_text(part) for each in parts.values() for part in each[1:]}
 
 
 def check_label_sets(how: str) -> str:

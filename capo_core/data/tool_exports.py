@@ -10,9 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from capo_core.data.column_names import SYNONYMS, normalised_name
 from capo_core.data.crowd_counts import require_annotators
-from capo_core.data.export import long_table, provenance_of
+from capo_core.data.export import long_table, provenance_of, text_fields
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError, DataError
 from capo_core.export_formats import json_lines
@@ -39,15 +38,6 @@ class AnnotationTool:
     suffix: str
     mime: str
     text: Callable[[Dataset, Provenance], str]
-
-
-def text_fields(task: Task) -> tuple[str, str]:
-    """Return the names of an item's texts in a tool's file, which its reader finds again."""
-    named = []
-    for role, key in ((task.role_a, "text_a"), (task.role_b, "text_b")):
-        name = normalised_name(role)
-        named.append(name if name in SYNONYMS[key] else key)
-    return ("text" if not task.role_b else named[0], named[1])
 
 
 def _texts(task: Task, row: dict) -> dict[str, str]:

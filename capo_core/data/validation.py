@@ -340,10 +340,15 @@ def _last_notes(kept: pd.DataFrame, notes: list[str]) -> None:
 
 
 def _nothing(read: int, rejected: RejectedRows, where: str) -> DataError:
-    reasons = rejected.frame()["reason"].value_counts()
-    listed = "; ".join(f"{reason} ({count} times)" for reason, count in reasons.head(5).items())
+    reasons = rejected.frame()["reason"]
+    listed = "; ".join(
+        f"{reason} ({count(int(times), 'time')})"
+        for reason, times in reasons.value_counts().head(5).items()
+    )
+    read = read or len(reasons)  # a reader may have set all of them aside
+    rows = "the only row cannot" if read == 1 else f"none of the {read:,} rows can"
     return DataError(
-        f"none of the {read} rows can be imported: {listed or 'there are none'}",
+        f"{rows} be imported: {listed or 'there are none'}",
         where=where,
         expected="at least one annotation with an item, an annotator and a label",
         todo="check the columns and the label scale",

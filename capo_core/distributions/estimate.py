@@ -237,7 +237,7 @@ def planned_questions(
         ConfigError: there is no such source of explanations, or the labels have too many orders.
         DataError: no item has an explanation.
     """
-    said = _said(judgments, config)
+    said = _shown_explanations(judgments, config)
     items = judgments.items[~judgments.items["item_id"].isin(set(leave_out))]
     items = items.iloc[: config.items] if config.items else items
     orders = asked_orders(judgments.task, config, prompts)
@@ -289,7 +289,9 @@ _NO_WORDS = "the model does not score label words"
 _TAKE_LETTERS = "use letters as options (--options letters), or a model on this machine (--base)"
 
 
-def _said(judgments: Judgments, config: EstimateConfig) -> dict[str, list[ShownExplanation]]:
+def _shown_explanations(
+    judgments: Judgments, config: EstimateConfig
+) -> dict[str, list[ShownExplanation]]:
     if not config.explanations:
         return {}
     frame = chosen_explanations(judgments, [config.explanations])
@@ -325,7 +327,7 @@ class DistributionEstimate:
         table: item_id, view, order, label, score, share; one row a question and label.
         left_out: problem → number of items left out because of it; `source` lacks them.
         without_explanations: number of items without an explanation, left out.
-        bounded: scores a server did not list (see `scoring.Scored`).
+        bounded: scores a server did not list (see `OptionScores`).
         bias: position bias among the options.
         score_kind: kind of the model's scores.
         notes: caveats, as sentences.

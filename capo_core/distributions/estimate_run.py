@@ -84,12 +84,12 @@ def run_estimate(
     with folder.lock():
         folder.forget_stop()
         correction = _prior_of(folder, prior)
-        scored = _kept(folder)
+        scored = _saved_scores(folder)
         left = [one.question for one in asked if one.question.key not in scored]
         folder.log("begin", questions=len(asked), kept=len(asked) - len(left))
         done = len(asked) - len(left)
 
-        def told(what: str, share: float) -> None:
+        def report_progress(what: str, share: float) -> None:
             progress(what, (done + share * len(left)) / max(1, len(asked)))
 
         if left:
@@ -97,7 +97,7 @@ def run_estimate(
                 disk_errors(folder.path),
                 (folder.path / LINES).open("a", encoding="utf-8") as file,
             ):
-                for question, answer in scorer.score(left, told):
+                for question, answer in scorer.score(left, report_progress):
                     scored[question.key] = answer
                     file.write(
                         json_line({"key": question.key, **_plain(answer)}, ascii_only=True) + "\n"
@@ -172,7 +172,7 @@ def _prior_of(folder: RunFolder, measure: Callable[[], LabelPrior] | None) -> La
     return found
 
 
-def _kept(folder: RunFolder) -> dict[str, OptionScores]:
+def _saved_scores(folder: RunFolder) -> dict[str, OptionScores]:
     """Return scores of an earlier, interrupted run; an incomplete last line is asked again."""
     path = folder.path / LINES
     if not path.exists():

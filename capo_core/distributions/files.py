@@ -1,6 +1,7 @@
 """Files of judgments and explanations: reading, merging and writing.
 
-Judgments come from a JSON file with one object per item, in the format of published datasets:
+Judgments come from a table with a column of shares or counts for each label, or from a JSON file
+with one object per item, in the format of published datasets:
 
     {"premise": …, "hypothesis": …, "chaos probs": [0.1, 0.7, 0.2], "varierr labels": [1, 3, 0],
      "mnli labels": ["n", [0, 4, 1]], "comments": [["why", "n"], …]}
@@ -23,6 +24,7 @@ import numpy as np
 import pandas as pd
 
 from capo_core.data.columns import SYNONYMS, normalised_name
+from capo_core.data.count_columns import columns_of_labels, shares_like
 from capo_core.data.crowd_counts import flat, is_label_numbers
 from capo_core.data.readers.encoding import decode
 from capo_core.data.readers.json_records import (
@@ -31,6 +33,7 @@ from capo_core.data.readers.json_records import (
     read_array,
     read_lines,
 )
+from capo_core.data.readers.table import read_table
 from capo_core.data.rejected_rows import RejectedRows
 from capo_core.distributions.judgments import (
     CROWD,
@@ -44,7 +47,7 @@ from capo_core.distributions.sources import HUMANS
 from capo_core.errors import DataError
 from capo_core.export_formats import json_lines
 from capo_core.formatting import count, quoted_names
-from capo_core.provenance import NAME, Provenance
+from capo_core.provenance import NAME, Provenance, stated, together
 from capo_core.task import NLI, LabelScale, Task
 from capo_core.workspace import atomic_file, content_hash
 
@@ -373,7 +376,9 @@ def read_judgments(path: Path | str, labels: Sequence[str] | None = None) -> Jud
             where=path.name,
             expected=f"a field with a list of {len(task.scale.labels)} shares or counts",
         )
-    found = Judgments(path.stem, task, frame, tuple(sources), _said(fields, frame), notes)
+    data = together(one.data for one in stated(row.get(NAME) for _, row in rows))
+    said = _explanation_table(fields, frame)
+    found = Judgments(path.stem, task, frame, tuple(sources), said, notes, data)
     return found.with_uniform()
 
 
@@ -432,7 +437,8 @@ def merge_judgments(first: Judgments, other: Judgments) -> Judgments:
             f"{left:,} of {len(other.items):,} items of {other.name} not in {first.name}; left out"
         )
     both = first.with_sources(more).with_explanations(said)
-    return replace(both, notes=(*first.notes, *notes))
+    data = together((first.data, other.data))
+    return replace(both, notes=(*first.notes, *notes), data=data)
 
 
 def _labels_in(rows: list[tuple[int, dict[str, Any]]]) -> list[str] | None:
@@ -463,7 +469,11 @@ def _records(path: Path) -> tuple[list[tuple[int, dict[str, Any]]], tuple[str, .
         raw = path.read_bytes()
     except OSError as error:
         raise DataError(f"the file cannot be read ({error.strerror})", where=str(path)) from None
+    if raw.startswith((b"PAR1", b"PK\x03\x04")):
+        return _table_records(path)
     text, _, notes = decode(raw, path.name)
+    if text.strip() and text.lstrip()[0] not in "{[":
+        return _table_records(path)
     aside = RejectedRows()
     if looks_like_lines(text):
         rows = read_lines(text, aside, path.name)
@@ -477,6 +487,35 @@ def _records(path: Path) -> tuple[list[tuple[int, dict[str, Any]]], tuple[str, .
         first = aside.frame().iloc[0]
         notes = [*notes, f"{count(len(aside), 'line')} left out, the first one: {first['reason']}"]
     return rows, tuple(notes)
+
+
+def _table_records(path: Path) -> tuple[list[tuple[int, dict[str, Any]]], tuple[str, ...]]:
+    """Return the rows of a table with a column of shares, or of counts, for each label.
+
+    Raises:
+        DataError: the file holds no table, or no such columns.
+    """
+    table = read_table(path)
+    records = table.frame.to_dict("records")
+    columns = {name: name for name in shares_like(records)} or columns_of_labels(records)
+    if not columns:
+        raise DataError(
+            "the table has no columns with shares or counts of labels",
+            where=path.name,
+            expected="a column for each label, with numbers from 0 to 1 that sum to 1 or with "
+            "whole numbers of people; or JSON with one object per item",
+        )
+    made = {NAME: table.provenance[0].line} if table.provenance else {}
+    rows = [
+        (
+            row,
+            {name: cell for name, cell in record.items() if name not in columns}
+            | {"label_dist": {label: float(record[name]) for name, label in columns.items()}}
+            | made,
+        )
+        for row, record in zip(table.rows.tolist(), records, strict=True)
+    ]
+    return rows, (*table.notes, f"label distributions of the columns {quoted_names(columns)}")
 
 
 def _names(rows: list[tuple[int, dict[str, Any]]]) -> list[str]:
@@ -535,7 +574,7 @@ def _sources(fields: list[FileField], items: tuple[str, ...], labels) -> list[La
     return found
 
 
-def _said(fields: list[FileField], items: pd.DataFrame) -> pd.DataFrame:
+def _explanation_table(fields: list[FileField], items: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for field in fields:
         source = HUMANS if field.column.lower() == "comments" else field.column

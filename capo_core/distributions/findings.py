@@ -10,12 +10,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from capo_core.distributions.judgments import UNIFORM
-from capo_core.distributions.paired import FEWEST
 from capo_core.distributions.ranking import Ranking, SetAside
 from capo_core.stats.intervals import json_value
+from capo_core.stats.significance import FEWEST
 
 NOTHING, BASELINE_ONLY, ONE, NEAREST, TIED = "nothing", "baseline only", "one", "nearest", "tied"
 NO_BETTER, WORSE = "no better than uniform", "worse than uniform"
+NO_VALUE = "undefined"
 CLOSER, FARTHER, UNDECIDED = "closer", "farther", "undecided"
 # What must not be said of a source.
 NOT_NEAREST = "nearest"
@@ -56,9 +57,11 @@ class NearestFinding:
     """The source that is nearest to the reference in one measure, if any.
 
     Attributes:
-        kind: NOTHING (no source can be compared), BASELINE_ONLY, ONE (a single source, so none is
-            the nearest), WORSE (every source is significantly farther than uniform), NO_BETTER (no
-            source is significantly closer than uniform), NEAREST or TIED.
+        kind: NOTHING (no source can be compared), BASELINE_ONLY, NO_VALUE (the measure is undefined
+            for every source), ONE (a single source, so none is the nearest), WORSE (every source is
+            significantly farther than uniform), NO_BETTER (no source is significantly closer than
+            uniform), NEAREST or TIED.
+        leaves_out, crowd: of the ranking.
         n: items of the comparison set; `widest`: of the source with the most.
         order: ranked sources, closest first; `undefined`: those without a value in this measure.
         tied: the first of `order` and those not significantly farther; it alone where it is
@@ -73,6 +76,7 @@ class NearestFinding:
     measure: str
     against: str
     leaves_out: bool
+    crowd: bool
     n: int
     widest: int
     order: tuple[SourceStanding, ...]
@@ -155,14 +159,15 @@ def nearest_source(ranking: Ranking, measure: str) -> NearestFinding:
             if row is None or row.nearer != first:
                 tied.append(each.source)
     uniform = [each.verdict for each in against if each.baseline == UNIFORM]
-    kind = _kind(order, tied, uniform, bool(baselines))
     valued = {each.source for each in order}
     undefined = tuple(name for name in ranking.ranked if name not in valued)
+    kind = NO_VALUE if undefined and not order else _kind(order, tied, uniform, bool(baselines))
     return NearestFinding(
         kind=kind,
         measure=measure,
         against=ranking.against,
         leaves_out=ranking.leaves_out,
+        crowd=ranking.crowd,
         n=ranking.n,
         widest=ranking.widest,
         order=order,

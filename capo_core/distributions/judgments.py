@@ -10,6 +10,7 @@ import pandas as pd
 
 from capo_core.errors import ConfigError, DataError
 from capo_core.formatting import quoted_names
+from capo_core.provenance import UNKNOWN
 from capo_core.schema import Table, TableColumn, check
 from capo_core.task import Task
 from capo_core.workspace import content_hash
@@ -171,6 +172,8 @@ class Judgments:
         sources: in the order in which they are shown; names are unique.
         explanations: the table `EXPLANATIONS`.
         notes: caveats on the sources, as sentences.
+        data: whose they are, `provenance.PEOPLE`, `SIMULATED`, `BOTH` or `UNKNOWN`; not saved with
+            the judgments of a run.
 
     Raises:
         DataError: a source or an explanation refers to an unknown item or label.
@@ -182,6 +185,7 @@ class Judgments:
     sources: tuple[LabelDistribution, ...]
     explanations: pd.DataFrame = field(repr=False)
     notes: tuple[str, ...] = ()
+    data: str = UNKNOWN
 
     def __post_init__(self) -> None:
         known = set(self.items["item_id"])

@@ -1,9 +1,8 @@
 """Paired differences between sources: intervals, tests, and their correction for the number.
 
 Means over items are tested by sign flips by item, measures of whole tables by the bootstrap;
-p-values are adjusted by Holm's method within a family of pairs. A difference counts as significant
-where the adjusted p-value is at most .05, its 95 % interval excludes 0, and there are `FEWEST`
-items or more.
+p-values are adjusted by Holm's method within a family of pairs. What counts as a significant
+difference is decided by `significance.carries_order`.
 """
 
 from __future__ import annotations
@@ -13,13 +12,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from capo_core.stats.intervals import central_interval
-from capo_core.stats.significance import bootstrap_z, holm, sign_flips
+from capo_core.stats.bootstrap import ROUNDING
+from capo_core.stats.intervals import alike_interval, central_interval
+from capo_core.stats.power import smallest_difference
+from capo_core.stats.significance import bootstrap_z, carries_order, holm, sign_flips
 
-LEVEL = 0.05
-FEWEST = 6  # with fewer items no sign-flip test can reach .05
 UNDECIDED = "undecided"
-DIFFERENCES = ("source", "against", "measure", "value", "low", "high", "n", "p", "p_holm", "nearer")
+DIFFERENCES = (
+    "source", "against", "measure", "value", "low", "high", "n", "p", "p_holm", "nearer",
+    "detectable",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -49,18 +51,46 @@ def interval(draws: np.ndarray, n: int) -> tuple[float, float]:
 def tested(
     measure: str, pairs: Sequence[MeasuredPair], *, higher_is_closer: bool, seed: int = 0
 ) -> list[tuple]:
-    """Return rows of `DIFFERENCES` for a family of pairs in one measure."""
+    """Return rows of `DIFFERENCES` for a family of pairs in one measure.
+
+    `detectable` is the smallest true difference found with 80 % power at the first step of Holm's
+    method (`stats.power`), by the standard error of the paired differences.
+    """
     p_values = _p_values(pairs, seed)
     rows = []
     for pair, p, p_holm in zip(pairs, p_values, holm(p_values), strict=True):
-        low, high = interval(pair.draws, pair.n)
+        low, high = _interval(pair)
         nearer = UNDECIDED
-        if pair.n >= FEWEST and p_holm <= LEVEL and (low > 0 or high < 0):
+        if carries_order(low, high, p_holm, pair.n):
             nearer = pair.first if (low > 0) == higher_is_closer else pair.second
+        least = smallest_difference(_error(pair), pair.n, comparisons=len(pairs))
         rows.append(
-            (pair.first, pair.second, measure, pair.value, low, high, pair.n, p, p_holm, nearer)
-        )
+            (pair.first, pair.second, measure, pair.value, low, high, pair.n, p, p_holm, nearer,
+             least)
+        )  # fmt: skip
     return rows
+
+
+def _interval(pair: MeasuredPair) -> tuple[float, float]:
+    """Return the 95 % interval of a difference; of items that all differ by the same, whose draws
+    have no width, `alike_interval`."""
+    low, high = interval(pair.draws, pair.n)
+    differ = abs(pair.value) > ROUNDING
+    if pair.by_item is not None and differ and not low + ROUNDING < high and pair.n > 1:
+        return alike_interval(pair.value, pair.n) if np.isfinite(pair.value) else (low, high)
+    return low, high
+
+
+def _error(pair: MeasuredPair) -> float:
+    """Return the standard error of a difference: of a mean over items by the items' own spread,
+    else that of the draws; NaN where it is not known."""
+    if pair.n < 2:
+        return np.nan
+    if pair.by_item is not None:
+        with np.errstate(invalid="ignore"):  # infinite where KL has no clip
+            return float(np.std(pair.by_item, ddof=1) / np.sqrt(pair.n))
+    finite = pair.draws[np.isfinite(pair.draws)]
+    return float(finite.std()) if len(finite) > 1 else np.nan
 
 
 def _p_values(pairs: Sequence[MeasuredPair], seed: int) -> np.ndarray:

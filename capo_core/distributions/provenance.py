@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from capo_core.dataset import Dataset
 from capo_core.distributions.judgments import Judgments
-from capo_core.provenance import UNKNOWN, Provenance
+from capo_core.provenance import Provenance, kind_of, together
 from capo_core.run_folder import RunFolder, made_by
 
 
@@ -21,8 +21,7 @@ def judgments_provenance(
     """Return the provenance of what was computed from `judgments`.
 
     Args:
-        dataset: whose items they are; None for files alone, of which nobody says whether people
-            wrote them.
+        dataset: whose items they are; None for files alone.
         runs: estimates and generations among the sources.
         files: names of the files among them.
         seed: of the computation.
@@ -36,5 +35,6 @@ def judgments_provenance(
         "details": (*((("files", listed),) if listed else ()), *made["details"]),
     }
     if dataset is not None:
-        return Provenance.of(dataset, **about)
-    return Provenance(judgments.name, judgments.fingerprint, UNKNOWN, **about)
+        whose = together((kind_of(dataset.simulated), judgments.data))
+        return Provenance.of(dataset, **about).but(data=whose)
+    return Provenance(judgments.name, judgments.fingerprint, judgments.data, **about)

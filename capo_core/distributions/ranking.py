@@ -33,11 +33,12 @@ from capo_core.distributions.compare import (
     SHAPE,
     CompareConfig,
 )
-from capo_core.distributions.judgments import UNIFORM, Judgments, LabelDistribution
-from capo_core.distributions.paired import DIFFERENCES, FEWEST, MeasuredPair, interval, tested
+from capo_core.distributions.judgments import CROWD, UNIFORM, Judgments, LabelDistribution
+from capo_core.distributions.paired import DIFFERENCES, MeasuredPair, interval, tested
 from capo_core.distributions.reference import Reference, ReferenceRows
 from capo_core.stats.distances import entropy, independence_p
 from capo_core.stats.intervals import json_rows
+from capo_core.stats.significance import FEWEST
 from capo_core.task import LabelScale
 from capo_core.workspace import content_hash
 
@@ -69,7 +70,7 @@ class Ranking:
     """Sources on one set of items, with the floors and those set aside.
 
     Attributes:
-        against: the reference. leaves_out: see `reference`.
+        against: the reference. leaves_out: see `reference`. crowd: whether the data have one.
         ranked: in the order they were given in; `items` is what all of them have.
         widest: items of the widest source.
         aside: in the order they were given in.
@@ -83,6 +84,7 @@ class Ranking:
     name: str
     against: str
     leaves_out: bool
+    crowd: bool
     config: CompareConfig
     ranked: tuple[str, ...]
     items: tuple[str, ...] = field(repr=False)
@@ -189,6 +191,7 @@ def rank(
         judgments.name,
         reference.name,
         reference.leaves_out,
+        any(source.name == CROWD for source in judgments.sources),
         config,
         tuple(sides),
         items,

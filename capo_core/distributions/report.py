@@ -1,8 +1,8 @@
 """The comparison of label distributions for people: one table, its sentences, and the same as
 Markdown and HTML.
 
-The page and the command line draw the same rows (`table_rows`) and print the same sentences, so
-that no number stands in two roundings.
+The page and the command line draw the same rows (`DistributionReport.rows`) and print the same
+sentences, so that no number stands in two roundings.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from capo_core.distributions.compare import (
 )
 from capo_core.distributions.findings import NearestFinding, findings_of, nearest_source
 from capo_core.distributions.judgments import UNIFORM, Judgments
-from capo_core.distributions.paired import FEWEST
 from capo_core.distributions.ranking import ASIDE, FLOOR, SOURCE, Ranking
 from capo_core.distributions.wording import (
     aside_statements,
     called,
     coverage_statements,
+    digits,
     in_words,
     listed,
     measured,
@@ -39,8 +39,9 @@ from capo_core.distributions.wording import (
     source_name,
 )
 from capo_core.export_formats import html_foot, html_head, markdown_section
-from capo_core.formatting import UNDEFINED, Statement, capitalised, p_value
+from capo_core.formatting import UNDEFINED, Statement, capitalised, number, p_value
 from capo_core.provenance import Provenance
+from capo_core.stats.significance import FEWEST
 from capo_core.templates import render
 
 # The columns of a table, the distances that are most used first.
@@ -94,8 +95,11 @@ class DistributionReport:
 
     @property
     def remarks(self) -> list[Statement]:
-        """Statements on the comparison set, on what is not ranked, on items left out, and on KL."""
+        """Statements on the comparison set, on what these items can show, on what is not ranked,
+        on items left out, and on KL."""
         found = [*aside_statements(self.finding), *coverage_statements(self.ranking)]
+        least = detectable_statement(self.ranking, self.measure)
+        found = ([least] if least is not None else []) + found
         zeros = kl_statement(self.ranking, self.judgments)
         return found + ([zeros] if zeros is not None else [])
 
@@ -171,10 +175,35 @@ def header(measure: str) -> str:
     return f"{capitalised(measure_title(measure))} {arrow}"
 
 
-def difference_texts(row) -> tuple[str, str, str]:
-    """Return a difference with its interval, its adjusted p-value, and what is closer."""
+def difference_texts(row) -> tuple[str, str, str, str]:
+    """Return a difference with its interval, its adjusted p-value, what is closer, and the smallest
+    detectable difference."""
     closer = "not significant" if row.nearer == "undecided" else source_name(row.nearer)
-    return _cell(row), p_value(row.p_holm), closer
+    return _cell(row), p_value(row.p_holm), closer, number(row.detectable, digits(int(row.n)))
+
+
+def detectable_statement(ranking: Ranking, measure: str) -> Statement | None:
+    """Return what differences between two ranked sources these items detect in a measure; None
+    without two sources."""
+    rows = ranking.differences
+    rows = rows[(rows["measure"] == measure) & ~rows["against"].isin(ranking.floors)]
+    known = rows["detectable"].dropna()
+    if not len(known):
+        return None
+    places = digits(ranking.n)
+    low, high = float(known.min()), float(known.max())
+    span = f"{{low:number {places}}}"
+    if number(low, places) != number(high, places):
+        span += f" to {{high:number {places}}}"
+    return Statement(
+        "detectable",
+        "A true difference between two sources of "
+        + span
+        + " ({measure}) is found with 80 % power on {n:count item} ({pairs:count pair}); a "
+        "difference that is not significant says nothing about smaller ones.",
+        {"low": low, "high": high, "measure": measure_title(measure), "n": ranking.n,
+         "pairs": len(rows)},
+    )  # fmt: skip
 
 
 def kl_statement(ranking: Ranking, judgments: Judgments) -> Statement | None:
@@ -225,7 +254,9 @@ def methods_paragraph(report: DistributionReport, fingerprints: dict[str, str]) 
         f"{config.draws:,} draws, seed {config.seed}). Differences are paired by item and tested "
         "by sign-flip permutation (measures of whole tables: by the bootstrap), p-values adjusted "
         "by Holm’s method over all pairs of sources, and over all sources against each baseline; "
-        f"with fewer than {FEWEST} items nothing counts as significant."
+        f"with fewer than {FEWEST} items nothing counts as significant. The smallest detectable "
+        "difference is at 80 % power at the first step of Holm’s method, by the standard error of "
+        "the paired differences."
     )
 
 
@@ -249,7 +280,7 @@ def to_markdown(report: DistributionReport, provenance: Provenance) -> str:
     lines += [f"{_plain(note)}\n" for note in report.notes()]
     pairs = _differences(report)
     if pairs:
-        heads = ["First", "Second", "Difference", "p (Holm)", "Closer", "n"]
+        heads = ["First", "Second", "Difference", "p (Holm)", "Closer", "Detectable", "n"]
         lines += [f"## Differences in {measure_title(report.measure)}", ""]
         lines += [*_markdown_table(heads, [[_plain(cell) for cell in row] for row in pairs]), ""]
     lines += ["## Methods", "", _plain(_methods(report, provenance)), ""]
@@ -288,9 +319,9 @@ def _differences(report: DistributionReport) -> list[list[str]]:
     rows = report.ranking.differences
     found = []
     for row in rows[rows["measure"] == report.measure].itertuples():
-        value, p, closer = difference_texts(row)
+        value, p, closer, least = difference_texts(row)
         names = source_name(row.source), source_name(row.against)
-        found.append([*names, value, p, closer, f"{row.n:,}"])
+        found.append([*names, value, p, closer, least, f"{row.n:,}"])
     return found
 
 

@@ -265,7 +265,7 @@ def train_classifier(
 
     The loss is the cross-entropy of the predicted distribution under the true one, averaged over a
     batch: for a single label the usual one. The epoch that is best on `development` is kept, as
-    `config.select` says.
+    `SoftLabelConfig.select` says.
 
     Args:
         features: reading apart: of pairs of texts; those of several trainings are made once where

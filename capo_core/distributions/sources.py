@@ -19,6 +19,8 @@ from capo_core.distributions.judgments import (
     mean_of,
 )
 from capo_core.errors import DataError
+from capo_core.formatting import natural_key
+from capo_core.provenance import kind_of
 from capo_core.workspace import content_hash
 
 HUMANS = "humans"
@@ -59,7 +61,7 @@ def dataset_judgments(dataset: Dataset) -> Judgments:
         sources.append(single)
         if tied:
             notes.append(
-                f"{tied} of {len(single.item_ids)} items have several most frequent labels; "
+                f"{tied:,} of {len(single.item_ids):,} items have several most frequent labels; "
                 "the single label is drawn among them"
             )
         for who in dataset.annotators:
@@ -74,6 +76,7 @@ def dataset_judgments(dataset: Dataset) -> Judgments:
         tuple(sources),
         human_explanations(given),
         tuple(notes),
+        kind_of(dataset.simulated),
     )
     return found.with_uniform()
 
@@ -140,8 +143,10 @@ def output_distributions(judgments: Judgments, outputs: pd.DataFrame) -> list[La
     found: list[LabelDistribution] = []
     for method, answers in readable.groupby("method", sort=False):
         parts = [
-            _one(f"{method} {who}", rows, labels, items)
-            for who, rows in answers.groupby("target_annotator_id", sort=True)
+            _of_annotator(f"{method} {who}", rows, labels, items)
+            for who, rows in sorted(
+                answers.groupby("target_annotator_id"), key=lambda each: natural_key(each[0])
+            )
         ]
         if len(parts) > 1:
             who = ", ".join(part.name.removeprefix(f"{method} ") for part in parts)
@@ -153,14 +158,20 @@ def output_distributions(judgments: Judgments, outputs: pd.DataFrame) -> list[La
 
 
 def output_explanations(judgments: Judgments, outputs: pd.DataFrame) -> pd.DataFrame:
-    """Return the explanations of imitated annotators (`EXPLANATIONS`), one source a method."""
-    there = outputs[
+    """Return the explanations of imitated annotators (`EXPLANATIONS`), one source a method: its
+    team, or the one annotator that it imitates."""
+    readable = outputs[
         outputs["item_id"].isin(set(judgments.items["item_id"]))
         & outputs["label"].isin(judgments.task.scale.labels)
-        & (outputs["explanation"].str.strip() != "")
     ]
+    whom = readable.groupby("method")["target_annotator_id"].agg(lambda each: sorted(set(each)))
+    named = {
+        method: f"{method} {found[0]}" if len(found) == 1 else f"{method} team"
+        for method, found in whom.items()
+    }
+    there = readable[readable["explanation"].str.strip() != ""]
     there = there.assign(
-        source=[f"{method} team" for method in there["method"]],
+        source=[named[method] for method in there["method"]],
         position=there.groupby(["item_id", "method"], sort=False).cumcount(),
     )
     return there[EXPLANATIONS.names].reset_index(drop=True)
@@ -196,12 +207,14 @@ def _equal_count(
     # Of several runs' samples the first of each run come first: no run is preferred.
     answers = answers.sort_values("sample", kind="stable")
     few = answers[answers.groupby(["item_id", who]).cumcount() < each]
-    parts = [_one(str(name), rows, labels, items) for name, rows in few.groupby(who, sort=True)]
+    parts = [
+        _of_annotator(str(name), rows, labels, items) for name, rows in few.groupby(who, sort=True)
+    ]
     about = f"{each} of {samples} samples of each annotator: no more answers than one of them"
     return [mean_of(f"{method} team, equal count", parts, about)]
 
 
-def _one(
+def _of_annotator(
     name: str, rows: pd.DataFrame, labels: Sequence[str], items: Sequence[str]
 ) -> LabelDistribution:
     counts = pd.crosstab(rows["item_id"], rows["label"]).reindex(columns=list(labels), fill_value=0)

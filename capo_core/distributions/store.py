@@ -64,6 +64,7 @@ def load(name: str, workspace: Workspace) -> Judgments:
 
 
 def to_dict(judgments: Judgments) -> dict[str, Any]:
+    """Return judgments as JSON-able values."""
     return {
         "name": judgments.name,
         "task": judgments.task.to_dict(),
@@ -82,6 +83,7 @@ def to_dict(judgments: Judgments) -> dict[str, Any]:
 
 
 def from_dict(raw: dict[str, Any]) -> Judgments:
+    """Return the judgments from `to_dict`."""
     task = Task.from_dict(raw["task"])
     sources = [
         LabelDistribution(

@@ -15,11 +15,10 @@ import numpy as np
 from scipy.stats import norm
 
 from capo_core.distributions.compare import KL
-from capo_core.distributions.paired import FEWEST, LEVEL
 from capo_core.distributions.wording import measured, shortened
 from capo_core.formatting import Named, Statement
 from capo_core.stats.intervals import Z95
-from capo_core.stats.significance import holm
+from capo_core.stats.significance import carries_order, holm
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -74,7 +73,7 @@ def _verdicts(rows: Rows) -> dict[tuple[str, str], str]:
     found = {}
     p_values = holm(np.array([_p_value(row) for row in rows], dtype=float))
     for row, p in zip(rows, p_values, strict=True):
-        decided = row["n"] >= FEWEST and p <= LEVEL and (row["low"] > 0 or row["high"] < 0)
+        decided = carries_order(row["low"], row["high"], p, row["n"])
         closer = (row["against"] if row["value"] > 0 else row["source"]) if decided else ""
         found[row["source"], row["against"]] = found[row["against"], row["source"]] = closer
     return found

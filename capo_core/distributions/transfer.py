@@ -41,7 +41,7 @@ from capo_core.distributions.paired import UNDECIDED, MeasuredPair, interval, te
 from capo_core.distributions.sources import ANNOTATORS
 from capo_core.errors import DataError
 from capo_core.formatting import count, listed, with_interval
-from capo_core.provenance import Provenance
+from capo_core.provenance import UNKNOWN, Provenance, kind_of, together
 from capo_core.stats.intervals import json_rows
 
 HOME, AWAY = "home", "away"
@@ -66,7 +66,9 @@ class Transfer:
 
     Attributes:
         home, away: names of the data; fingerprint: of the home dataset.
+        home_data, away_data: whose judgments those are, as `Provenance.data`.
         members: annotator → name of the run that trained the adapter.
+        seeds: of the adapters' training, and of intervals and tests.
         rows: ROWS. differences: DIFFERENCES, the team minus another source; below 0 is nearer.
         changes: CHANGES, that difference away minus at home: above 0, the team loses when it
             leaves.
@@ -77,9 +79,11 @@ class Transfer:
     home: str
     away: str
     fingerprint: str
-    simulated: bool
+    home_data: str
+    away_data: str
     model: str
     members: Mapping[str, str]
+    seeds: tuple[int, ...]
     rows: pd.DataFrame = field(repr=False)
     differences: pd.DataFrame = field(repr=False)
     changes: pd.DataFrame = field(repr=False)
@@ -93,10 +97,15 @@ class Transfer:
         return Provenance(
             self.home,
             self.fingerprint,
-            "simulated" if self.simulated else "people",
+            together((self.home_data, self.away_data)),
             models=(self.model,),
+            seeds=self.seeds,
             n=(("item", int(n.sum())), ("imitated annotator", len(self.members))),
-            details=(("other data", self.away), ("adapters", ", ".join(self.members.values()))),
+            details=(
+                ("data at home", self.home_data),
+                ("other data", f"{self.away} ({self.away_data})"),
+                ("adapters", ", ".join(self.members.values())),
+            ),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -105,9 +114,12 @@ class Transfer:
             "home": self.home,
             "away": self.away,
             "fingerprint": self.fingerprint,
-            "simulated": self.simulated,
+            "simulated": self.provenance.simulated,
+            "home_data": self.home_data,
+            "away_data": self.away_data,
             "model": self.model,
             "members": dict(self.members),
+            "seeds": list(self.seeds),
             "rows": json_rows(self.rows),
             "differences": json_rows(self.differences),
             "changes": json_rows(self.changes),
@@ -118,7 +130,8 @@ class Transfer:
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Transfer:
-        """Return the result that `to_dict` wrote."""
+        """Return the result that `to_dict` wrote, also in an earlier version, which said of the
+        home data alone whether they are simulated, and not the seeds of the adapters."""
         frames = (
             pd.DataFrame(raw[name], columns=list(columns))
             for name, columns in (
@@ -126,8 +139,10 @@ class Transfer:
             )
         )  # fmt: skip
         return cls(
-            raw["home"], raw["away"], raw["fingerprint"], raw["simulated"], raw["model"],
-            raw["members"], *frames, raw["left_out"], tuple(raw["notes"]),
+            raw["home"], raw["away"], raw["fingerprint"],
+            raw.get("home_data", kind_of(raw["simulated"])), raw.get("away_data", UNKNOWN),
+            raw["model"], raw["members"], tuple(raw.get("seeds", (CompareConfig().seed,))),
+            *frames, raw["left_out"], tuple(raw["notes"]),
         )  # fmt: skip
 
     def row(self, place: str, source: str, measure: str = JSD) -> Any:
@@ -177,7 +192,7 @@ class Transfer:
         rows = rows[rows["place"].eq(place) & rows["measure"].eq(measure)]
         by_verdict = {
             verdict: [
-                f"{row.against} ({_shown(self.row(place, row.against, measure))})"
+                f"{_in_prose(row.against)} ({_shown(self.row(place, row.against, measure))})"
                 for row in rows[rows["verdict"] == verdict].itertuples()
             ]
             for verdict in (NEARER, UNDECIDED, FURTHER)
@@ -192,6 +207,10 @@ class Transfer:
             f"{PLACES[place]} (n = {int(one.n):,}): {measure_title(measure)} of the team to the "
             f"crowd {_shown(one)}; {'; '.join(parts)}."
         )
+
+
+def _in_prose(source: str) -> str:
+    return f"the {source}" if source == PARTS_MEAN else source
 
 
 def _shown(row: Any) -> str:
@@ -225,6 +244,7 @@ def measure_transfer(
     *,
     model: str,
     members: Mapping[str, str],
+    seeds: Sequence[int] = (),
     config: CompareConfig | None = None,
 ) -> Transfer:
     """Return the distances of the team to the crowd at home and away.
@@ -236,7 +256,7 @@ def measure_transfer(
             on) and away.
         training: of `training_distribution`.
         dataset: of the home judgments.
-        model: base of the adapters; members: annotator → training run.
+        model: base of the adapters; members: annotator → training run; seeds: of their training.
 
     Raises:
         DataError: fewer than two imitated annotators, other labels, no crowd, or no common item.
@@ -276,7 +296,8 @@ def measure_transfer(
                 kept[place][source][measure] = float(by_item.mean()), draws
         apart += _apart(place, values, weights, config)
     return Transfer(
-        dataset.name, away.name, dataset.fingerprint, dataset.simulated, model, dict(members),
+        dataset.name, away.name, dataset.fingerprint, kind_of(dataset.simulated), away.data, model,
+        dict(members), tuple(sorted({*seeds, config.seed})),
         pd.DataFrame(rows, columns=list(ROWS)),
         pd.DataFrame(apart, columns=list(DIFFERENCES)),
         _changes(kept, {place: int(next(r[6] for r in rows if r[0] == place)) for place in kept}),
@@ -368,7 +389,7 @@ def _apart(
                 MeasuredPair(TEAM, name, float(by_item.mean()), weights @ by_item, len(by_item),
                              by_item)
             )  # fmt: skip
-        for _, against, _, value, low, high, n, p, p_holm, nearer in tested(
+        for _, against, _, value, low, high, n, p, p_holm, nearer, _ in tested(
             measure, pairs, higher_is_closer=False, seed=config.seed
         ):
             verdict = UNDECIDED if nearer == UNDECIDED else NEARER if nearer == TEAM else FURTHER
@@ -408,7 +429,11 @@ def _notes(home: Judgments, away: Judgments, left_out: int) -> tuple[str, ...]:
 
 NOTE = (
     "Distances to the crowd, lower is nearer; 95 % intervals over items. In brackets: what the "
-    "team is beside this source, paired by item (Holm-adjusted over the sources of a place)."
+    "team is beside this source, paired by item (Holm-adjusted over the sources of a place). All "
+    "distributions are label probabilities, not drawn answers: the team has no more answers than "
+    "one of its parts, so what it gains over the mean of its parts is averaging different models, "
+    "not a larger sample (of drawn answers, see the team at an equal count in `distributions "
+    "compare`)."
 )
 
 
@@ -447,7 +472,7 @@ def to_markdown(result: Transfer, provenance: Provenance) -> str:
     from capo_core.export_formats import markdown_section
 
     lines = [f"# {provenance.titled(f'Imitated crowd: {result.home} to {result.away}')}", ""]
-    lines += [line for text in result.statements() for line in (text, "")]
+    lines += [line for text in result.statements() for line in (provenance.marked(text), "")]
     for measure in MEASURES:
         names, rows = table(result, measure)
         lines += [f"## {measure_title(measure)}", "", f"| {' | '.join(names)} |"]

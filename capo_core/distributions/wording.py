@@ -16,6 +16,7 @@ from capo_core.distributions.findings import (
     FARTHER,
     NEAREST,
     NO_BETTER,
+    NO_VALUE,
     NOTHING,
     ONE,
     TIED,
@@ -24,10 +25,10 @@ from capo_core.distributions.findings import (
     SourceStanding,
 )
 from capo_core.distributions.judgments import CROWD, UNIFORM
-from capo_core.distributions.paired import FEWEST
 from capo_core.distributions.ranking import DERIVED, MEAN, NONE, TOO_FEW, Ranking, SetAside
 from capo_core.formatting import Named, Statement, capitalised, short
 from capo_core.imitation.prompting.prompts import METHOD_TITLES
+from capo_core.stats.significance import FEWEST
 
 MANY = 100  # items from which on a distance is shown with three decimals
 _NAMED = 3  # sources named in a sentence; of more, the first and how many more
@@ -50,9 +51,11 @@ def _clean(value: float, places: int) -> float:
 
 
 def source_name(name: str) -> str:
-    """Return a source's title: "capo team" → "CAPO team"."""
+    """Return a source's title: "capo team" → "CAPO team", "humans × sft A" → "humans × SFT A"."""
     if name == MEAN:
         return "mean distribution"
+    if " × " in name:
+        return " × ".join(map(source_name, name.split(" × ")))
     head, space, rest = name.partition(" ")
     return METHOD_TITLES[head] + space + rest if head in METHOD_TITLES else name
 
@@ -127,6 +130,7 @@ def nearest_statement(finding: NearestFinding) -> Statement:
     template = {
         NOTHING: made.nothing,
         BASELINE_ONLY: made.baseline_only,
+        NO_VALUE: made.no_value,
         ONE: made.one,
         NEAREST: made.nearest,
         TIED: made.tied,
@@ -156,8 +160,10 @@ def aside_statements(finding: NearestFinding) -> list[Statement]:
         found.append(
             Statement(
                 "reference",
-                "There is no crowd, so one annotator is left out at a time: an annotator is "
-                "compared with the others, every other source with the same sets of labels.",
+                ("" if finding.crowd else "There is no crowd. ")
+                + "The reference is the annotators themselves, so one of them is left out at a "
+                "time: an annotator is compared with the others, every other source with the same "
+                "sets of labels.",
             )
         )
     if finding.undefined:
@@ -238,6 +244,8 @@ class _Sentence:
                 "Nothing to rank: every source is made of the reference’s own labels, or has no "
                 "item in common with it."
             )
+        if not self.finding.aside:
+            return "There is no source besides {against}, so nothing is compared."
         return "No source has an item in common with {against}, so nothing is compared."
 
     def baseline_only(self) -> str:
@@ -245,6 +253,10 @@ class _Sentence:
         if self.finding.baseline(UNIFORM) is None:
             return f"{text}."
         return f"{text}: {{measure}} {{uniform_value}} on {{n:count item}}."
+
+    def no_value(self) -> str:
+        whom = "the only source" if len(self.finding.undefined) == 1 else "every source"
+        return f"{{measure}} is undefined for {whom}, so that nothing is ranked by it."
 
     def one(self) -> str:
         return f"{{best}} is compared with {{against}} on {{n:count item}}: {self._best()}" + (

@@ -4,6 +4,8 @@ Answers to validation items at several strengths between the SFT and the CAPO ad
 by classifiers of human training texts, and compared with what the target wrote about the same
 items. A strength at which the answers are attributed to the target more often than the target's own
 texts is a caricature, not a better imitation: so the nearest strength is chosen, not the highest.
+Each classifier measures its own distance. Their shares are not averaged first: answers that one
+classifier finds less typical than the target's texts and another more typical are not near.
 """
 
 from __future__ import annotations
@@ -25,8 +27,8 @@ VIEWS = (View("words"), View("embedding"))
 # A label accuracy lower than SFT's by more than this rules a strength out.
 LABEL_LOSS = 0.02
 DRAWS = 1000
-# Farther beyond the target's own level than the nearest strength, twice in a row: no larger one is
-# asked for, since imitation only grows with the strength.
+# Farther beyond the target's own level than the nearest strength is from it, twice in a row: no
+# larger one is asked for, since imitation only grows with the strength.
 BEYOND = 0.05
 
 
@@ -46,6 +48,9 @@ class CalibratedStrength:
         imitation: for each strength the share of answers attributed to the target, mean over the
             classifiers.
         human: the same of the target's own texts about the same items.
+        distance: for each strength what it is chosen by: the absolute difference from the target's
+            own texts in that share, of each classifier by itself, then averaged.
+        by_classifier: representation → `imitation` and `human` of this classifier alone.
         label_accuracy: for each strength the share of labels that the target gave too.
         support: share of bootstrap draws over items in which this strength is chosen.
         n: number of items.
@@ -55,6 +60,8 @@ class CalibratedStrength:
     strength: float
     imitation: dict[float, float]
     human: float
+    distance: dict[float, float]
+    by_classifier: dict[str, dict[str, Any]]
     label_accuracy: dict[float, float]
     support: float
     n: int
@@ -63,8 +70,10 @@ class CalibratedStrength:
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON writes it: strengths as text."""
         plain = asdict(self)
-        for name in ("imitation", "label_accuracy"):
-            plain[name] = {f"{strength:g}": value for strength, value in plain[name].items()}
+        for name in ("imitation", "distance", "label_accuracy"):
+            plain[name] = _as_text(plain[name])
+        for seen in plain["by_classifier"].values():
+            seen["imitation"] = _as_text(seen["imitation"])
         return plain
 
 
@@ -120,31 +129,44 @@ class HumanYardstick:
             ],
             dtype=float,
         )
-        made, human = hits[:-1], hits[-1]
-        place = _nearest(made.mean(axis=1), human.mean(), right.mean(axis=1))
+        made, human = hits[:, :-1], hits[:, -1]
+        place = _nearest(_distances(made, human), right.mean(axis=1))
         rng = np.random.default_rng([seed, 0xCA11])
-        draws = rng.integers(0, len(human), (DRAWS, len(human)))
+        draws = rng.integers(0, human.shape[1], (DRAWS, human.shape[1]))
         chosen = [
-            _nearest(made[:, draw].mean(axis=1), human[draw].mean(), right[:, draw].mean(axis=1))
+            _nearest(_distances(made[..., draw], human[:, draw]), right[:, draw].mean(axis=1))
             for draw in draws
         ]
-        imitation = dict(zip(strengths, made.mean(axis=1).tolist(), strict=True))
+
+        def by_strength(values: np.ndarray) -> dict[float, float]:
+            return dict(zip(strengths, values.tolist(), strict=True))
+
         return CalibratedStrength(
             strength=strengths[place],
-            imitation=imitation,
+            imitation=by_strength(made.mean(axis=(0, 2))),
             human=float(human.mean()),
-            label_accuracy=dict(zip(strengths, right.mean(axis=1).tolist(), strict=True)),
+            distance=by_strength(_distances(made, human)),
+            by_classifier={
+                view.representation: {
+                    "imitation": by_strength(shares.mean(axis=1)),
+                    "human": float(own.mean()),
+                }
+                for view, shares, own in zip(self._views, made, human, strict=True)
+            },
+            label_accuracy=by_strength(right.mean(axis=1)),
             support=float(np.mean([each == place for each in chosen])),
-            n=len(human),
-            reason=_reason(strengths[place], imitation, float(human.mean())),
+            n=human.shape[1],
+            reason=_reason(strengths, place, made.mean(axis=2), human.mean(axis=1)),
         )
 
     def is_enough(self, answers: Mapping[float, Sequence[CalibrationAnswer]]) -> bool:
         """Return whether larger strengths than those answered cannot be nearer.
 
-        Imitation grows with the strength: where two successive ones are beyond the target's own
-        level, each by `BEYOND` more than the nearest, larger ones are farther still. Where SFT
-        itself is at that level or beyond, two that are no nearer suffice.
+        Imitation grows with the strength, so that a classifier which is beyond the target's own
+        level only gets farther from it, while another may still get near. Where two successive
+        strengths are so far beyond that this alone is farther than the nearest strength, by
+        `BEYOND`, larger ones are farther still. Where all classifiers have SFT itself at that level
+        or beyond, two that are no nearer than SFT suffice.
 
         Args:
             answers: as in `choose`, from 0 upwards.
@@ -152,12 +174,13 @@ class HumanYardstick:
         if len(answers) < 3:
             return False
         streams = [self._stream(answers[strength]) for strength in sorted(answers)]
-        *made, human = self._hits([*streams, self._own]).mean(axis=1)
-        away = np.array(made) - human
-        beyond = away[-2:].min()
-        if away[0] >= 0:
-            return bool(beyond >= away[0])
-        return bool(beyond > np.abs(away).min() + BEYOND)
+        hits = self._hits([*streams, self._own]).mean(axis=2)
+        away = hits[:, :-1] - hits[:, -1:]
+        distance = np.abs(away).mean(axis=0)
+        at_least = np.maximum(away, 0).mean(axis=0)[-2:].min()
+        if (away[:, 0] >= 0).all():
+            return bool(at_least >= distance[0])
+        return bool(at_least > distance.min() + BEYOND)
 
     def _stream(self, answers: Sequence[CalibrationAnswer]) -> Stream:
         read = [parse_response(answer.text, self._dataset.task) for answer in answers]
@@ -171,13 +194,17 @@ class HumanYardstick:
         )
 
     def _hits(self, streams: Sequence[Stream]) -> np.ndarray:
-        """Return the share of classifiers that give each text to the target [streams, items]."""
+        """Return whether each classifier gives a text to the target, else 0, or a share of a tie.
+
+        Returns:
+            [classifiers, streams, items], 0 to 1.
+        """
         target = self._dataset.annotators.index(self._target)
         by_view = []
         for view in self._views:
             found = attributed(self._dataset, self._items, streams, view, self._embedder)
             by_view.append([given_to(scores)[:, target] for scores in found.streams])
-        return np.mean(by_view, axis=0)
+        return np.array(by_view)
 
     def _labels(self) -> list[set[str]]:
         """Return the labels that the target gave each item; an annotator may give two."""
@@ -187,19 +214,35 @@ class HumanYardstick:
         return [given[item_id] for item_id in self.item_ids]
 
 
-def _nearest(imitation: np.ndarray, human: float, labels: np.ndarray) -> int:
+def _as_text(by_strength: Mapping[float, float]) -> dict[str, float]:
+    return {f"{strength:g}": value for strength, value in by_strength.items()}
+
+
+def _distances(made: np.ndarray, human: np.ndarray) -> np.ndarray:
+    """Return the distance of each strength from the target's own texts.
+
+    Args:
+        made: [classifiers, strengths, items]. human: [classifiers, items].
+    """
+    return np.abs(made.mean(axis=2) - human.mean(axis=1)[:, None]).mean(axis=0)
+
+
+def _nearest(distances: np.ndarray, labels: np.ndarray) -> int:
     """Return the place of the nearest strength that keeps the labels; the smaller one of a tie."""
     kept = labels >= labels[0] - LABEL_LOSS
-    distance = np.where(kept, np.abs(imitation - human), np.inf)
-    return int(np.argmin(np.round(distance, 12)))
+    return int(np.argmin(np.round(np.where(kept, distances, np.inf), 12)))
 
 
-def _reason(strength: float, imitation: Mapping[float, float], human: float) -> str:
-    first = imitation[min(imitation)]
-    if strength == 0:
-        if first >= human:
+def _reason(strengths: Sequence[float], place: int, shares: np.ndarray, human: np.ndarray) -> str:
+    """Return why this strength was chosen, in a few words.
+
+    Args:
+        shares: attributed to the target [classifiers, strengths]; human: [classifiers].
+    """
+    if place == 0:
+        if (shares[:, 0] >= human).all():
             return "SFT is already at the target's own level"
         return "no larger strength is nearer and keeps the labels"
-    if strength == max(imitation) and imitation[strength] < human:
+    if place == len(strengths) - 1 and (shares[:, place] < human).all():
         return "the CAPO adapter itself does not reach the target's own level"
     return "nearest to the target's own texts"

@@ -81,7 +81,8 @@ def score_text(row: Any, about: Measure) -> str:
     """
     if row is None or pd.isna(row["value"]):
         return NO_VALUE
-    return f"{value_text(row['value'], about)} {interval_cell(row['low'], row['high'], about)}"
+    interval = interval_cell(row["low"], row["high"], about)
+    return f"{value_text(row['value'], about)} {interval}".strip()
 
 
 def value_text(value: float, about: Measure) -> str:

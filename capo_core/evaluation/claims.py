@@ -308,6 +308,7 @@ def overlap(report: EvaluationReport, target: str = ALL) -> Finding | None:
         {
             "method": Named("method", best.source), "value": best.value, "low": best.low,
             "high": best.high, "floor": best.floor, "order": order,
+            "difference": math.nan if found is None else found.value,
         },
         int(best.n),
         "texts",
@@ -327,14 +328,23 @@ def caricature(report: EvaluationReport, target: str = ALL) -> Finding | None:
     table = report.caricatures
     rows = table[(table["target"] == target) & table["caricature"].astype(bool)]
     name, k = report.config.views[0].name, min(report.config.pool)
+    distances = {row.source: row for row in report.human_distance.rows(name, k, target)}
     methods = []
     for row in rows.itertuples():
         attributed = report.difference(row.source, HUMAN, name, k, target)
         style = report.difference(row.source, HUMAN, STYLE, 0, target)
+        # The interval that the sentence on imitation prints of the same difference.
+        away = distances.get(row.source)
+        low, high = (
+            (away.gap_low, away.gap_high)
+            if away is not None and away.gap_low > 0
+            else (attributed.low, attributed.high)
+        )
         single = table[(table["source"] == row.source) & (table["target"] != ALL)]
         methods.append({
             "method": Named("method", row.source), "above": row.attribution_above,
-            "low": attributed.low, "high": attributed.high, "style": row.style_above,
+            "low": low, "high": high, "style": row.style_above,
+            "n": int(min(attributed.n, style.n)),
             "style_low": style.low, "style_high": style.high,
             "targets": _annotators(single[single["caricature"].astype(bool)]["target"]),
         })  # fmt: skip
@@ -355,9 +365,10 @@ def self_similarity(report: EvaluationReport, target: str = ALL) -> Finding | No
     if not len(rows):
         return None
     methods = [
-        {"method": Named("method", row.source), "gain": row.value, "low": row.low, "high": row.high}
+        {"method": Named("method", row.source), "gain": row.value, "low": row.low,
+         "high": row.high, "n": int(row.n)}
         for row in rows.itertuples()
-    ]
+    ]  # fmt: skip
     return Finding("diversity", DECIDED, {"methods": methods}, int(rows["n"].min()), "texts",
                    (methods[0]["low"], methods[0]["high"]),
                    _compared(report, "self-similarity", 0, target))  # fmt: skip

@@ -60,6 +60,7 @@ def compute_report(
     authors: AuthorAdapters | None = None,
     same_training: Sequence[str] = (),
     missing: Statement | None = None,
+    margins_fixed: bool = True,
     progress: Progress = silent,
 ) -> EvaluationReport:
     """Score streams of methods together with the people's, and return the report.
@@ -71,6 +72,7 @@ def compute_report(
         authors: adapters of all annotators, for attribution by likelihood; None leaves it out.
         same_training: sources that these adapters wrote themselves (`likelihood.written_by`).
         missing: methods that were expected and have no result, with the reason; "" for none.
+        margins_fixed: whether the equivalence margins were fixed before there were results.
 
     Raises:
         ConfigError: a method has a reserved name, or a stream has two responses to one item.
@@ -87,6 +89,7 @@ def compute_report(
     return report_of(
         dataset, item_ids, streams, found, config, split=split, llm_judges=llm_judges,
         by_likelihood=by_likelihood, missing=missing, left_out=left_out, embedder=embedder,
+        margins_fixed=margins_fixed,
     )  # fmt: skip
 
 
@@ -103,6 +106,7 @@ def report_of(
     missing: Statement | None = None,
     left_out: Mapping[str, int] | None = None,
     embedder: Embedder | None = None,
+    margins_fixed: bool = True,
 ) -> EvaluationReport:
     """Return the report on scores that are computed: tests, distances, findings and sentences.
 
@@ -117,7 +121,6 @@ def report_of(
         *combinations(methods, 2),
         *((name, other) for other in (HUMAN, OTHER, GUESS) for name in methods),
     ]
-    apart = found.differences(pairs)
     imitation = [
         (name, k)
         for name, k in dict.fromkeys((row.measure, row.k) for row in found.scores.itertuples())
@@ -130,6 +133,7 @@ def report_of(
         family=("measure", "k", "quantity"),
         averaged=found.averaged,
     )
+    apart = found.differences(pairs, away.gap_intervals())
     away = with_paired_tests(away, apart)
     apart = with_verdicts(apart, away)
     eyes = compare_eyes(away, min(config.pool))
@@ -142,8 +146,9 @@ def report_of(
         "caricatures": caricatures(apart, config),
     }
     tests = referee_statistics(
-        dataset, item_ids, streams, parts["scores"], found, away, config, embedder, by_likelihood
-    )
+        dataset, item_ids, streams, parts["scores"], found, away, config, embedder, by_likelihood,
+        margins_fixed=margins_fixed,
+    )  # fmt: skip
     scored = tuple(_sources(streams, dataset.annotators, left_out or {}))
     n_items = len(set().union(*found.coverage.items.values())) or len(item_ids)
     missing_text = missing.text if missing is not None else ""

@@ -24,6 +24,7 @@ from capo_core.evaluation.cells import (
     value_text,
 )
 from capo_core.evaluation.claims import clearly_nearest
+from capo_core.evaluation.eyes import eye_in_words
 from capo_core.evaluation.human_distance import DISTANCE
 from capo_core.evaluation.measures.registry import (
     DIRECTIONS,
@@ -34,7 +35,6 @@ from capo_core.evaluation.measures.registry import (
 )
 from capo_core.evaluation.referee.tables import referee_tables
 from capo_core.evaluation.report import EvaluationReport
-from capo_core.evaluation.statement_parts import interval_text
 from capo_core.evaluation.streams import GUESS, HUMAN, OTHER
 from capo_core.evaluation.summary import statements, titled
 from capo_core.evaluation.table import ALL
@@ -312,7 +312,7 @@ def _distances(report: EvaluationReport) -> list[dict[str, Any]]:
 
 def _spanned(value: float, low: float, high: float, *, sign: bool = False) -> str:
     shown = formatting.signed(value) if sign else formatting.number(value)
-    return f"{shown} {interval_text(low, high)}".strip()
+    return f"{shown} {formatting.number_interval(low, high, apart=sign)}".strip()
 
 
 def _contrasts(report: EvaluationReport) -> list[dict[str, Any]]:
@@ -396,8 +396,15 @@ def main_scores(report: EvaluationReport) -> MainScores:
         for place, cell in enumerate(cells, 1)
         if cell.bold in sources
     }
-    titles = tuple(find_measure(name).header(int(k)) for name, k in columns)
+    titles = tuple(_column_title(name, int(k)) for name, k in columns)
     return MainScores(titles, tuple(rows), frozenset(bold))
+
+
+def _column_title(measure: str, k: int) -> str:
+    """Return the title of a column; of attribution with the classifier's representation, since two
+    stand side by side."""
+    title = find_measure(measure).header(k)
+    return f"{title}, by {eye_in_words(measure)}" if k else title
 
 
 def to_latex(report: EvaluationReport, provenance: Provenance | None = None) -> str:

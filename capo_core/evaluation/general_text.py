@@ -4,8 +4,10 @@ fine-tuning.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from capo_core.errors import ConfigError
@@ -21,11 +23,16 @@ from capo_core.imitation.embedded_base.corpus import (
 from capo_core.imitation.embedded_base.model_card import read_about
 from capo_core.imitation.models.base_model import LoadedBaseModel
 from capo_core.imitation.prompting.prompts import Rendered, render
+from capo_core.shipped import DOCS
 from capo_core.simulation.grammar import Draws
 from capo_core.simulation.simulate import TASKS
 
 KINDS = ("zero_shot", "in_context")
 EXAMPLES = 4  # in an in-context prompt
+GUIDE = "the guide of this project, in English"
+LEAST_WORDS = 12  # of a paragraph of the guide
+_FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
+_LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 _MARK = 0x6E0  # parts these draws from those of the base's own figures
 
 
@@ -41,6 +48,27 @@ class GeneralText:
     passages: tuple[Rendered, ...]
 
 
+def built_by_project(folder: Path) -> bool:
+    """Return whether this project built the base model in `folder`, so that what it was trained on
+    is known."""
+    return (folder / "build.json").is_file()
+
+
+def guide_text() -> TextCorpus:
+    """Return the prose of the guide, which ships with the project: English that is no annotator's.
+
+    Headings, lists, tables, code and pictures are left out, and the marks of links and emphasis.
+    """
+    found = []
+    for path in sorted((DOCS / "guide").glob("*.md")):
+        text = _FENCED.sub("", path.read_text(encoding="utf-8"))
+        for part in re.split(r"\n\s*\n", text):
+            plain = _LINK.sub(r"\1", part.strip("\n")).replace("**", "").replace("`", "")
+            if plain[:1].isalpha() and len(plain.split()) >= LEAST_WORDS:
+                found.append(" ".join(plain.split()))
+    return TextCorpus(GUIDE, tuple(found))
+
+
 def general_text(
     base: LoadedBaseModel, count: int, corpus: TextCorpus | None = None, *, seed: int = 0
 ) -> GeneralText:
@@ -49,14 +77,16 @@ def general_text(
     A corpus is cut into passages of at most 256 tokens, whose first token is given; `count` of
     them, evenly spread, are taken. Without one, a base that this project built (the embedded one)
     is asked what it was pre-trained for: answers of simulated annotators whom it never read, to
-    both tasks, with and without examples. For other bases nothing is known beforehand.
+    both tasks, with and without examples. Other bases have none without a corpus (`guide_text` is
+    one).
 
     Raises:
         ConfigError: the corpus has no passage of two tokens.
     """
     if corpus is not None:
-        return GeneralText(f"text of {corpus.name}", _passages(corpus, base.tokenizer, count))
-    if not (base.folder / "build.json").is_file():
+        name = corpus.name if corpus.name == GUIDE else f"text of {corpus.name}"
+        return GeneralText(name, _passages(corpus, base.tokenizer, count))
+    if not built_by_project(base.folder):
         return GeneralText("", ())
     raw = read_about(base.folder)["config"]
     config = EmbeddedBaseConfig(

@@ -122,6 +122,13 @@ class HumanDistance:
             if row.quantity == DISTANCE
         }
 
+    def gap_intervals(self) -> dict[Key, tuple[float, float]]:
+        """Return the interval of each method minus the human, by (source, target, measure, k)."""
+        return {
+            (row.source, row.target, row.measure, row.k): (row.gap_low, row.gap_high)
+            for row in self.distances.itertuples()
+        }
+
     def of_target(self, target: str) -> HumanDistance:
         """Return the rows of one target as if it were all of them, for statements about it."""
         tables = (table[table["target"] == target] for table in (self.distances, self.contrasts))
@@ -351,6 +358,8 @@ def _contrast_rows(
     of_all: Sequence[str] | None,
 ) -> list[tuple]:
     reference = (HUMAN,) if DISTANCE in quantities else ()
+    bounds = found.bounds.get((name, k), (0.0, 1.0))
+    width = bounds[1] - bounds[0]
     targets = found.targets(one, other, *reference, name=name, k=k)
     rows = []
     for quantity in quantities if targets else ():
@@ -366,7 +375,7 @@ def _contrast_rows(
         for target, of in _scopes(targets, of_all):
             (first, first_draws), (second, second_draws) = (_mean(side, of) for side in sides)
             n = found.n((one, other), of, name, k)
-            apart = ResampledScore(first - second, first_draws - second_draws, n)
+            apart = ResampledScore(first - second, first_draws - second_draws, n, (-width, width))
             shown = apart.estimate()
             rows.append((one, other, target, name, k, quantity, shown.value, shown.low, shown.high,
                          shown.n, bootstrap_p(apart), np.nan, ""))  # fmt: skip
@@ -411,6 +420,28 @@ def with_paired_tests(away: HumanDistance, differences: pd.DataFrame) -> HumanDi
         for row in rows.itertuples()
     ]
     return HumanDistance(rows.assign(level=levels), away.contrasts)
+
+
+def with_gap_intervals(differences: pd.DataFrame, away: HumanDistance) -> pd.DataFrame:
+    """Return the differences of a report of an earlier version with the intervals that the
+    distances have of a method minus the human; what such an interval does not carry is undecided.
+    """
+    known = away.gap_intervals()
+    if differences.empty or not known:
+        return differences
+    rows = []
+    for row in differences.itertuples():
+        low, high, verdict = row.low, row.high, row.verdict
+        key = (row.source, row.target, row.measure, row.k)
+        if row.against == HUMAN and key in known:
+            low, high = known[key]
+            if not carries_order(low, high, row.p_holm, row.n):
+                verdict = _UNDECIDED
+        rows.append((low, high, verdict))
+    found = differences.copy()
+    for place, name in enumerate(("low", "high", "verdict")):
+        found[name] = [row[place] for row in rows]
+    return found
 
 
 def with_verdicts(differences: pd.DataFrame, away: HumanDistance) -> pd.DataFrame:

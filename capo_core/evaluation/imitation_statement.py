@@ -6,6 +6,7 @@ from capo_core.evaluation.human_distance import OVERSHOOT, UNDERSHOOT
 from capo_core.evaluation.statement_parts import (
     Values,
     cases,
+    n_text,
     phrase,
     phrases,
     share_with_interval,
@@ -13,6 +14,7 @@ from capo_core.evaluation.statement_parts import (
 from capo_core.findings import UNDEFINED, Finding
 from capo_core.formatting import Named, Statement, count, points, points_interval, share_of
 
+NO_WIDTH = 1e-9  # of an interval of equal draws
 MOST_TIED = 3  # methods without an order between them whose numbers are in the sentence
 
 
@@ -44,38 +46,36 @@ def brief_statement(finding: Finding) -> Statement:
         return imitation_statement(finding)
     values = finding.values
     best, tied, _ = _by_order(values)
-    human = {"human": values["human"], "n": len(values["methods"])}
+    groups = "" if values["k"] == 1 else "groups of {k} explanations; "
+    reference = f" ({groups}the target's own texts {{human}}"
+    own = share_of(values["human"], values.get("human_n", 0), single=values["single"])
+    parts = {"human": own, "n": len(values["methods"]), "k": values["k"]}
     whose = "target" if values["single"] else "targets"
     if tied:
-        shown = [
-            {"method": one["method"],
-             "share": share_with_interval(one, single=values["single"])}
-            for one in (best, *tied[: MOST_TIED - 1])
+        shown = (best, *tied[: MOST_TIED - 1])
+        methods = [
+            phrase("{method} {share}", method=one["method"],
+                   share=share_with_interval(one, single=values["single"]))
+            for one in shown
         ]  # fmt: skip
-        more = "" if len(tied) < MOST_TIED else " and {more} more"
+        others = len(tied) + 1 - len(shown)
+        if others:
+            methods.append(phrase("{others:count other}", others=others))
         return Statement(
             "headline",
             "It is undecided which of {n:count method} comes nearest to its "
-            f"{whose} in attribution: {{methods:listed or}}{more} (the target's own texts "
-            "{human:percent}).",
-            {
-                **human,
-                "methods": phrases("{method} {share}", shown),
-                "more": len(tied) - MOST_TIED + 1,
-            },
+            f"{whose} in attribution: {{methods:listed or}}{reference}; {{sizes}}).",
+            {**parts, "methods": methods, "sizes": n_text(one["n"] for one in shown)},
         )
     alone = len(values["methods"]) == 1
     begin = "{method}" if alone else f"Of {{n:count method}}, {{method}} is nearest to its {whose}"
-    unit = "explanations" if values["k"] == 1 else "groups of {k} explanations"
     return Statement(
         "headline",
-        f"{begin}: {{share}} of {unit} attributed to the target (the target's own texts "
-        "{human:percent}).",
+        f"{begin}: {{share}} attributed to the target{reference}).",
         {
-            **human,
+            **parts,
             "method": best["method"],
-            "k": values["k"],
-            "share": share_with_interval(best, single=values["single"]),
+            "share": cases(best, values["single"], _unit(values)),
         },
     )
 
@@ -167,14 +167,14 @@ def _further(best: Values, further: list[Values], tied: list[Values]) -> Stateme
         "Significantly further away" + (" than {best}: " if tied else ": ") + "{list}.",
         best=best["method"],
         list=phrases(
-            "{method} ({share:percent}, {beyond}distance larger by {further:points} {interval})",
+            "{method} ({share:percent}, {beyond}distance larger by {further:points}{interval})",
             [
                 {
                     "method": one["method"],
                     "share": one["value"],
                     "further": one["further"],
                     "beyond": _beyond(one),
-                    "interval": points_interval(one["further_low"], one["further_high"]),
+                    "interval": _after(one["further_low"], one["further_high"]),
                 }
                 for one in further
             ],
@@ -198,15 +198,28 @@ def _own(values: Values) -> str:
     """Return the human's own share with its n, "66 % of 94 texts"."""
     n, unit = values["human_n"], _unit(values)
     shown = share_of(values["human"], n, single=values["single"])
-    return f"{shown} {unit}s" if " of " in shown else f"{shown} of {count(n, unit)}"
+    if " of " in shown:
+        return f"{shown} {unit if n == 1 else unit + 's'}"
+    return f"{shown} of {count(n, unit)}"
 
 
 def _beyond(row: Values) -> Statement:
     """Return by how much a method is beyond the human, with a comma; nothing where it is not."""
     if row["level"] != OVERSHOOT:
         return phrase("")
-    interval = points_interval(row["gap_low"], row["gap_high"])
-    return phrase("{gap:points} {interval} beyond, ", gap=row["gap"], interval=interval)
+    interval = _after(row["gap_low"], row["gap_high"])
+    return phrase("{gap:points}{interval} beyond, ", gap=row["gap"], interval=interval)
+
+
+def _after(low: float, high: float) -> str:
+    """Return an interval in points after its difference, " [2–10]"; "" where there is none.
+
+    One without width is said in words: the difference is the same on every item, and the interval
+    would read as a certainty.
+    """
+    if abs(high - low) < NO_WIDTH:
+        return " on every item"
+    return f" {points_interval(low, high)}".rstrip()
 
 
 def _apart(row: Values) -> bool:
@@ -219,19 +232,19 @@ def _position(row: Values) -> Statement:
     gap, low, high = row["gap"], row["gap_low"], row["gap_high"]
     if row["level"] == OVERSHOOT:
         apart = row["below"]
-        template = "{gap:points} {interval} beyond"
+        template = "{gap:points}{interval} beyond"
         if apart:
-            template = "{gap:points} {interval} beyond (but below for {apart})"
-        return phrase(template, gap=gap, interval=points_interval(low, high), apart=apart)
+            template = "{gap:points}{interval} beyond (but below for {apart})"
+        return phrase(template, gap=gap, interval=_after(low, high), apart=apart)
     if row["level"] == UNDERSHOOT:
         apart = row["beyond"]
-        template = "{gap:points} {interval} below"
+        template = "{gap:points}{interval} below"
         if apart:
-            template = "{gap:points} {interval} below (but beyond for {apart})"
-        return phrase(template, gap=-gap, interval=points_interval(-high, -low), apart=apart)
+            template = "{gap:points}{interval} below (but beyond for {apart})"
+        return phrase(template, gap=-gap, interval=_after(-high, -low), apart=apart)
     if row["too_few"]:
         return phrase("which {n:count item} cannot tell from", n=row["n_items"])
-    template = "not significantly different ({gap:points} {interval}) from"
+    template = "not significantly different ({gap:points}{interval}) from"
     if row["beyond"] or row["below"]:
         sides = [
             phrase(f"{side} for {{who}}", who=row[name])
@@ -239,8 +252,8 @@ def _position(row: Values) -> Statement:
             if row[name]
         ]
         return phrase("{sides}, and on average " + template, sides=sides, gap=gap,
-                     interval=points_interval(low, high))  # fmt: skip
-    return phrase(template, gap=gap, interval=points_interval(low, high))
+                     interval=_after(low, high))  # fmt: skip
+    return phrase(template, gap=gap, interval=_after(low, high))
 
 
 def _remark(row: Values) -> str:

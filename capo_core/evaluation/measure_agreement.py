@@ -85,7 +85,7 @@ def measure_agreement(
     names = imitation_measures(scores, k)
     orders = {name: _order(scores, distance, name, pooled) for name, pooled in names}
     measures = pd.DataFrame(
-        [_reference(scores, parts, name, pooled, orders[name]) for name, pooled in names],
+        [_reference(parts, name, pooled, orders[name]) for name, pooled in names],
         columns=list(MEASURE_COLUMNS),
     )
     items = {name: _by_item(parts, name, pooled) for name, pooled in names}
@@ -97,12 +97,19 @@ def measure_agreement(
 
 
 def _order(scores: pd.DataFrame, distance: HumanDistance, name: str, k: int) -> pd.Series:
-    """Return source → how far it is from what the measure wants; small is good."""
+    """Return source → how far it is from what the measure wants; small is good.
+
+    Sources are compared over the annotators whom all of them imitate; without any there is no
+    order.
+    """
     near = distance.nearest(name, k)
     if len(near):
         return near.set_index("source")["distance"]
     rows = scores[(scores["measure"] == name) & (scores["k"] == k) & (scores["target"] != ALL)]
     rows = rows[~rows["source"].isin([HUMAN, OTHER]) & rows["value"].notna()]
+    by_source = rows.groupby("source", sort=False)["target"]
+    common = set.intersection(*map(set, by_source.unique())) if len(rows) else set()
+    rows = rows[rows["target"].isin(common)]
     if len(rows) and rows["ceiling"].notna().all():
         away = (rows["value"] - rows["ceiling"]).abs()
     else:
@@ -110,9 +117,7 @@ def _order(scores: pd.DataFrame, distance: HumanDistance, name: str, k: int) -> 
     return away.groupby(rows["source"], sort=False).mean()
 
 
-def _reference(
-    scores: pd.DataFrame, parts: Mapping[Key, AnyScore], name: str, k: int, order: pd.Series
-) -> tuple:
+def _reference(parts: Mapping[Key, AnyScore], name: str, k: int, order: pd.Series) -> tuple:
     numbers, n = [], 0
     sides = [parts.get((source, ALL, name, k)) for source in (HUMAN, OTHER)]
     for side in sides:

@@ -71,7 +71,7 @@ def _answers(methods: Sequence[EvaluatedSource], missing: str) -> list[str]:
         runs = len(source.replicates)
         times = f"; {runs} runs or samples: {_some(source.replicates)}" if runs > 1 else ""
         sentences.append(
-            f"{method_name(source.name)}: {source.responses:,} answers in the place of "
+            f"{method_name(source.name)}: {count(source.responses, 'answer')} in the place of "
             f"{count(len(source.targets), 'annotator')}; "
             f"{readable_answers(source.responses - source.unread, source.responses)}{times}."
         )

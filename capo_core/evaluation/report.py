@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +17,7 @@ from capo_core.evaluation.human_distance import (
     DISTANCE_COLUMNS,
     HumanDistance,
     from_tables,
+    with_gap_intervals,
 )
 from capo_core.evaluation.measures.attribution import COLUMNS as CONFUSION
 from capo_core.evaluation.referee.statistics import RefereeStatistics
@@ -27,7 +27,7 @@ from capo_core.evaluation.table import DIFFERENCE_COLUMNS as DIFFERENCES
 from capo_core.findings import Finding
 from capo_core.formatting import Statement
 from capo_core.stats.intervals import frame_of, json_rows
-from capo_core.workspace import write_json
+from capo_core.workspace import read_saved, write_json
 
 FORMAT = 1  # raised when an older report cannot be read any more
 SCORES = ("source", "target", "measure", "k", "family", "value", "low", "high", "n", "replicates",
@@ -239,6 +239,8 @@ class EvaluationReport:
             if "human_distance" in raw
             else from_tables(tables["scores"], tables["differences"])
         )
+        if "human_distance" in raw:
+            tables["differences"] = with_gap_intervals(tables["differences"], away)
         annotators, targets = tuple(raw["annotators"]), tuple(raw.get("targets", ()))
         if "targets" not in raw:
             methods = [
@@ -294,11 +296,4 @@ def load(path: Path) -> EvaluationReport:
     Raises:
         DataError: the file is missing or cannot be read.
     """
-    try:
-        return EvaluationReport.from_dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(
-            f"the evaluation cannot be read ({type(error).__name__})",
-            where=str(path),
-            todo="evaluate the runs again",
-        ) from error
+    return read_saved(path, EvaluationReport.from_dict, "the evaluation", "evaluate the runs again")

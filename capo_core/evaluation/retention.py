@@ -6,14 +6,13 @@ A run "retention" writes `retention.json` to its folder; `load` reads it. Streng
     at 0 … 1   base → SFT:   W = W_base + s · ΔW_sft
     at 1 … 2   SFT → CAPO:   W = W_base + (1 − s) · ΔW_sft + s · ΔW_capo
 
-(see `imitation.strength`). The same measures are computed at each point on the same held-out items,
-from the answers generated at that strength and the likelihood of fixed texts. The best point
-balances imitation and retention (`BestPoint`).
+(see `imitation.models.adapter_strength`). The same measures are computed at each point on the same
+held-out items, from the answers generated at that strength and the likelihood of fixed texts. The
+best point balances imitation and retention (`BestPoint`).
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -29,19 +28,26 @@ from capo_core.errors import ConfigError, DataError
 from capo_core.evaluation.measures.attribution import View, attributed, given_to, item_mean
 from capo_core.evaluation.measures.labels import label_accuracy
 from capo_core.evaluation.streams import HUMAN, OTHER, Stream, human_streams
-from capo_core.formatting import number, percent, percent_interval
+from capo_core.formatting import (
+    number,
+    number_interval,
+    percent,
+    percent_interval,
+)
 from capo_core.settings import as_json, setting, settings
 from capo_core.stats.bootstrap import DRAWS, Score, difference, mean
-from capo_core.stats.intervals import Z95, bayesian_weights, frame_of, json_rows
+from capo_core.stats.intervals import Z95, bayesian_weights, frame_of, json_rows, json_value
 from capo_core.text.embeddings import Embedder
-from capo_core.workspace import write_json
+from capo_core.workspace import read_saved, write_json
 
 FORMAT = 1
 FILE = "retention.json"
+SHIPPED_TASK, NO_TASK = "auto", "none"  # values of `RetentionConfig.other_task`
 VIEW = View()
 GENERAL = "perplexity of general text"
 OTHERS = "perplexity of others' responses"
 OWN = "perplexity of the target's responses"
+OTHER_TASK = "perplexity of another task's responses"
 LABELS = "label accuracy (majority)"
 IMITATION = VIEW.name
 # In the order of interest: what is gained, and what is lost.
@@ -54,6 +60,8 @@ MEANING = {
     "model forgets.",
     OTHERS: "The same of what other annotators wrote on the same held-out items. A model that "
     "writes like the target alone finds them less likely.",
+    OTHER_TASK: "The same of the responses to held-out items of another task, each after its own "
+    "prompt. It grows where the model forgets tasks that it was not trained on.",
     LABELS: "Share of the model's labels that most annotators gave (where several are as frequent, "
     "any of them): the task itself, whoever is imitated. What cannot be read is wrong.",
 }
@@ -101,6 +109,12 @@ class RetentionConfig:
         96, "Max new tokens", "Length limit of an answer; drawn at temperature 0.", ge=1, le=8192
     )
     seed: int = setting(0, "Random seed", "Seed of the items and of the general text.", ge=0)
+    other_task: str = setting(
+        SHIPPED_TASK,
+        "Other task",
+        "Dataset of another task, of whose responses the perplexity is measured. auto: the shipped "
+        "one (paraphrase judgments; for these, natural language inference); none: not measured.",
+    )
     label_choice: str = setting(
         "auto",
         "Label choice",
@@ -110,13 +124,17 @@ class RetentionConfig:
     )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings as JSON writes them; `label_choice` only where it is not auto, so
-        that runs of former builds keep their names.
-        """
+        """Return the settings as JSON writes them; `label_choice` only where it is not auto."""
         plain = as_json(self)
         if plain["label_choice"] == "auto":
             del plain["label_choice"]
         return plain
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> RetentionConfig:
+        """Return the settings that `to_dict` wrote, or a former build, which measured no other
+        task."""
+        return cls(**{"other_task": NO_TASK, **raw})
 
     def __post_init__(self) -> None:
         ascending = all(a < b for a, b in pairwise(self.strengths))
@@ -142,6 +160,8 @@ class BestPoint:
 
     Attributes:
         support: share of bootstrap draws over items and passages in which this point is the best.
+        at_low, at_high: 95 % of the best places on the path in these draws (percentiles; places
+            between two measured strengths do not occur). NaN in measurements of earlier versions.
     """
 
     stage: str
@@ -151,6 +171,20 @@ class BestPoint:
     imitation: float
     kept: float
     support: float
+    at_low: float = math.nan
+    at_high: float = math.nan
+
+    def overshoot(self, end: float) -> bool:
+        """Return whether the best place is below the end of the path, and so is its interval."""
+        return self.at > 0 and self.at_high < end
+
+    def interval_text(self) -> str:
+        """Return the 95 % interval of the best place, "[0.5–1]": up to 1 strengths of SFT, above 1
+        plus those of CAPO; "[0.5 alone]" where it holds no other; "" where it is not known."""
+        if math.isnan(self.at_low):
+            return ""
+        ends = [f"{end:g}" for end in (self.at_low, self.at_high)]
+        return f"[{ends[0]} alone]" if ends[0] == ends[1] else f"[{'–'.join(ends)}]"
 
 
 @dataclass(frozen=True)
@@ -159,12 +193,14 @@ class Retention:
 
     Attributes:
         target: the imitated annotator; `runs`: its trainings, {"sft": run id} or {"sft", "capo"}.
-        general: description of the general text; "" where there is none.
+        general: description of the general text; "" where there is none; `other_task` that of the
+            other task's responses.
         unit_of_kept: the measure that R of the best point is computed from.
         points: POINTS, one row a point and measure (`MEANING` has the measures); `change` is
             against the base and paired by item: a ratio for perplexities, else a difference.
         lines: LINES, reference values: chance, floor and ceiling of shares.
         best: None where undefined; `sentence` gives the reason.
+        parameters: stage → trainable parameters of its adapter; empty where they are not known.
         label_choice: how the answers' labels were chosen: "scores" or "generated" (all
             measurements of 0.2.0 and before).
     """
@@ -184,6 +220,19 @@ class Retention:
     best: BestPoint | None
     sentence: str
     label_choice: str = "generated"
+    parameters: dict[str, int] = field(default_factory=dict)
+    other_task: str = ""
+
+    @property
+    def texts(self) -> str:
+        """Return what the perplexities are of, as sentences; "" where there is nothing to say."""
+        parts = [("General text", self.general), ("Other task", self.other_task)]
+        return " ".join(f"{name}: {about}." for name, about in parts if about)
+
+    @property
+    def overshoots(self) -> bool:
+        """Return whether full strength lies beyond the interval of the best point."""
+        return self.best is not None and self.best.overshoot(float(self.points["at"].max()))
 
     def curve(self, measure: str) -> pd.DataFrame:
         """Return the points of one measure, from the base on."""
@@ -202,7 +251,8 @@ class Retention:
             "config": self.config.to_dict(),
             "points": json_rows(self.points),
             "lines": json_rows(self.lines),
-            "best": asdict(self.best) if self.best else None,
+            "best": {k: json_value(v) for k, v in asdict(self.best).items()} if self.best else None,
+            "overshoot": self.overshoots,
         }
 
     @classmethod
@@ -214,17 +264,21 @@ class Retention:
         """
         if raw.get("format") != FORMAT:
             raise DataError(f"not a retention result of format {FORMAT}", todo="measure it again")
-        raw = {"label_choice": "generated", **raw}
+        raw = {"label_choice": "generated", "parameters": {}, "other_task": "", **raw}
         values = {each.name: raw[each.name] for each in fields(cls)}
         return cls(
             **{
                 **values,
-                "config": RetentionConfig(**raw["config"]),
+                "config": RetentionConfig.from_dict(raw["config"]),
                 "points": frame_of(raw["points"], POINTS, _NUMBERS),
                 "lines": frame_of(raw["lines"], LINES, _NUMBERS),
-                "best": BestPoint(**raw["best"]) if raw["best"] else None,
+                "best": _best_from(raw["best"]) if raw["best"] else None,
             }
         )
+
+
+def _best_from(raw: Mapping[str, Any]) -> BestPoint:
+    return BestPoint(**{key: math.nan if value is None else value for key, value in raw.items()})
 
 
 def save(found: Retention, folder: Path) -> None:
@@ -238,24 +292,18 @@ def load(folder: Path) -> Retention:
     Raises:
         DataError: the file is missing or cannot be read.
     """
-    path = folder / FILE
-    try:
-        return Retention.from_dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(
-            f"the retention result cannot be read ({type(error).__name__})",
-            where=str(path),
-            todo="measure it again",
-        ) from error
+    return read_saved(
+        folder / FILE, Retention.from_dict, "the retention result", "measure it again"
+    )
 
 
-PERPLEXITIES = (OWN, GENERAL, OTHERS)
+PERPLEXITIES = (OWN, GENERAL, OTHERS, OTHER_TASK)
 
 
 @dataclass(frozen=True)
 class ScoredTexts:
-    """Texts whose likelihood is measured, by measure (`PERPLEXITIES`; without GENERAL where there
-    is no general text).
+    """Texts whose likelihood is measured, by measure (those of `PERPLEXITIES` of which there are
+    texts).
 
     Attributes:
         unit: [n] the item or passage of each response, 0 to `n_units` − 1.
@@ -445,7 +493,7 @@ def best_point(
     if not np.isfinite(score[0]).all() or score[0].max() <= 0:
         return None
     best = int(score[0].argmax())
-    won = 0
+    places: list[np.ndarray] = []
     rng = np.random.default_rng(0x0BE57)
     n_items = found.hits.shape[1]
     # Others' responses are on the same items; general text has passages of its own.
@@ -455,11 +503,14 @@ def best_point(
         items, units = weights[:, :n_items], weights if same else weights[:, n_items:]
         drawn = _scores(points, found, scored, name, items, units)[2]
         # A draw in which nothing is defined has no best point.
-        won += int((np.nan_to_num(drawn, nan=-1.0).argmax(axis=1)[drawn.max(axis=1) > 0]
-                    == best).sum())  # fmt: skip
-    point = points[best]
-    return BestPoint(point.stage, point.strength, point.at, float(score[0, best]),
-                float(imitated[0, best]), float(kept[0, best]), won / DRAWS)  # fmt: skip
+        places.append(np.nan_to_num(drawn, nan=-1.0).argmax(axis=1)[drawn.max(axis=1) > 0])
+    point, found_best = points[best], np.concatenate(places)
+    at = np.array([each.at for each in points])[found_best]
+    ends = np.percentile(at, [2.5, 97.5], method="inverted_cdf") if len(at) else [math.nan] * 2
+    return BestPoint(
+        point.stage, point.strength, point.at, float(score[0, best]), float(imitated[0, best]),
+        float(kept[0, best]), float((found_best == best).sum()) / DRAWS, *map(float, ends),
+    )  # fmt: skip
 
 
 def _scores(points, found: RetentionScores, scored: ScoredTexts, name: str, items, units):
@@ -504,9 +555,16 @@ def sentence(
         f"target{shown}, and what the target wrote has {_times(own)} the base's perplexity. That "
         f"of {what} is {_times(lost)} the base's"
     )
-    text += (
-        ", so that something was forgotten" if lost.change_low > 1 else ": no forgetting is shown"
-    )
+    text += _lost(lost)
+    beside = {OTHERS: "what other annotators wrote", OTHER_TASK: "another task's responses"}
+    if (end, OTHER_TASK) in rows.index:
+        parts = [
+            f"that of {called} is {_times(rows.loc[(end, measure)])} the base's"
+            + _lost(rows.loc[(end, measure)])
+            for measure, called in beside.items()
+            if measure != name and (end, measure) in rows.index
+        ]
+        text += f". Beside it, {'; '.join(parts)}"
     if best is None:
         return text + (
             ". There is no best point: the classifier gives no more to the target than a guess "
@@ -514,12 +572,23 @@ def sentence(
         )
     stage = "SFT" if best.stage == "sft" else "CAPO, between SFT and CAPO"
     where = "the base" if best.at == 0 else f"strength {best.strength:g} of {stage}"
-    return text + (
-        f". The best point between the two is {where} (imitation {percent(best.imitation)} "
-        f"of the way from a guess to the target, {percent(best.kept)} of the base kept); it is the "
-        f"best in {percent(best.support)} of draws over items."
+    interval = best.interval_text()
+    text += (
+        f". The best point between the two is {where}{f' {interval}' if interval else ''} "
+        f"(imitation {percent(best.imitation)} of the way from a guess to the target, "
+        f"{percent(best.kept)} of the base kept); it is the best in {percent(best.support)} of "
+        "draws over items."
     )
+    if best.overshoot(end):
+        text += " Overshoot: full strength lies beyond the interval of the best one."
+    elif 0 < best.at < end and interval:
+        text += " No overshoot is shown: the interval of the best strength reaches full strength."
+    return text
+
+
+def _lost(row: Any) -> str:
+    return ", so that something was forgotten" if row.change_low > 1 else ": no forgetting is shown"
 
 
 def _times(row: Any) -> str:
-    return f"{number(row.change)} times [{number(row.change_low)}–{number(row.change_high)}]"
+    return f"{number(row.change)} times {number_interval(row.change_low, row.change_high)}".rstrip()

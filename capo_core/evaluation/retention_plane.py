@@ -20,13 +20,15 @@ import pandas as pd
 
 from capo_core.errors import ConfigError
 from capo_core.evaluation.retention import IMITATION, BestPoint, Retention
-from capo_core.formatting import Statement
-from capo_core.stats.intervals import Z95, json_rows
+from capo_core.formatting import Statement, listed, percent
+from capo_core.stats.intervals import Z95, json_rows, json_value
 
 COLUMNS = ("training", "stage", "strength", "at", "attribution", "attribution_low",
-           "attribution_high", "kept", "kept_low", "kept_high", "best")  # fmt: skip
+           "attribution_high", "kept", "kept_low", "kept_high", "best",
+           "parameters")  # fmt: skip
 DRAWS = 10_000
 TOLD_APART = 0.95
+ALIKE = 0.1  # numbers of parameters that differ by at most this share are called equal
 
 
 @dataclass(frozen=True)
@@ -36,11 +38,12 @@ class RetentionPlane:
     Attributes:
         points: COLUMNS, one row a training and point. `kept` is R, which may be above 1 where a
             training found the text likelier than the base did; `best` marks each training's own
-            best point.
+            best point; `parameters` are those that were trained in this stage (0: not known).
         measure: the measure that R is of.
         best: training → its best point; without those that have none.
         winning: training → share of draws in which its best point has the highest score.
         chance, ceiling: of attribution; NaN where unknown.
+        overshoots: trainings whose full strength lies beyond the interval of their best point.
     """
 
     target: str
@@ -52,6 +55,44 @@ class RetentionPlane:
     winning: dict[str, float]
     chance: float
     ceiling: float
+    overshoots: tuple[str, ...] = ()
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        """Training → trainable parameters of its last stage; 0 where they are not known."""
+        last = self.points.groupby("training", sort=False)["parameters"].last()
+        return {str(name): int(number) for name, number in last.items()}
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences on the numbers of parameters, and on the intervals of the best strengths."""
+        found = [self._parameters_remark()] if len(self.parameters) > 1 else []
+        parts = [
+            f"{name} {one.interval_text()}"
+            for name, one in self.best.items()
+            if one.interval_text()
+        ]
+        if parts:
+            text = f"95\u00a0% interval of the best strength: {listed(parts)}."
+            if self.overshoots:
+                beyond = listed(list(self.overshoots))
+                text += f" Overshoot, the interval excludes full strength: {beyond}."
+            found.append(text)
+        return tuple(found)
+
+    def _parameters_remark(self) -> str:
+        known = {name: number for name, number in self.parameters.items() if number}
+        if len(known) < len(self.parameters):
+            return "The numbers of trainable parameters are not known for all of these trainings."
+        shown = listed([f"{name} {number:,}" for name, number in known.items()])
+        least, most = min(known.values()), max(known.values())
+        text = f"Trainable parameters: {shown}"
+        if most > (1 + ALIKE) * least:
+            return (
+                f"{text}. They differ by {percent(most / least - 1)}: this is no comparison at "
+                "equal numbers of parameters."
+            )
+        return f"{text} (equal within {percent(ALIKE)})."
 
     @property
     def statement(self) -> Statement:
@@ -81,7 +122,8 @@ class RetentionPlane:
         values["count"] = len(self.winning)
         if self.winning[first] >= TOLD_APART:
             return Statement("retention", template + ".", values)
-        return Statement("retention", template + ", so that they are not told apart.", values)
+        template = f"By point estimate, {template}, so that they are not told apart."
+        return Statement("retention", template, values)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plane as JSON-able values."""
@@ -92,9 +134,18 @@ class RetentionPlane:
             "measure": self.measure,
             "points": json_rows(self.points),
             "best": {
-                name: {"stage": one.stage, "strength": one.strength, "score": one.score}
+                name: {
+                    "stage": one.stage,
+                    "strength": one.strength,
+                    "score": one.score,
+                    "at_low": json_value(one.at_low),
+                    "at_high": json_value(one.at_high),
+                    "overshoot": name in self.overshoots,
+                }
                 for name, one in self.best.items()
             },
+            "parameters": self.parameters,
+            "remarks": list(self.remarks),
             "winning": self.winning,
             "statement": self.statement.text,
         }
@@ -114,7 +165,7 @@ def retention_plane(found: Mapping[str, Retention]) -> RetentionPlane:
         ("base models", {one.base for one in measured}),
         ("versions of the dataset", {one.fingerprint for one in measured}),
         ("sets of items", {(one.config.split, one.config.seed, one.n_items) for one in measured}),
-        ("kinds of text", {one.unit_of_kept for one in measured}),
+        ("kinds of text", {(one.unit_of_kept, one.general) for one in measured}),
     ):
         if len(values) > 1:
             raise ConfigError(
@@ -134,6 +185,7 @@ def retention_plane(found: Mapping[str, Retention]) -> RetentionPlane:
     return RetentionPlane(
         first.target, first.base, first.n_items, first.unit_of_kept, points, best,
         _winning(points, best, chance, ceiling), chance, ceiling,
+        tuple(name for name, one in found.items() if one.overshoots),
     )  # fmt: skip
 
 
@@ -145,7 +197,8 @@ def _rows(name: str, found: Retention) -> list[tuple]:
         rows.append(
             (name, point.stage, point.strength, point.at, point.value, point.low, point.high,
              1 / lost["change"], 1 / lost["change_high"], 1 / lost["change_low"],
-             found.best is not None and found.best.at == point.at)
+             found.best is not None and found.best.at == point.at,
+             found.parameters.get(point.stage, 0))
         )  # fmt: skip
     return rows
 

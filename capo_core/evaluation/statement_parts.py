@@ -11,6 +11,7 @@ from capo_core.formatting import (
     Statement,
     count,
     number,
+    number_interval,
     percent_interval,
     share_of,
 )
@@ -49,11 +50,27 @@ def share_with_interval(row: Values, *, single: bool) -> str:
 
 
 def interval_text(low: float | None, high: float | None, digits: int = 2) -> str:
-    """Return the interval of a number, "[0.12–0.20]", "[−0.03 to 0.20]"; "" without one."""
-    if not (is_known(low) and is_known(high)):
-        return ""
-    ends = number(low, digits), number(high, digits)
-    return f"[{(' to ' if min(low, high) < 0 else '–').join(ends)}]"
+    """Return the interval of a number, "[0.12–0.20]", "[−0.03 to 0.20]"; "" without one.
+
+    One that excludes 0 has decimals enough not to be printed with an end of 0.
+    """
+    return number_interval(low, high, digits, apart=True)
+
+
+def number_with_interval(value: float, low: float, high: float, digits: int = 2) -> str:
+    """Return "0.31 [0.25–0.37]"; the number alone where it has no interval."""
+    return f"{number(value, digits)} {interval_text(low, high, digits)}".strip()
+
+
+def n_text(sizes: Iterable[float]) -> str:
+    """Return "n = 40", or "n = 9 to 14" where sizes differ.
+
+    >>> n_text([14, 9, 9])
+    'n = 9 to 14'
+    """
+    known = [int(size) for size in sizes]
+    least, most = min(known), max(known)
+    return f"n = {least:,}" if least == most else f"n = {least:,} to {most:,}"
 
 
 def cases(row: Values, single: bool, unit: str = "text") -> str:

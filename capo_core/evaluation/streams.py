@@ -17,7 +17,7 @@ import pandas as pd
 
 from capo_core.dataset import Dataset
 from capo_core.errors import CapoError, DataError
-from capo_core.formatting import name_list
+from capo_core.formatting import name_list, natural_key
 from capo_core.imitation.generation.outputs import read_table
 from capo_core.run_folder import RunFolder
 from capo_core.workspace import content_hash
@@ -96,7 +96,8 @@ def output_streams(
         )
     outputs = outputs.assign(item=place)
     streams = []
-    for (target, sample), rows in outputs.groupby(["target_annotator_id", "sample"], sort=True):
+    groups = outputs.groupby(["target_annotator_id", "sample"], sort=True)
+    for (target, sample), rows in sorted(groups, key=lambda each: natural_key(each[0][0])):
         name = f"{replicate}/{sample}" if replicate else str(sample)
         streams.append(_stream(source, str(target), name, rows))
     return streams

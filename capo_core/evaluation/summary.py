@@ -18,6 +18,7 @@ from capo_core.evaluation.statement_parts import (
     cases,
     interval_text,
     is_known,
+    number_with_interval,
     phrase,
     phrases,
     share_with_interval,
@@ -25,14 +26,18 @@ from capo_core.evaluation.statement_parts import (
 from capo_core.evaluation.table import ALL
 from capo_core.findings import UNDEFINED, Finding
 from capo_core.formatting import (
+    MOST_DECIMALS,
     Named,
     Statement,
     capitalised,
     count,
+    decimals_off_zero,
+    number,
     p_statement,
     points_interval,
     readable_answers,
     share_of,
+    span,
 )
 from capo_core.imitation.prompting.prompts import method_name
 
@@ -144,7 +149,7 @@ def _judge(finding: Finding) -> Statement:
                 methods=phrases(
                     "{method} {share}",
                     [
-                        {"method": one["method"], "share": share_with_interval(one, single=False)}
+                        {"method": one["method"], "share": cases(one, False, "trial")}
                         for one in values["methods"]
                     ],
                 ),
@@ -219,15 +224,22 @@ def _overlap(finding: Finding) -> Statement:
     }.get(values["order"], "does not differ significantly from that")
     difference = ""
     if finding.interval is not None and finding.decided:
-        difference = f"; 95 % interval of the difference {interval_text(*finding.interval)}"
+        near = min(map(abs, finding.interval))
+        difference = (
+            "; difference {difference:signed "
+            + str(decimals_off_zero(near, 2, MOST_DECIMALS))
+            + "} "
+            + interval_text(*finding.interval)
+        )
     return Statement(
         "text",
-        "Lexical overlap of {method} with the target's text on the same item (ROUGE-L "
-        "{value:number} {interval}) " + against + " of another annotator ({floor:number}"
+        "Lexical overlap of {method} with the target's text on the same item (ROUGE-L {value}, "
+        "n = {n:,}) " + against + " of another annotator ({floor:number}"
         f"{difference}).",
         {
-            "method": values["method"], "value": values["value"], "floor": values["floor"],
-            "interval": interval_text(values["low"], values["high"]),
+            "method": values["method"], "floor": values["floor"], "n": finding.n,
+            "difference": values["difference"],
+            "value": number_with_interval(values["value"], values["low"], values["high"]),
         },
     )  # fmt: skip
 
@@ -240,12 +252,14 @@ def _caricature(finding: Finding) -> Statement:
             + ("its targets" if together else "annotator {who}")
             + ": its explanations are attributed to the target {above:points} {interval} more "
             "often than the target's own, and their style is further from the target's "
-            "({style:signed 3} {style_interval} compared with the target's own held-out texts)",
+            "({style:signed 3} {style_interval} compared with the target's own held-out texts, "
+            "n = {n:,})",
             method=one["method"],
             who=Named("annotator", "".join(finding.compared.targets[:1])),
             above=one["above"],
             interval=points_interval(one["low"], one["high"]),
             style=one["style"],
+            n=one["n"],
             style_interval=interval_text(one["style_low"], one["style_high"], 3),
         )
         for one in finding.values["methods"]
@@ -256,9 +270,9 @@ def _caricature(finding: Finding) -> Statement:
 
 def _self_similarity(finding: Finding) -> Statement:
     methods = phrases(
-        "{method} ({gain:signed} {interval})",
+        "{method} ({gain:signed} {interval}, n = {n:,})",
         [
-            {"method": one["method"], "gain": one["gain"],
+            {"method": one["method"], "gain": one["gain"], "n": one["n"],
              "interval": interval_text(one["low"], one["high"])}
             for one in finding.values["methods"]
         ],
@@ -326,8 +340,8 @@ def _eyes(finding: Finding) -> Statement:
     low, high = values["tau_low"], values["tau_high"]
     if is_known(low):
         parts |= {"low": low, "high": high, "n": values["n_methods"]}
-        span = "{low:number}" if low == high else "{low:number} to {high:number}"
-        ranks = f" (Kendall's τ of their orders {span}, {{n:count method}})"
+        parts["span"] = span([number(end) for end in (low, high)])
+        ranks = " (Kendall's τ of their orders {span}, {n:count method})"
     if finding.decided:
         template = (
             "Measures of imitation rank the methods differently: nearest to the targets' own level "

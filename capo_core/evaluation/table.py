@@ -78,7 +78,9 @@ BEYOND = "beyond the human"  # the verdict of an overshoot, which is no gain
 
 
 def differences(
-    parts: Mapping[tuple[str, str, str, int], AnyScore], pairs: Sequence[tuple[str, str]]
+    parts: Mapping[tuple[str, str, str, int], AnyScore],
+    pairs: Sequence[tuple[str, str]],
+    known: Mapping[tuple[str, str, str, int], tuple[float, float]] | None = None,
 ) -> pd.DataFrame:
     """Return one source minus another, paired by item: DIFFERENCE_COLUMNS.
 
@@ -90,6 +92,11 @@ def differences(
     `BEYOND` where a value exceeds the human's own. `detectable` is the smallest true difference
     that these items and answers could show with 80 % power at the first step of that correction
     (see `stats.power`); NaN where there is none.
+
+    Args:
+        known: intervals of a method minus the human that are computed elsewhere, by (source,
+            target, measure, k), so that one difference has one interval (see
+            `HumanDistance.gap_intervals`).
     """
     rows, found = [], []
     for one, other in pairs:
@@ -99,8 +106,11 @@ def differences(
                 continue
             apart = difference(score, against)
             shown = apart.estimate()
+            low, high = shown.low, shown.high
+            if other == HUMAN and known:
+                low, high = known.get((one, target, name, k), (low, high))
             p, test = p_value_of(apart)
-            rows.append((one, other, target, name, k, shown.value, shown.low, shown.high, shown.n,
+            rows.append((one, other, target, name, k, shown.value, low, high, shown.n,
                          p, test, p, "", np.nan))  # fmt: skip
             found.append(apart)
     frame = pd.DataFrame(rows, columns=list(DIFFERENCE_COLUMNS))
@@ -304,9 +314,13 @@ class Evaluation:
         default_factory=lambda: pd.DataFrame(columns=list(CONFUSION)), repr=False
     )
 
-    def differences(self, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
+    def differences(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        known: Mapping[Key, tuple[float, float]] | None = None,
+    ) -> pd.DataFrame:
         """Return one source minus another, paired by item (see `differences`)."""
-        return differences(self.parts, pairs)
+        return differences(self.parts, pairs, known)
 
     def to_dict(self) -> dict:
         return {

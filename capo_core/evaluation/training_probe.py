@@ -26,7 +26,7 @@ from capo_core.text.embeddings import Embedder
 
 
 class ProbeAnswer(Protocol):
-    """Answer in the format of training (`imitation.sampling.Answer`)."""
+    """Answer in the format of training (`imitation.training.samples.SampledAnswer`)."""
 
     item_id: str
     target: str

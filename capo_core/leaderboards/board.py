@@ -1,16 +1,18 @@
 """Results of a board: our rows with intervals, their differences, and the published ones.
 
 A row's score is a mean over test items; its interval is Student's over items, and that of a
-difference of two rows is over the items' differences. A published row has neither labels nor
-items' scores, so that it has no interval and no paired test: whether it lies within the interval of
-ours is all that can be said.
+difference of two rows is over the items' differences. Differences are tested by sign flips by item,
+adjusted by Holm's method over all pairs of ranked rows of a track, since the lowest row is chosen
+by the same scores. A published row has neither labels nor items' scores, so that it has no interval
+and no paired test: whether it lies within the interval of ours is all that can be said.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -44,7 +46,10 @@ from capo_core.leaderboards.systems import (
 )
 from capo_core.progress import Progress, silent
 from capo_core.provenance import Provenance
-from capo_core.stats.intervals import json_value
+from capo_core.stats.bootstrap import ROUNDING
+from capo_core.stats.intervals import alike_interval, json_value
+from capo_core.stats.power import smallest_difference
+from capo_core.stats.significance import carries_order, holm, sign_flips
 
 DIGITS = 3
 PAPER, OURS = "published", "ours"
@@ -58,7 +63,7 @@ class BoardRow:
         kind: PAPER or OURS. name: of the system; of a published row its own.
         scores: by task: value, low, high (NaN where there is no interval), and printed digits ("").
         n: test items; cells: (annotator, item) pairs; answered: those the system answered.
-        tied: by task: whether no significant difference from the best row of ours on this board.
+        tied: by task: whether no significant difference from the lowest row of ours on this track.
         within: by task: published rows whose score lies within this row's interval.
         note: what the system chose or left out.
     """
@@ -96,7 +101,9 @@ class Leaderboard:
 
     Attributes:
         rows: published ones, then ours, the best by task B first and those not ranked last.
-        differences: ours in pairs: first, second, task, value, low, high, n.
+        differences: DIFFERENCES; each ranked row of ours minus the lowest one of a task. `p_holm`
+            is adjusted over all pairs of ranked rows; `detectable` is the smallest true difference
+            found with 80 % power, at the first step of Holm's method.
         reproduced: published baselines that our scorer computes again: name, printed, value.
         notes: deviations from the published setting, as sentences.
     """
@@ -128,14 +135,20 @@ class Leaderboard:
         return tuple(row for row in self.rows if row.kind == PAPER)
 
     def headline(self) -> str:
-        """Return which of our rows is best by task B, what it is not told apart from, and where
-        the published ones lie, as sentences."""
+        """Return which of our rows is lowest by task B, whether that is significant, and where the
+        published ones lie, as sentences."""
         ranked = [row for row in self.ours if row.whole]
         best = min(ranked, key=lambda row: row.scores[PERSPECTIVE]["value"])
-        text = f"Best row of ours by task B: {best.title}, {best.shown(PERSPECTIVE)} (" + (
+        ties = [row.title for row in ranked if row.tied[PERSPECTIVE] and row is not best]
+        if len(ranked) == 1:
+            role = "Only ranked row of ours, task B"
+        elif ties:
+            role = "Lowest row of ours by point estimate, task B"
+        else:
+            role = "Significantly lowest row of ours, task B"
+        text = f"{role}: {best.title}, {best.shown(PERSPECTIVE)} (" + (
             f"{count(best.n, 'item')}; lower is better). "
         )
-        ties = [row.title for row in ranked if row.tied[PERSPECTIVE] and row is not best]
         if ties:
             text += f"No significant difference from {listed(ties)}. "
         if within := best.within[PERSPECTIVE]:
@@ -143,6 +156,33 @@ class Leaderboard:
         elif self.published and self._compared(best):
             text += "No published row lies within its interval. "
         return text.strip()
+
+    def detectable(self) -> str:
+        """Return the smallest differences from the lowest row that these items detect, as a
+        sentence; "" where no rows are compared."""
+        if not len(self.differences):
+            return ""
+        parts = []
+        for task, rows in self.differences.groupby("task", sort=False):
+            found = rows["detectable"].dropna()
+            name = TASKS[task].split(",")[0]
+            if not len(found):
+                parts.append(f"{name} unknown")
+                continue
+            ends = [number(end, DIGITS) for end in (found.min(), found.max())]
+            shown = ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
+            parts.append(f"{name} {shown}")
+        ranked = sum(row.whole for row in self.ours)
+        return (
+            "Smallest true difference from the lowest row that "
+            f"{count(int(self.differences['n'].iloc[0]), 'item')} × {self._annotators()} detect "
+            f"with 80 % power (paired, Holm over {count(math.comb(ranked, 2), 'pair')}): "
+            f"{', '.join(parts)}."
+        )
+
+    def _annotators(self) -> str:
+        there = dict(self.provenance.n)
+        return count(there["annotator"], "annotator") if "annotator" in there else "annotators"
 
     def _compared(self, row: BoardRow) -> bool:
         """Return whether published rows can lie within a row's interval: it has one, and the test
@@ -159,6 +199,7 @@ class Leaderboard:
             "parts": dict(self.parts),
             "scored_by": dict(self.spec.scored_by),
             "interval": "95 %, Student's, over items",
+            "significance": SIGNIFICANCE,
             "rows": [_plain(asdict(row)) for row in self.rows],
             "differences": self.differences.to_dict("records"),
             "reproduced": [dict(one) for one in self.reproduced],
@@ -168,7 +209,14 @@ class Leaderboard:
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Leaderboard:
-        """Return the result that `to_dict` wrote."""
+        """Return the result that `to_dict` wrote.
+
+        Raises:
+            KeyError: it is of an earlier version, whose ties were not adjusted for the number of
+                rows.
+        """
+        if "significance" not in raw:
+            raise KeyError("significance")
         rows = tuple(
             BoardRow(
                 **{
@@ -191,7 +239,7 @@ class Leaderboard:
             raw["dataset"],
             raw["parts"],
             rows,
-            pd.DataFrame(raw["differences"], columns=list(DIFFERENCES)),
+            _difference_table(raw["differences"]),
             tuple(raw["reproduced"]),
             tuple(raw["notes"]),
             Provenance.from_dict(raw["provenance"]),
@@ -199,6 +247,12 @@ class Leaderboard:
 
     def table(self, task: str) -> pd.DataFrame:
         """Return one task's rows for an export: rows without a score of this task are left out."""
+        apart = self.differences[self.differences["task"] == task].set_index("first")
+
+        def compared(row: BoardRow, column: str) -> Any:
+            known = row.kind == OURS and row.name in apart.index
+            return apart.at[row.name, column] if known else ""
+
         return pd.DataFrame(
             [
                 {
@@ -214,7 +268,9 @@ class Leaderboard:
                     "rank": row.rank if row.kind == PAPER else "",
                     "items": row.n if row.kind == OURS else "",
                     "cells": row.answered if row.kind == OURS else "",
-                    "tied_with_best": row.tied.get(task, ""),
+                    "tied_with_lowest": row.tied.get(task, ""),
+                    "p_holm": compared(row, "p_holm"),
+                    "detectable": compared(row, "detectable"),
                     "source": row.source,
                     "note": row.note,
                 }
@@ -224,7 +280,10 @@ class Leaderboard:
         )
 
 
-DIFFERENCES = ("first", "second", "task", "value", "low", "high", "n")
+DIFFERENCES = (
+    "first", "second", "task", "value", "low", "high", "n", "p", "p_holm", "detectable",
+)  # fmt: skip
+SIGNIFICANCE = "sign flips by item, Holm-adjusted over all pairs of ranked rows of a track"
 
 
 def _plain(value: Any) -> Any:
@@ -243,6 +302,15 @@ def mean_interval(values: np.ndarray, least: float = 0.0) -> tuple[float, float,
         return value, math.nan, math.nan
     half = float(student.ppf(0.975, n - 1) * np.std(values, ddof=1) / math.sqrt(n))
     return value, max(least, value - half), value + half
+
+
+def difference_interval(values: np.ndarray) -> tuple[float, float, float]:
+    """Return the mean of the items' differences and its 95 % interval: Student's, or where all
+    differ by the same `alike_interval`."""
+    value, low, high = mean_interval(values, -math.inf)
+    if np.ptp(values) < ROUNDING:
+        low, high = alike_interval(value if abs(value) > ROUNDING else 0.0, len(values))
+    return value, low, high
 
 
 def item_scores(task: BoardTask, prediction: Prediction) -> dict[str, np.ndarray]:
@@ -323,7 +391,7 @@ def compute_board(
         _with_published(rows, task.comparable),
         differences,
         tuple(_reproduced(task, board, resources)),
-        (*_notes(board, track), *task.notes),
+        (*_notes(board), *task.notes),
         Provenance.of(
             task.dataset,
             seeds=resources.seeds,
@@ -339,21 +407,19 @@ def _measured(task: BoardTask, title: str, prediction: Prediction, seconds: floa
 
 
 def _rows(task: BoardTask, found: Mapping[str, Any]) -> tuple[list[BoardRow], pd.DataFrame]:
-    """Return our rows, and the differences of each from the best one."""
-    cells, differences, tied = len(task.truth), [], {name: {} for name in found}
-    for what in TASKS:
-        whole = [name for name, one in found.items() if one[2] == cells]
-        if not whole:
-            continue
-        best = min(whole, key=lambda name: float(found[name][1][what].mean()))
-        for name in whole:
-            apart = found[name][1][what] - found[best][1][what]
-            value, low, high = mean_interval(apart, -math.inf)
-            # All items alike have no interval; from six on, a sign test finds a difference.
-            alike = math.isnan(low) and value > 0 and len(apart) >= 6
-            tied[name][what] = bool(name == best or not (low > 0 or alike))
-            if name != best:
-                differences.append((name, best, what, value, low, high, len(apart)))
+    """Return our rows, and the differences of each from the lowest one."""
+    cells, tied = len(task.truth), {name: {} for name in found}
+    whole = [name for name, one in found.items() if one[2] == cells]
+    differences = []
+    for what in TASKS if whole else ():
+        scored = {name: found[name][1][what] for name in whole}
+        best = min(whole, key=lambda name: float(scored[name].mean()))
+        tied[best][what] = True
+        for row in _apart_from(best, scored, what):
+            one = dict(zip(DIFFERENCES, row, strict=True))
+            decided = carries_order(one["low"], one["high"], one["p_holm"], one["n"])
+            tied[one["first"]][what] = not (decided and one["value"] > 0)
+            differences.append(row)
     rows = []
     for name, (title, each, answered, prediction, seconds) in found.items():
         by_task = {}
@@ -372,8 +438,33 @@ def _rows(task: BoardTask, found: Mapping[str, Any]) -> tuple[list[BoardRow], pd
     rows.sort(
         key=lambda row: (not row.whole, row.scores.get(PERSPECTIVE, {"value": math.inf})["value"])
     )
-    frame = pd.DataFrame(differences, columns=list(DIFFERENCES))
-    return rows, frame.astype(dict.fromkeys(("value", "low", "high"), float))
+    return rows, _difference_table(differences)
+
+
+def _difference_table(rows: Sequence[Any]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=list(DIFFERENCES))
+    numbers = ("value", "low", "high", "p", "p_holm", "detectable")
+    return frame.astype(dict.fromkeys(numbers, float))
+
+
+def _apart_from(best: str, scored: Mapping[str, np.ndarray], task: str) -> list[tuple]:
+    """Return DIFFERENCES of every row from the lowest, `p_holm` over all pairs of rows."""
+    pairs = list(itertools.combinations(scored, 2))
+    if not pairs:
+        return []
+    apart = np.column_stack([scored[one] - scored[other] for one, other in pairs])
+    p = sign_flips(apart)
+    rows = []
+    for column, (pair, p_value, p_holm) in enumerate(zip(pairs, p, holm(p), strict=True)):
+        if best not in pair:
+            continue
+        first = pair[0] if pair[1] == best else pair[1]
+        by_item = apart[:, column] * (1 if pair[0] == first else -1)
+        n = len(by_item)
+        error = float(np.std(by_item, ddof=1)) / math.sqrt(n) if n > 1 else math.nan
+        least = smallest_difference(error, n, comparisons=len(pairs))
+        rows.append((first, best, task, *difference_interval(by_item), n, p_value, p_holm, least))
+    return rows
 
 
 def _published_row(one: PublishedRow) -> BoardRow:
@@ -424,8 +515,8 @@ def _reproduced(task: BoardTask, board: Board, resources: Resources):
             }
 
 
-def _notes(board: Board, track: str):
-    """Yield the caveats of a board and track, as sentences."""
+def _notes(board: Board) -> Iterator[str]:
+    """Yield the caveats of a board, as sentences."""
     if board.explained:
         yield (
             "The test items come with the annotators' own explanations, and the published systems "

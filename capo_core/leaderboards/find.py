@@ -30,11 +30,9 @@ def find_dataset(workspace: Workspace, board: Board, name: str = "") -> Dataset:
     Raises:
         DataError: there is none, or several.
     """
-    catalog = Catalog(workspace)
     if name:
-        return catalog.load(name)
-    names = [entry.name for entry in catalog.entries() if _of_lewidi(entry) and not entry.problem]
-    found = [one for one in map(catalog.load, names) if board_of(one) == board]
+        return Catalog(workspace).load(name)
+    found = datasets_of(workspace, board)
     if len(found) == 1:
         return found[0]
     if found:
@@ -45,10 +43,22 @@ def find_dataset(workspace: Workspace, board: Board, name: str = "") -> Dataset:
     raise DataError(
         f"no dataset of the workspace is LeWiDi's {board.title} with its test part",
         expected="all parts of the board as one dataset with their split",
-        todo=f"data fetch lewidi-{board.name}, or import the files together: data import "
-        f"{board.file}_train.json {board.file}_dev.json {board.file}_test.json "
+        todo=f"data fetch {source_of(board)} (or --fetch), or import the files together: "
+        f"data import {board.file}_train.json {board.file}_dev.json {board.file}_test.json "
         f"--name lewidi-{board.name}; a dataset under another name is named by --data",
     )
+
+
+def datasets_of(workspace: Workspace, board: Board) -> list[Dataset]:
+    """Return the datasets of the workspace that are the board's."""
+    catalog = Catalog(workspace)
+    names = [entry.name for entry in catalog.entries() if _of_lewidi(entry) and not entry.problem]
+    return [one for one in map(catalog.load, names) if board_of(one) == board]
+
+
+def source_of(board: Board) -> str:
+    """Return the name under which `data fetch` has the board's files."""
+    return f"lewidi-{board.name}"
 
 
 def _of_lewidi(one: Dataset | Entry) -> bool:

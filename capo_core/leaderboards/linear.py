@@ -200,7 +200,7 @@ def _fitted(
                 kernels[weight], rows, train, rows.text[held], rows.annotator[held], means, own
             )
             for penalty, raw in zip(PENALTIES, found, strict=True):
-                chances = _of_cells(board, raw, at, means[truth.annotator], task.learn)
+                chances = _of_cells(board, raw, at, means[truth.annotator])
                 said = scores.decided(board, chances)
                 each = scores.perspective(board, truth.given, said, truth.item)
                 loss[weight, own, penalty] += float(each.sum()) / len(items)
@@ -209,7 +209,7 @@ def _fitted(
     annotator = task.test.annotator[cell]
     every = np.ones(len(rows.text), dtype=bool)
     (raw,) = _regress(kernels[weight], rows, every, asked, annotator, means, own, (penalty,))
-    chances = _of_cells(board, raw, cell, means[task.test.annotator], task.learn)
+    chances = _of_cells(board, raw, cell, means[task.test.annotator])
     chosen = [f"penalty {penalty:g}"]
     if often:
         chosen.append(f"own weights τ = {own:g}")
@@ -258,9 +258,7 @@ def _regress(
     return found
 
 
-def _of_cells(
-    board: Board, raw: np.ndarray, cell: np.ndarray, prior: np.ndarray, learn: LabelledCells
-) -> np.ndarray:
+def _of_cells(board: Board, raw: np.ndarray, cell: np.ndarray, prior: np.ndarray) -> np.ndarray:
     """Return probabilities of cells [cells, L] from regressed rows.
 
     Rows of one cell are explanations of one annotator, each for a label of its own: a label is

@@ -7,10 +7,11 @@ from capo_core.leaderboards.board import OURS, BoardRow, Leaderboard
 from capo_core.leaderboards.boards import TASKS
 from capo_core.provenance import Provenance
 
-NO_DIFFERENCE = "="  # marks a row without a significant difference from the best one
+NO_DIFFERENCE = "="  # marks a row without a significant difference from the lowest one
 LEGEND = (
     "Lower is better. 95 % intervals, Student's, over test items. “=”: no significant difference "
-    "from the best row of ours (paired by item). Published rows have no interval."
+    "from the lowest row of ours (sign flips by item, Holm-adjusted over all pairs of ranked rows "
+    "of this track). Published rows have no interval."
 )
 
 
@@ -18,9 +19,9 @@ HEADER = ("row", "task B", "task A", "n")
 
 
 def measures(board: Leaderboard) -> str:
-    """Return a sentence on what the columns measure."""
+    """Return sentences on what the columns measure, and what differences these items detect."""
     found = (f"{TASKS[task]}: {board.spec.scored_by[task]}" for task in TASKS)
-    return f"{'. '.join(found)}. {LEGEND}"
+    return f"{'. '.join(found)}. {LEGEND} {board.detectable()}".strip()
 
 
 def cells(row: BoardRow) -> list[str]:
@@ -46,7 +47,8 @@ def to_markdown(board: Leaderboard, provenance: Provenance) -> str:
     """Return a board as Markdown."""
     names = HEADER
     blocks = [("Published", board.published), (f"Ours, track {board.track}", board.ours)]
-    lines = [f"# {provenance.titled(board.title)}", "", board.headline(), ""]
+    lines = [f"# {provenance.titled(board.title)}", ""]
+    lines += [provenance.marked(board.headline()), ""]
     for title, rows in blocks:
         lines += [f"## {title}", "", f"| {' | '.join(names)} |", "|---|" + "---:|" * 3]
         lines += [f"| {' | '.join(cells(row))} |" for row in rows]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from capo_core.errors import DataError
 from capo_core.leaderboards.board import Leaderboard
 from capo_core.leaderboards.boards import BOARDS, TRACKS
 from capo_core.run_folder import disk_errors
-from capo_core.workspace import Workspace, make_folder, write_json
+from capo_core.workspace import Workspace, make_folder, read_saved, write_json
 
 FOLDER = "leaderboards"
 
@@ -36,14 +34,12 @@ def load(workspace: Workspace, board: str, track: str) -> Leaderboard | None:
     path = _path(workspace, board, track)
     if not path.is_file():
         return None
-    try:
-        return Leaderboard.from_dict(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(
-            f"the saved board cannot be read ({type(error).__name__})",
-            where=str(path),
-            todo=f"compute it again: benchmark lewidi --dataset {board} --track {track}",
-        ) from error
+    return read_saved(
+        path,
+        Leaderboard.from_dict,
+        "the saved board",
+        f"compute it again: benchmark lewidi --dataset {board} --track {track}",
+    )
 
 
 def saved(workspace: Workspace) -> list[tuple[str, str]]:

@@ -147,7 +147,7 @@ def retention_config(settings: Settings):
     """Return the `RetentionConfig` of a run's settings."""
     from capo_core.evaluation.retention import RetentionConfig
 
-    return RetentionConfig(**settings["config"])
+    return RetentionConfig.from_dict(settings["config"])
 
 
 def estimate_config(settings: Settings):

@@ -122,7 +122,7 @@ def all_comparisons(
             if member.kind == "generate" and member.run_id in there
         )
         if answers:
-            title = f"{config.title}, {_when(experiment.made)}"
+            title = f"{config.title}, {day_and_time(experiment.made)}"
             found.append(
                 RunComparison(last.run_id, title, answers, evaluation, experiment, experiment.made)
             )
@@ -151,7 +151,7 @@ def _evaluation(run: Run, entry: Entry, there: set[str]) -> RunComparison | None
         return None
     word = "run" if len(named) == 1 else "runs"
     judged = " and judged" if request.settings.get("judges") else ""
-    title = f"{len(named)} {word} put together{judged}, {_when(request.queued)}"
+    title = f"{len(named)} {word} put together{judged}, {day_and_time(request.queued)}"
     return RunComparison(run.run_id, title, named, run, None, request.queued)
 
 
@@ -212,6 +212,6 @@ def _settings(entry: Entry, names: tuple[str, ...]) -> dict:
     }
 
 
-def _when(seconds: float) -> str:
-    """ "21 Nov, 15:40" """
+def day_and_time(seconds: float) -> str:
+    """Return when something ended, as "21 Nov, 15:40", in local time."""
     return time.strftime("%-d %b, %H:%M", time.localtime(seconds)) if seconds else "undated"

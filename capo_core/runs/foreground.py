@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from capo_core.dataset import Dataset
-from capo_core.errors import CapoError, RunError, Stopped
+from capo_core.errors import CapoError, RunError, Stopped, shortage_of
 from capo_core.progress import Progress, silent
 from capo_core.run_folder import RunFolder
 from capo_core.runs import queue
@@ -82,7 +82,11 @@ def foreground(
         heartbeat.finish("stopped", "interrupted at the keyboard")
         raise
     except BaseException as error:
-        heartbeat.finish("failed", f"an internal error: {error!r}")
+        known = shortage_of(error)
+        if known is None:
+            heartbeat.finish("failed", f"an internal error: {error!r}")
+        else:
+            heartbeat.finish("failed", known.problem, known.todo or "")
         raise
     heartbeat.finish("succeeded", "done")
     queue.advance(workspace)

@@ -245,6 +245,7 @@ def all_runs(workspace: Workspace) -> list[Run]:
 
 
 def is_run(folder: Path) -> bool:
+    """Return whether a folder is that of a run."""
     return any((folder / name).exists() for name in _MADE_BY_RUNS)
 
 

@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from capo_core.errors import CapoError, Stopped
+from capo_core.errors import CapoError, Stopped, shortage_of
 from capo_core.runs import queue
 from capo_core.runs.kinds import execute
 from capo_core.runs.run import Run
@@ -66,12 +66,16 @@ def ended_well(work: Callable[[], str], heartbeat: Heartbeat) -> bool:
         heartbeat.finish("stopped", error.what)
     except CapoError as error:
         heartbeat.finish("failed", error.problem, error.todo or "")
-    except MemoryError:
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # the last resort of a process: reported and logged
+        # Also of libraries in Rust, whose panics are no Exception.
         _print_trace()
-        heartbeat.finish("failed", "the computer ran out of memory")
-    except Exception as error:  # the last resort of a process: reported and logged, never swallowed
-        _print_trace()
-        heartbeat.finish("failed", f"an internal error: {error!r}; see the log")
+        known = shortage_of(error)
+        if known is None:
+            heartbeat.finish("failed", f"an internal error: {error!r}; see the log")
+        else:
+            heartbeat.finish("failed", known.problem, known.todo or "")
     else:
         heartbeat.finish("succeeded", message)
         return True

@@ -71,7 +71,6 @@ def _slips(text: str, share: float, draws: Draws) -> str:
     return " ".join(words) if changed else text
 
 
-NLI_LABELS = ("entailment", "neutral", "contradiction")
 SCORES = tuple(range(-5, 6))
 _PARTS = {
     **dict.fromkeys((-5, -4), "reason.different"),

@@ -78,14 +78,6 @@ class AnnotatorSpec:
     care: float = 0.0
     formatting: Formatting = COMMON_FORMATTING
 
-    def facet(self, name: str) -> dict[str, dict[str, float]]:
-        """Return the tilts of all rules of one facet: rule → option → nats."""
-        return {
-            rule: dict(zip(GRAMMAR.rules[rule].options, tilt, strict=True))
-            for rule, tilt in self.tilts.items()
-            if rule.partition(".")[0] == name
-        }
-
 
 COMMON_SLIPS = 0.006
 COMMON_BOUNDS = {name: cumulative(rule.weights) for name, rule in GRAMMAR.rules.items()}

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
+from capo_core.formatting import natural_key
 from capo_core.simulation.annotate import label_shares, start_rule, write
 from capo_core.simulation.annotators import GRAMMAR, AnnotatorSpec, style_of
 from capo_core.simulation.grammar import Draws, cumulative
@@ -84,7 +85,8 @@ def ground_truth_phrases(
     frame = pd.DataFrame(rows, columns=COLUMNS)
     order = (frame["rate_others"] - frame["rate"]).argsort(kind="stable")
     frame = frame.iloc[order]
-    return frame.sort_values("annotator_id", kind="stable").reset_index(drop=True)
+    order = sorted(range(len(frame)), key=lambda row: natural_key(frame["annotator_id"].iloc[row]))
+    return frame.iloc[order].reset_index(drop=True)
 
 
 def _held(text: str, candidates: frozenset[tuple[str, ...]]) -> set[tuple[str, ...]]:

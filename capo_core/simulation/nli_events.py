@@ -83,6 +83,7 @@ def draw_when(draws: Draws) -> str:
 
 
 def draw_event(draws: Draws, topic: Topic, action: Action) -> Event:
+    """Return an event: somebody of the topic does something, somewhere."""
     if draws.chance(0.28):
         who, pronoun = draws.pick(NAMES)
     else:

@@ -14,7 +14,11 @@ import numpy as np
 import pandas as pd
 
 from capo_core.dataset import Dataset
-from capo_core.formatting import Statement
+from capo_core.formatting import (
+    Statement,
+    number_interval,
+    percent_interval,
+)
 from capo_core.stability import phrases as stability_phrases
 from capo_core.stability.label_use import AnnotatorLabels, LabelUse, label_use
 from capo_core.stability.phrases import (
@@ -24,6 +28,7 @@ from capo_core.stability.phrases import (
     without_one,
 )
 from capo_core.stats.intervals import json_value, wilson
+from capo_core.text.segmentation import as_written
 from capo_core.text.stylometry import PER_TEXT
 
 MIN_LABELS = 10  # with fewer annotations a profile does not describe label use
@@ -177,7 +182,7 @@ def annotator_profiles(
     examples_of = example_explanations(extracted, phrases, scores, n_examples, MIN_EXPLANATIONS)
     by_annotator = dataset.annotations.groupby("annotator_id")["item_id"]
     n, n_items = by_annotator.size(), by_annotator.nunique()
-    phrases_of, features_of = (dict(iter(f.groupby("annotator_id"))) for f in (phrases, features))
+    phrases_of, features_of = _rows_by_annotator(phrases), _rows_by_annotator(features)
     place = {name: number for number, name in enumerate(extracted.names)}
     profiles = []
     for name in dataset.annotators:
@@ -188,8 +193,7 @@ def annotator_profiles(
         length = _length(extracted.n_words[own], extracted.n_words[~own]) if enough else None
         cues = ()
         if enough:
-            none = phrases.iloc[:0], features.iloc[:0]
-            cues = _cues(phrases_of.get(name, none[0]), features_of.get(name, none[1]))
+            cues = _cues(phrases_of.get(name, []), features_of.get(name, []))
         sentences = (
             *label_statements(use[name], int(n[name])),
             *wording_statements(
@@ -221,30 +225,44 @@ def _length(own: np.ndarray, others: np.ndarray) -> ExplanationLength:
     )
 
 
+def _rows_by_annotator(frame: pd.DataFrame) -> dict[str, list]:
+    """Return annotator → its rows as named tuples, in their order."""
+    found: dict[str, list] = {}
+    for row in frame.itertuples(index=False):
+        found.setdefault(row.annotator_id, []).append(row)
+    return found
+
+
 def _cues(
-    phrases: pd.DataFrame, features: pd.DataFrame, n_more: int = 8, n_less: int = 4
+    phrases: Sequence, features: Sequence, n_more: int = 8, n_less: int = 4
 ) -> tuple[Cue, ...]:
     """Return an annotator's strongest significant phrases (over- and underused), then the style
-    features."""
-    clear = phrases[phrases["clear"].astype(bool)]
-    more = clear[clear["z"] > 0].head(n_more)
-    less = clear[clear["z"] < 0].iloc[::-1].head(n_less)
+    features.
+
+    Args:
+        phrases, features: the annotator's rows of PHRASE_COLUMNS and FEATURE_COLUMNS.
+    """
+    clear = [row for row in phrases if row.clear]
+    more = [row for row in clear if row.z > 0][:n_more]
+    less = [row for row in clear if row.z < 0][::-1][:n_less]
     cues = [
-        Cue("phrase", row.phrase, MARKS.get(row.phrase, f"“{row.phrase}”"), PER_TEXT,
+        Cue("phrase", row.phrase, MARKS.get(row.phrase, f"“{as_written(row.phrase)}”"), PER_TEXT,
             100 * row.rate, 100 * row.rate_others, row.log_odds, row.low, row.high,
             int(row.n), int(row.n_others))
-        for row in pd.concat([more, less]).itertuples()
+        for row in (*more, *less)
     ]  # fmt: skip
-    habits = features[
-        features["clear"].astype(bool)
-        & (features["difference"].abs() >= SMALL)
-        & ~features["feature"].isin(LENGTH)
-        & ~features["feature"].astype(str).str.startswith("word_")
-    ].head(n_more)
+    habits = [
+        row
+        for row in features
+        if row.clear
+        and abs(row.difference) >= SMALL
+        and row.feature not in LENGTH
+        and not str(row.feature).startswith("word_")
+    ][:n_more]
     cues += [
         Cue("habit", row.feature, row.text, row.unit, row.mean, row.mean_others, row.difference,
             row.low, row.high, int(row.n), int(row.n_others))
-        for row in habits.itertuples()
+        for row in habits
     ]  # fmt: skip
     return tuple(cues)
 
@@ -348,12 +366,11 @@ def label_statements(use: AnnotatorLabels, n: int) -> tuple[Statement, ...]:
             _of_labels(
                 f"{_MEAN}{{own:number 1}}, the others' {{others:number 1}}: "
                 f"{'a significant' if significant else 'no significant'} difference "
-                "({value:number 1}, 95 % interval {low:number 1} to {high:number 1}).",
+                "({value:number 1}, 95 % interval {interval}).",
                 own=_mean(use.own_mean),
                 others=_mean(use.others_mean),
                 value=_mean(use.mean.value),
-                low=_mean(use.mean.low),
-                high=_mean(use.mean.high),
+                interval=number_interval(_mean(use.mean.low), _mean(use.mean.high), 1, apart=True),
             )
         )
     clear = sorted((each for each in use.labels if each.differs), key=_distance, reverse=True)
@@ -440,26 +457,24 @@ def _of_wording(template: str, **values: Any) -> Statement:
 
 
 # An annotator's share of a label with its interval, from `_label_values`.
-_OWN_RATE = "{share:rate} [{low:.0f}–{high:.0f}]"
+_OWN_RATE = "{share:rate} {interval}"
 
 
 def _label_values(label: LabelUse) -> dict[str, Any]:
     return {
         "label": label.label,
         "share": label.share,
-        "low": 100 * label.low,
-        "high": 100 * label.high,
+        "interval": percent_interval(label.low, label.high),
     }
 
 
 def _phrase(cue: Cue) -> Statement:
-    interval, ends = "", {}
+    interval = ""
     if cue.n:
-        low, high = wilson(cue.own / 100 * cue.n, cue.n)
-        interval, ends = " [{low:.0f}–{high:.0f}]", {"low": 100 * low, "high": 100 * high}
+        interval = f" {percent_interval(*wilson(cue.own / 100 * cue.n, cue.n))}"
     return _of_wording(
-        f"{{cue}} (in {{own:rate}}{interval} of explanations, others {{others:rate}})",
-        cue=cue.text, own=cue.own / 100, others=cue.others / 100, **ends,
+        "{cue} (in {own:rate}{interval} of explanations, others {others:rate})",
+        cue=cue.text, own=cue.own / 100, others=cue.others / 100, interval=interval,
     )  # fmt: skip
 
 

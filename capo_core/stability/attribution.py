@@ -32,7 +32,7 @@ def one_hot(annotator: np.ndarray, annotators: int) -> ridge.Matrix:
     return np.eye(annotators, dtype=np.float32)[annotator]
 
 
-Operators = list[np.ndarray]
+Operators = list[ridge.Operator]
 
 
 def operators(features: Features, part: Partition) -> Operators | None:
@@ -95,10 +95,21 @@ def _temperature(scores: np.ndarray, annotator: np.ndarray) -> float:
     """The factor on scores that minimises the log-loss, classes weighted equally."""
     weight = 1 / np.bincount(annotator, minlength=scores.shape[1])[annotator]
     rows = np.arange(len(annotator))
+    shifted = scores - scores.max(axis=1, keepdims=True)
+    own = shifted[rows, annotator]
 
     def loss(log_slope: float) -> float:
         chosen = _log_softmax(np.exp(log_slope) * scores)[rows, annotator]
         return -(weight * chosen).sum()
+
+    def loss_of_many(log_slope: float) -> float:
+        # Single precision, and one pass over the scores: they are what this costs.
+        slope = np.float32(np.exp(log_slope))
+        total = np.exp(slope * shifted).sum(axis=1, dtype=np.float64)
+        return -(weight * (slope * own - np.log(total))).sum()
+
+    if scores.shape[1] > _SPARSE:
+        loss = loss_of_many
 
     return float(np.exp(optimize.minimize_scalar(loss, bounds=(-6, 4), method="bounded").x))
 

@@ -2,7 +2,7 @@
 
 `stability.summary` puts the findings into words; page, overview, command line and JSON show them.
 No order is claimed that the intervals do not carry: of two accuracies, one is higher where their
-95 % intervals do not overlap (which is stricter than a test of the difference).
+95 % intervals do not overlap (which is stricter than a test of the difference) and have a width.
 """
 
 from __future__ import annotations
@@ -103,11 +103,21 @@ def _number(value: Any) -> float:
     return math.nan if value is None or pd.isna(value) else float(value)
 
 
+def _over(row: Any, level: float) -> bool:
+    """Return whether an interval lies above a level; one without width carries nothing."""
+    return bool(level < row.low < row.high)
+
+
+def _apart(row: Any, other: Any) -> bool:
+    """Return whether the interval of `row` lies above that of `other`, and both have a width."""
+    return bool(_over(row, other.high) and other.low < other.high)
+
+
 def _above_chance(row: Any) -> bool:
     """Return whether an accuracy is above chance, by its interval and, where there is one, by the
     permutation null."""
     p = _p(row)
-    return bool(row.low > row.chance) and not p > SIGNIFICANCE_LEVEL
+    return _over(row, row.chance) and not p > SIGNIFICANCE_LEVEL
 
 
 def headline_points(
@@ -216,7 +226,7 @@ def reduction(tables: Tables) -> Finding | None:
     random = row_of(controls, control=REDUCTIONS[MASKED].control.name, **keys)
     if before is None or after is None or random is None:
         return None
-    over = bool(after.low > random.high)
+    over = _apart(after, random)
     return Finding(
         "reduction",
         DECIDED if over else UNDECIDED,
@@ -224,7 +234,7 @@ def reduction(tables: Tables) -> Finding | None:
             "view": view, "before": _point(before), "after": _point(after),
             "random": _point(random), "gain": float(after.accuracy - before.accuracy),
             "over_control": float(after.accuracy - random.accuracy),
-            "saturated": bool(before.low >= NEARLY_SUFFICIENT),
+            "saturated": bool(before.low >= NEARLY_SUFFICIENT and _shared(before) != 0),
         },
         int(after.n_items),
         "items",
@@ -245,8 +255,8 @@ def representations(ladder: pd.DataFrame) -> Finding | None:
         return None
     ranked = list(rows.sort_values("accuracy", ascending=False, kind="stable").itertuples())
     best, others = ranked[0], ranked[1:]
-    tied = [row for row in others if not best.low > row.high]
-    below = [row for row in others if best.low > row.high]
+    tied = [row for row in others if not _apart(best, row)]
+    below = [row for row in others if _apart(best, row)]
     return Finding(
         "views",
         UNDECIDED if tied else DECIDED,
@@ -279,7 +289,7 @@ def labels(controls: pd.DataFrame) -> Finding | None:
         matched = {
             "view": best.representation, "value": float(best.accuracy), "low": float(best.low),
             "high": float(best.high), "pairs": int(best.n_groups),
-            "above": bool(best.low > 0.5), "several": len(same) > 1,
+            "above": _over(best, 0.5), "several": len(same) > 1,
         }  # fmt: skip
     return Finding(
         "label",
@@ -287,7 +297,7 @@ def labels(controls: pd.DataFrame) -> Finding | None:
         {
             "single": _point(single), "most": _point(most), "above": above,
             "identifying": bool(most.low >= IDENTIFYING),
-            "pooling": bool(most.low > single.high), "same_label": matched,
+            "pooling": _apart(most, single), "same_label": matched,
         },
         int(single.n_items),
         "items",
@@ -309,7 +319,7 @@ def variance(frame: pd.DataFrame) -> Finding | None:
         return None
     low, high = (_number(row.get(f"annotator_{end}")) for end in ("low", "high"))
     item, annotator = float(row["item"]), float(row["annotator"])
-    positive = low > 0
+    positive = 0 < low < high
     order = "" if not positive else "item" if item > high else "annotator" if item < low else ""
     masked = row_of(frame, representation=view, reduction=MASKED)
     after = None
@@ -366,7 +376,7 @@ def leak(controls: pd.DataFrame) -> Finding | None:
     centred = row_of(controls, control="item_centred", k=1)
     if others is None or centred is None or _shared(others) == 0:
         return None
-    leaks = bool(others.low > others.chance)
+    leaks = _over(others, others.chance)
     return Finding(
         "leak",
         DECIDED if leaks else UNDECIDED,
@@ -393,7 +403,7 @@ def unsupervised(frame: pd.DataFrame) -> Finding | None:
         return {"value": float(row.auc), "low": float(row.low), "high": float(row.high),
                 "k": int(row.k)}  # fmt: skip
 
-    above = bool(first.low > 0.5)
+    above = _over(first, 0.5)
     return Finding(
         "unsupervised",
         DECIDED if above else UNDECIDED,
@@ -421,7 +431,7 @@ def above_controls(ladder_rows: pd.DataFrame, control_rows: pd.DataFrame, k: int
         return None
     best = ladder_rows.iloc[int(ladder_rows["accuracy"].argmax())]
     strongest = control_rows.iloc[int(control_rows["high"].argmax())]
-    order = "above" if best.low > strongest.high else "below" if best.high < strongest.low else ""
+    order = "above" if _apart(best, strongest) else "below" if _apart(strongest, best) else ""
     return Finding(
         "controls",
         DECIDED if order else UNDECIDED,

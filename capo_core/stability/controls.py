@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from scipy import sparse
@@ -147,16 +146,20 @@ def same_label_pairs(corpus: ExplanationCorpus) -> np.ndarray:
     key = corpus.item.astype(np.int64) * len(corpus.labels) + corpus.label
     order = np.argsort(key, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(key[order]) != 0, True])
-    pairs = []
-    for begin, end in pairwise(starts):
-        rows = order[begin:end]
-        if len(rows) > _ALL_PAIRS:
-            left = np.repeat(np.arange(len(rows)), _ALL_PAIRS // 2)
-            right = (left + np.tile(np.arange(1, _ALL_PAIRS // 2 + 1), len(rows))) % len(rows)
+    sizes = np.diff(starts)
+    pairs, group = [np.zeros((0, 2), dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
+    for size in np.unique(sizes[sizes > 1]):  # all groups of one size together
+        which = np.flatnonzero(sizes == size)
+        rows = order[starts[which][:, None] + np.arange(size)]
+        if size > _ALL_PAIRS:
+            left = np.repeat(np.arange(size), _ALL_PAIRS // 2)
+            right = (left + np.tile(np.arange(1, _ALL_PAIRS // 2 + 1), size)) % size
         else:
-            left, right = np.triu_indices(len(rows), 1)
-        pairs.append(np.column_stack([rows[left], rows[right]]))
-    found = np.concatenate(pairs) if pairs else np.zeros((0, 2), dtype=np.int64)
+            left, right = np.triu_indices(size, 1)
+        pairs.append(np.stack([rows[:, left], rows[:, right]], axis=2).reshape(-1, 2))
+        group.append(np.repeat(which, len(left)))
+    # In the order of items and labels, whatever their sizes.
+    found = np.concatenate(pairs)[np.argsort(np.concatenate(group), kind="stable")]
     return found[corpus.annotator[found[:, 0]] != corpus.annotator[found[:, 1]]]
 
 

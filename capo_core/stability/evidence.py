@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from capo_core.errors import DataError
+from capo_core.formatting import natural_key
 from capo_core.stability.attribution import group_hits
 from capo_core.stability.corpus import ExplanationCorpus, Partition
 from capo_core.stats.intervals import wilson
@@ -169,7 +170,7 @@ def by_annotator(groups: pd.DataFrame) -> pd.DataFrame:
     """
     heads = groups.drop_duplicates("group")
     rows = []
-    for name, own in heads.groupby("annotator_id", sort=True):
+    for name, own in sorted(heads.groupby("annotator_id"), key=lambda each: natural_key(each[0])):
         right, n = int(own["correct"].sum()), len(own)
         wrong = own.loc[~own["correct"].astype(bool), "predicted"].value_counts()
         rows.append(

@@ -28,7 +28,12 @@ from capo_core.stability.config import StabilityConfig
 from capo_core.stability.controls import matched_accuracy, pair_hits, same_label_pairs
 from capo_core.stability.corpus import ExplanationCorpus, Partition, partition
 from capo_core.stability.evidence import evidence_rows
-from capo_core.stability.permutation import NullDistribution, permutation_null, shuffles
+from capo_core.stability.permutation import (
+    NullDistribution,
+    permutation_null,
+    shuffles,
+    testable_pools,
+)
 from capo_core.stats.intervals import accuracy_interval
 from capo_core.text.representations import Features
 
@@ -170,7 +175,9 @@ def compute_point(
         if evidence is None:
             evidence = scores[evidence_rows(corpus, part)].astype(np.float32)
         del scores
-    if setup.null_corpus is not corpus:
+    if not testable_pools(setup.null_corpus, setup.null_parts, config.pool):
+        operators = None  # the null is undefined, whatever the texts are
+    elif setup.null_corpus is not corpus:
         on_rows = _Rows(features, setup.null_rows)
         operators = [attribution.operators(on_rows, part) for part in setup.null_parts]
 

@@ -4,7 +4,9 @@ Under the null hypothesis, given the item (and, in the stricter form, the label)
 is independent of its author: the texts of an item may change places among its annotators. Each
 permutation moves texts between places, while places (annotator, fold, group) stay: observed and
 null statistic share every partition. Only label-free operators are computed from texts
-(`ridge.operator`), so a permutation costs some columns of a matrix product.
+(`ridge.operator`), so a permutation costs some columns of a matrix product. Of few annotators
+even fewer: the authors of an item's texts are the same in each permutation, so that one of the
+texts follows from the others (`_Contrasts`).
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from scipy import sparse
 
 from capo_core.stability.attribution import TIE, Operators
 from capo_core.stability.corpus import ExplanationCorpus, Partition, group_slices
+from capo_core.stats import ridge
 
 _MANY = 16  # annotators above which sparse products and whole groups are quicker
 _CACHED = 700_000  # numbers worked on at once for few annotators
@@ -62,43 +65,61 @@ def shuffles(strata: np.ndarray, count: int, seed: int) -> np.ndarray:
     return result
 
 
+def testable_pools(
+    corpus: ExplanationCorpus, parts: list[Partition], ks: tuple[int, ...]
+) -> tuple[int, ...]:
+    """Return the `ks` at which every annotator fills a group in every partition.
+
+    At the others the statistic is undefined: with many annotators and few explanations of each,
+    at all of them.
+    """
+    classes = len(corpus.annotators)
+    return tuple(k for k in ks if all((_groups(part, classes, k) > 0).all() for part in parts))
+
+
+def _groups(part: Partition, classes: int, k: int) -> np.ndarray:
+    """Count the groups of `k` of each annotator [classes], in all folds and orders."""
+    groups = (np.diff(part.starts) // k).reshape(part.folds, classes)
+    return groups.sum(axis=0) * len(part.orders)
+
+
 def permutation_null(
-    operators: list[Operators],
+    operators: list[Operators] | None,
     corpus: ExplanationCorpus,
     parts: list[Partition],
     ks: tuple[int, ...],
     moves: np.ndarray,
 ) -> NullDistribution:
-    """Compute the null distribution of pooled accuracy under `moves` [permutations, n] (see
-    `shuffles`).
+    """Compute the null distribution of pooled accuracy under `moves` [permutations, n] of texts
+    within their items (see `shuffles`).
 
-    `operators` are the `attribution.operators` of each partition.
+    `operators` are the `attribution.operators` of each partition; they are not used where none of
+    the `ks` is testable (`testable_pools`).
     """
+    wanted = testable_pools(corpus, parts, ks)
+    total = np.full((len(moves) + 1, len(ks)), np.nan)
+    if not wanted:
+        return NullDistribution(tuple(ks), total[1:], total[0])
     identity = np.arange(len(corpus), dtype=np.int32)[None]
     moves = np.ascontiguousarray(np.concatenate([identity, moves]).T)
     # The text moves[place] lies at `place`, so its author is the place's annotator.
     author = np.empty(moves.shape, dtype=np.int16)
     place = np.broadcast_to(corpus.annotator[:, None], moves.shape)
     np.put_along_axis(author, moves, place, axis=0)
-    total = np.zeros((moves.shape[1], len(ks)))
-    for fold_operators, part in zip(operators, parts, strict=True):
-        total += _one_partition(fold_operators, corpus, part, ks, moves, author)
-    total /= len(parts)
+    found = sum(
+        _one_partition(fold_operators, corpus, part, wanted, moves, author)
+        for fold_operators, part in zip(operators, parts, strict=True)
+    )
+    total[:, [ks.index(k) for k in wanted]] = found / len(parts)
     return NullDistribution(tuple(ks), total[1:], total[0])
 
 
 def _one_partition(operators, corpus, part, ks, moves, author) -> np.ndarray:
-    """Accuracies [permutations, ks]; `moves` and `author` are [rows, permutations]."""
+    """Accuracies [permutations, ks] at testable `ks`; `moves` and `author` are [rows,
+    permutations]."""
     classes, count = len(corpus.annotators), moves.shape[1]
     hits = np.zeros((count, len(ks), classes))
-    counts = np.zeros((len(ks), classes))
-    for index, k in enumerate(ks):
-        groups = (np.diff(part.starts) // k).reshape(part.folds, classes)
-        counts[index] = groups.sum(axis=0) * len(part.orders)
-    # Where an annotator fills no group the statistic is undefined, and so is its p-value.
-    defined = (counts > 0).all(axis=1)
-    wanted = tuple(k for k, there in zip(ks, defined, strict=True) if there)
-    places = [ks.index(k) for k in wanted]
+    counts = np.array([_groups(part, classes, k) for k in ks])
     for fold in range(part.folds):
         train, test = part.split(fold)
         share = np.bincount(corpus.annotator[train], minlength=classes) / len(train)
@@ -109,16 +130,57 @@ def _one_partition(operators, corpus, part, ks, moves, author) -> np.ndarray:
         local = np.full(len(corpus), -1, dtype=np.int64)
         local[test] = np.arange(len(test))
         if classes <= _MANY:
-            add = _FewAnnotators(operators[fold], orders, runs - runs[0], wanted, weight)
+            contrasts = _Contrasts.of(
+                operators[fold], corpus.item[train], author[train, 0], classes
+            )
+            train = train[contrasts.rows]
+            add = _FewAnnotators(contrasts, orders, runs - runs[0], ks, weight)
         else:
-            add = _ManyAnnotators(operators[fold], orders, runs - runs[0], wanted, weight)
+            add = _ManyAnnotators(operators[fold], orders, runs - runs[0], ks, weight)
         step = add.chunk(len(train))
         text = local[moves[orders[0]]]  # the text at each place, in the first order
         for begin in range(0, count, step):
             some = slice(begin, begin + step)
-            hits[some, places] += add.hits(author[train, some], text[:, some])
-    counts[~defined] = np.nan
+            hits[some] += add.hits(author[train, some], text[:, some])
     return (hits / counts).mean(axis=2)
+
+
+@dataclass(frozen=True)
+class _Contrasts:
+    """An operator on the training texts without the last of each item.
+
+    Permutations within items leave it as it is how often each annotator is an author of an item:
+    A·Y = Σ (A_r − A_last)·Y_r over the other texts r, plus Σ A_last·(the item's authors).
+
+    Attributes:
+        rows: which of the training rows these texts are.
+        operator: A_r − A_last [n_test, rows].
+        fixed: what no permutation changes [n_test, classes].
+    """
+
+    rows: np.ndarray
+    operator: ridge.Operator
+    fixed: np.ndarray
+
+    @classmethod
+    def of(cls, operator, item: np.ndarray, author: np.ndarray, classes: int) -> _Contrasts:
+        """Return them from the item of each training row [n_train] and one of the authors'
+        arrangements [n_train]."""
+        order = np.argsort(item, kind="stable")
+        last = np.append(np.diff(item[order]) != 0, True)
+        number = (np.cumsum(last) - last)[~last]  # of the item of each text that is kept
+        rows, ends = order[~last], order[last]
+        place = np.empty(len(item), dtype=np.int64)
+        place[order] = np.cumsum(last) - last
+        authors = np.bincount(place * classes + author, minlength=len(ends) * classes)
+        authors = authors.reshape(-1, classes).astype(np.float32)
+        whole = operator.right if isinstance(operator, ridge.Factors) else operator
+        end = whole[:, ends]
+        less = whole[:, rows] - end[:, number]
+        if isinstance(operator, ridge.Factors):
+            made = ridge.Factors(operator.left, less)
+            return cls(rows, made, operator.left @ (end @ authors))
+        return cls(rows, less, end @ authors)
 
 
 class _FewAnnotators:
@@ -128,8 +190,8 @@ class _FewAnnotators:
     sums of k explanations are made from those of fewer.
     """
 
-    def __init__(self, operator, orders, starts, ks, weight) -> None:
-        self.operator, self.starts, self.ks, self.weight = operator, starts, ks, weight
+    def __init__(self, contrasts, orders, starts, ks, weight) -> None:
+        self.contrasts, self.starts, self.ks, self.weight = contrasts, starts, ks, weight
         self.orders = len(orders)
         self.several = _nested_groups(orders, starts, tuple(k for k in ks if k > 1))
 
@@ -142,17 +204,19 @@ class _FewAnnotators:
         """Return the hits, float64 [permutations, ks, classes].
 
         Args:
-            author: of each training text [n_train, permutations].
+            author: of each training text of the contrasts [rows, permutations].
             text: the test text that lies at each place of the first order [places, permutations].
         """
         classes, count = len(self.weight), author.shape[1]
         single = np.empty((classes, *text.shape), dtype=np.float32)
         at = (text * count + np.arange(count)).ravel()
-        last = np.zeros((len(self.operator), count), dtype=np.float32)
+        operator, fixed = self.contrasts.operator, self.contrasts.fixed
+        last = np.zeros((len(fixed), count), dtype=np.float32)
         for label in range(classes):
             # The operator's rows sum to zero, and so do the classes' scores before weighting.
             if label < classes - 1:
-                scores = self.operator @ (author == label).astype(np.float32)
+                scores = operator @ (author == label).astype(np.float32)
+                scores += fixed[:, label, None]
                 last -= scores
             else:
                 scores = last
@@ -243,7 +307,7 @@ class _ManyAnnotators:
 
     def chunk(self, n_train: int) -> int:
         """Return the number of permutations that go together."""
-        return max(1, _CELLS // (len(self.weight) * (len(self.operator) + n_train)))
+        return max(1, _CELLS // (len(self.weight) * (self.operator.shape[0] + n_train)))
 
     def hits(self, author: np.ndarray, text: np.ndarray) -> np.ndarray:
         """Return the hits, float64 [permutations, ks, classes]; arguments as for few."""
@@ -268,7 +332,7 @@ class _ManyAnnotators:
         picker = sparse.csr_matrix(
             (ones, (rows, np.repeat(np.arange(n_train), count))), shape=(count * classes, n_train)
         )
-        summed = np.asarray(picker @ self.operator.T).reshape(count, classes, -1)
+        summed = ridge.apply(self.operator, picker.T).T.reshape(count, classes, -1)
         return summed.transpose(1, 0, 2) * self.weight[:, None, None]
 
 

@@ -2,16 +2,17 @@
 
 Phrases are compared by the log-odds ratio with an informative Dirichlet prior of Monroe, Colaresi &
 Quinn 2008, "Fightin' Words: Lexical Feature Selection and Evaluation for Identifying the Content of
-Political Conflict", Political Analysis 16 (4), 372–403. Of phrases that overlap ("the", "the
-context", "context mentions") one is listed. Their reliability is the correlation of z between
-halves of the items.
+Political Conflict", Political Analysis 16 (4), 372–403. Of phrases that overlap one is listed
+(`phrase_choice`). Their reliability is the correlation of z between halves of the items.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,9 @@ from scipy.stats import norm
 
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
+from capo_core.formatting import count, number
 from capo_core.stability.label_use import contrast
+from capo_core.stability.phrase_choice import prune_phrases
 from capo_core.stats.intervals import Z95, wilson
 from capo_core.stats.significance import benjamini_hochberg
 from capo_core.text import stylometry
@@ -91,77 +94,6 @@ def without_one(
     return log_odds(np.maximum(counts - 1, 0), n - 1, others, n_others, prior)[0]
 
 
-_AS_STRONG = 0.9  # a longer phrase stands for a shorter one from this share of its z on
-_COVERED = 0.5  # a phrase goes when this share of its texts have a related phrase that stays
-
-
-def prune_phrases(
-    order: Sequence[int],
-    strength: np.ndarray,
-    phrases: Sequence[str],
-    presence: sparse.csr_matrix,
-    top: int,
-) -> list[int]:
-    """Choose at most `top` of the phrases in `order`, the strongest first, without repetition.
-
-    A phrase is related to another when it is contained in it or runs on from it, token for token.
-    Walking from the strongest down, a phrase goes when at least half of the texts that have it
-    also have related phrases already chosen. A chosen phrase is replaced by the longest phrase
-    containing it that is nearly as strong ("info" by "no info about").
-
-    Args:
-        order: places of candidates in `phrases`, strongest first.
-        strength: float [phrases], |z|.
-        presence: [texts of the one group × phrases].
-    """
-    table = presence[:, order].tocsc()
-    texts = {
-        number: table.indices[table.indptr[k] : table.indptr[k + 1]]
-        for k, number in enumerate(order)
-    }
-    parts = {number: tuple(phrases[number].split(" ")) for number in order}
-    chosen: list[int] = []
-
-    def repeats(number: int) -> bool:
-        related = [texts[other] for other in chosen if _related(parts[number], parts[other])]
-        return bool(related) and _share_within(texts[number], related) >= _COVERED
-
-    for number in order:
-        if len(chosen) >= top:
-            break
-        if repeats(number):
-            continue
-        longer = [
-            other
-            for other in order
-            if len(parts[other]) > len(parts[number])
-            and _contains(parts[other], parts[number])
-            and strength[other] >= _AS_STRONG * strength[number]
-            and not repeats(other)
-        ]
-        chosen.append(max(longer, key=lambda n: (len(parts[n]), strength[n]), default=number))
-    return chosen
-
-
-def _share_within(own: np.ndarray, covering: list[np.ndarray]) -> float:
-    if not len(own):
-        return 1.0
-    return float(np.isin(own, np.concatenate(covering)).mean())
-
-
-def _contains(longer: tuple[str, ...], shorter: tuple[str, ...]) -> bool:
-    width = len(shorter)
-    return any(longer[k : k + width] == shorter for k in range(len(longer) - width + 1))
-
-
-def _related(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    """Return whether one phrase contains the other or overlaps it at an end."""
-    if _contains(one, other) or _contains(other, one):
-        return True
-    widths = range(1, min(len(one), len(other)))
-    return any(one[-w:] == other[:w] or other[-w:] == one[:w] for w in widths)
-
-
 @dataclass(frozen=True)
 class ExplanationPhrases:
     """The phrases of a dataset's explanations, extracted once for all measures.
@@ -187,6 +119,11 @@ class ExplanationPhrases:
         order = np.argsort(self.annotators, kind="stable")
         sizes = np.bincount(self.annotators, minlength=len(self.names))
         return tuple(np.split(order, np.cumsum(sizes)[:-1])) if len(self.names) else ()
+
+    @cached_property
+    def by_phrase(self) -> sparse.csc_matrix:
+        """The presence of phrases by columns."""
+        return self.table.presence.tocsc()
 
     def counts_of(self, a: int) -> np.ndarray:
         """Count annotator a's explanations that have the phrase, float64 [phrases]."""
@@ -368,6 +305,17 @@ def phrase_reliability(
     return frame
 
 
+def reliability_sentence(row: Any) -> str:
+    """Return a row of `phrase_reliability` as a sentence; "" where there is no correlation."""
+    if not math.isfinite(row.correlation):
+        return ""
+    return (
+        f"Reliability of the phrases: correlation {number(row.correlation)} of their strengths "
+        f"between halves of the items ({count(int(row.n_phrases), 'phrase')}, "
+        f"{count(int(row.n), 'explanation')})."
+    )
+
+
 def _half(extracted: ExplanationPhrases, rows: np.ndarray) -> ExplanationPhrases:
     table = replace(extracted.table, presence=extracted.table.presence[rows])
     return replace(
@@ -439,7 +387,7 @@ def distinctive_phrases(
     overall = extracted.everybody()
     weight = PhrasePrior.of(overall, len(extracted.annotators), prior)
     names = np.array(extracted.table.phrases, dtype=object)
-    frames = []
+    found: list[dict[str, np.ndarray]] = []
     for a in np.flatnonzero(n >= least):
         name, own = extracted.names[a], extracted.counts_of(a)
         others = overall - own
@@ -449,29 +397,33 @@ def distinctive_phrases(
         chosen = np.argsort(-z, kind="stable")
         if top is not None:
             chosen = np.array(_strongest(z, extracted, a, top), dtype=int)
-        frames.append(
-            pd.DataFrame(
-                {
-                    "annotator_id": name,
-                    "phrase": names[chosen],
-                    "z": z[chosen],
-                    "log_odds": delta[chosen],
-                    "low": (delta - Z95 * error)[chosen],
-                    "high": (delta + Z95 * error)[chosen],
-                    "rate": own[chosen] / n[a],
-                    "rate_others": others[chosen] / (len(extracted.annotators) - n[a]),
-                    "count": own[chosen].astype(int),
-                    "count_others": others[chosen].astype(int),
-                    "n": int(n[a]),
-                    "n_others": int(len(extracted.annotators) - n[a]),
-                    "p_adjusted": p[chosen],
-                    "clear": p[chosen] <= FALSE_DISCOVERIES,
-                }
-            )
+        delta, error = delta[chosen], error[chosen]
+        found.append(
+            {
+                "annotator_id": np.full(len(chosen), name, dtype=object),
+                "phrase": names[chosen],
+                "z": z[chosen],
+                "log_odds": delta,
+                "low": delta - Z95 * error,
+                "high": delta + Z95 * error,
+                "rate": own[chosen] / n[a],
+                "rate_others": others[chosen] / (len(extracted.annotators) - n[a]),
+                "count": own[chosen].astype(int),
+                "count_others": others[chosen].astype(int),
+                "n": np.full(len(chosen), n[a], dtype=int),
+                "n_others": np.full(len(chosen), len(extracted.annotators) - n[a], dtype=int),
+                "p_adjusted": p[chosen],
+                "clear": p[chosen] <= FALSE_DISCOVERIES,
+            }
         )
-    if not frames:
-        return pd.DataFrame(columns=list(PHRASE_COLUMNS))
-    return pd.concat(frames, ignore_index=True)[list(PHRASE_COLUMNS)]
+    return _stacked(found, PHRASE_COLUMNS)
+
+
+def _stacked(found: Sequence[dict[str, np.ndarray]], columns: Sequence[str]) -> pd.DataFrame:
+    """Return the columns of all `found`, one below the other: one frame, however many there are."""
+    if not found:
+        return pd.DataFrame(columns=list(columns))
+    return pd.DataFrame({name: np.concatenate([each[name] for each in found]) for name in columns})
 
 
 def with_rate_intervals(frame: pd.DataFrame) -> pd.DataFrame:
@@ -500,8 +452,10 @@ def _strongest(z: np.ndarray, extracted: ExplanationPhrases, a: int, top: int) -
         rows = rows[:: max(1, len(rows) // _SAMPLE)]
         order = np.argsort(-sign * z, kind="stable")[: 8 * top]
         order = order[sign * z[order] > 0]
+        here = np.zeros(len(extracted.annotators), dtype=bool)
+        here[rows] = True
         found = prune_phrases(
-            order, np.abs(z), extracted.table.phrases, extracted.table.presence[rows], top
+            order, np.abs(z), extracted.table.phrases, extracted.by_phrase, top, here
         )
         chosen.extend(sorted(found, key=lambda number: -z[number]))
     return chosen
@@ -545,26 +499,29 @@ def compare_features(
     found = contrast(table[varying].to_numpy(dtype=float) / spread, items, annotators)
     n = np.bincount(annotators)
     described = [stylometry.feature(name) for name in varying]
-    frames = []
+    titles = {
+        "feature": np.array([feature.name for feature in described], dtype=object),
+        "text": np.array([feature.text for feature in described], dtype=object),
+        "unit": np.array([feature.unit for feature in described], dtype=object),
+    }
+    rows: list[dict[str, np.ndarray]] = []
     for a in np.flatnonzero(n >= least):
-        name = names[a]
         difference, low, high = found.difference(a)
         order = np.argsort(-np.abs(difference), kind="stable")
         p = benjamini_hochberg(found.p_values(a))
         columns = {
-            "feature": [feature.name for feature in described],
-            "text": [feature.text for feature in described],
-            "unit": [feature.unit for feature in described],
+            "annotator_id": np.full(len(described), names[a], dtype=object),
+            **titles,
             # Rounded so that nothing at all is 0, and not what the arithmetic left over.
             "mean": np.round(found.mean[a] * spread, 6) + 0.0,
             "mean_others": np.round(found.others[a] * spread, 6) + 0.0,
             "difference": difference,
             "low": low,
             "high": high,
-            "n": int(n[a]),
-            "n_others": int(n.sum() - n[a]),
+            "n": np.full(len(described), n[a], dtype=int),
+            "n_others": np.full(len(described), n.sum() - n[a], dtype=int),
             "p_adjusted": p,
             "clear": p <= FALSE_DISCOVERIES,
         }
-        frames.append(pd.DataFrame({"annotator_id": name, **columns}).iloc[order])
-    return pd.concat(frames, ignore_index=True)[list(FEATURE_COLUMNS)]
+        rows.append({key: values[order] for key, values in columns.items()})
+    return _stacked(rows, FEATURE_COLUMNS)

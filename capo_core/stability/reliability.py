@@ -20,6 +20,9 @@ from capo_core.errors import ConfigError
 from capo_core.stats.cells import Cells, gather
 from capo_core.stats.intervals import central_interval, json_rows
 
+# The items in random order [items], and the author and the weight of every cell [cells].
+_Way = tuple[np.ndarray, np.ndarray, np.ndarray]
+
 
 @dataclass(frozen=True)
 class SplitHalves:
@@ -55,22 +58,30 @@ class SplitHalves:
         is their own; NaN for an annotator with fewer than the size in either half.
         """
         a_n = self.cells.n_annotators
-        kinds = tuple([np.empty((3, draws, a_n)) for _ in sizes] for _ in range(3))
+        # All three ways of a draw one after the other.
+        found = [np.empty((3, 3 * draws, a_n)) for _ in sizes]
         ones = np.ones(len(self.items))
-        together = 3 if 6 * a_n * self.values.shape[1] <= _NUMBERS else 1
+        numbers = 2 * a_n * self.values.shape[1]
+        together = max(_CACHED // numbers // 3 * 3, 3 if 3 * numbers <= _NUMBERS else 1)
+        ways: list[_Way] = []
+        done = 0
         for draw in range(draws):
             order = rng.permutation(self.cells.n_items)
             weights = rng.exponential(size=self.cells.n_items)[self.items]
             mixed = self._exchanged(rng)
-            ways = [(self.annotators, ones), (self.annotators, weights), (mixed, ones)]
-            for first in range(0, 3, together):
+            ways += [(order, self.annotators, ones), (order, self.annotators, weights)]
+            ways.append((order, mixed, ones))
+            if len(ways) < together and draw < draws - 1:
+                continue
+            for first in range(0, len(ways), together):
                 some = ways[first : first + together]
-                for k, found in enumerate(self._similarities(sizes, order, some)):
-                    own, others = _own_and_others(found)
-                    closest = _identified(found)
-                    for index in range(len(some)):
-                        kinds[first + index][k][:, draw] = own[index], others[index], closest[index]
-        return kinds
+                at = slice(done, done + len(some))
+                for k, similarity in enumerate(self._similarities(sizes, some)):
+                    own, others = _own_and_others(similarity)
+                    found[k][:, at] = own, others, _identified(similarity)
+                done += len(some)
+            ways = []
+        return tuple([one[:, kind::3] for one in found] for kind in range(3))
 
     def _exchanged(self, rng: np.random.Generator) -> np.ndarray:
         """Shuffle annotators: within items, or among all cells if not `matched`.
@@ -106,15 +117,13 @@ class SplitHalves:
         rank[sorted_cells] = np.arange(len(place)) - start[group[sorted_cells]]
         return half, rank
 
-    def _similarities(
-        self, sizes, order: np.ndarray, ways: list[tuple[np.ndarray, np.ndarray]]
-    ) -> list[np.ndarray]:
+    def _similarities(self, sizes: Sequence[int], ways: list[_Way]) -> list[np.ndarray]:
         """Compute [ways × annotators × annotators] per size; larger sizes extend sums of smaller
-        ones. Each of `ways` has the author and the weight of every cell."""
+        ones."""
         a_n = self.cells.n_annotators
         rows = len(ways) * 2 * a_n
         ranks, row = [], []
-        for index, (authors, _) in enumerate(ways):
+        for index, (order, authors, _) in enumerate(ways):
             half, rank = self._ranks(order, authors)
             ranks.append(rank)
             row.append((2 * index + half) * a_n + authors)
@@ -124,7 +133,7 @@ class SplitHalves:
             new = [np.flatnonzero((rank >= done) & (rank < n)) for rank in ranks]
             cell = np.concatenate(new)
             place = np.concatenate([own[at] for own, at in zip(row, new, strict=True)])
-            weight = np.concatenate([w[at] for (_, w), at in zip(ways, new, strict=True)])
+            weight = np.concatenate([w[at] for (*_, w), at in zip(ways, new, strict=True)])
             adding = sparse.csr_matrix(
                 (weight.astype(self.values.dtype), (place, cell)), shape=(rows, len(self.items))
             )
@@ -152,12 +161,12 @@ def _correlations(profiles: np.ndarray, there: np.ndarray) -> np.ndarray:
         profiles = profiles[:, :, own]
     centred = profiles - profiles.mean(axis=2, keepdims=True)
     centred -= centred.mean(axis=3, keepdims=True)
-    norm = np.sqrt(np.einsum("whad,whad->wha", centred, centred))[..., None]
+    norm = np.sqrt(np.einsum("whad,whad->wha", centred, centred))
     # Profiles that differ by rounding only have no direction to compare.
     length = np.sqrt(np.einsum("whad,whad->wha", profiles, profiles))
-    defined = norm > 1e-6 * length.max(axis=2)[..., None, None]
-    unit = np.where(defined, centred / np.where(defined, norm, 1), np.nan)
-    result[:, own[:, None], own] = unit[:, 0] @ unit[:, 1].swapaxes(1, 2)
+    norm = np.where(norm > 1e-6 * length.max(axis=2)[..., None], norm, np.nan)
+    products = centred[:, 0] @ centred[:, 1].swapaxes(1, 2)
+    result[:, own[:, None], own] = products / (norm[:, 0, :, None] * norm[:, 1, None, :])
     return result
 
 
@@ -168,7 +177,8 @@ COLUMNS = (
     "identified_high", "all_identified", "chance", "n_items", "n_annotators", "draws", "design",
     "note",
 )  # fmt: skip
-_NUMBERS = 1e6  # numbers of profiles that are worked on at once
+_NUMBERS = 1e6  # numbers of profiles that are worked on at once, for three ways of a draw
+_CACHED = 100_000  # and for more
 _PAIRS = 2e7  # pairs of annotators compared, in the same way
 _BUDGET = 5e6  # cells visited; larger data get fewer draws, and need fewer, at least 20
 

@@ -10,7 +10,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from capo_core.findings import Finding
-from capo_core.formatting import Statement, percent, percent_interval
+from capo_core.formatting import (
+    Statement,
+    number_interval,
+    percent,
+    percent_interval,
+)
 from capo_core.stability.claims import MASKED, Tables, findings, of_view
 from capo_core.text.reductions import find_reduction
 from capo_core.text.representations import find_representation
@@ -30,8 +35,8 @@ def view_statements(tables: Tables, view: str) -> tuple[Statement, ...]:
 
 
 def accuracy_text(point: Values) -> str:
-    """Return an accuracy with its 95 % interval, "62 % [60–64]"."""
-    return f"{percent(point['value'])} {percent_interval(point['low'], point['high'])}"
+    """Return an accuracy with its 95 % interval, "62 % [60–64]"; without one, the accuracy."""
+    return f"{percent(point['value'])} {percent_interval(point['low'], point['high'])}".rstrip()
 
 
 def _view(name: str) -> str:
@@ -71,7 +76,7 @@ def _headline(finding: Finding) -> Statement:
             "top5": f"{percent(places['top5'])} "
             f"{percent_interval(places['top5_low'], places['top5_high'])}",
             "rank": f"{places['mean_rank']:.1f} "
-            f"[{places['mean_rank_low']:.1f}–{places['mean_rank_high']:.1f}]",
+            f"{number_interval(places['mean_rank_low'], places['mean_rank_high'], 1)}",
         }  # fmt: skip
     if values.get("confounded"):
         template += " This is no evidence of style: items and annotators are confounded."
@@ -132,7 +137,10 @@ def _reduction(finding: Finding) -> Statement:
     )
     if values["saturated"]:
         template += "With {before_value:percent} before any masking, input content hides little."
-    elif finding.decided and values["after"]["low"] > values["before"]["high"]:
+    elif (
+        finding.decided
+        and values["after"]["low"] > values["before"]["high"] > values["before"]["low"]
+    ):
         template += (
             "Input content therefore obscures the annotators ({over_control:points} above the "
             "control)."
@@ -176,7 +184,9 @@ def _views(finding: Finding) -> Statement:
 def _label(finding: Finding) -> Statement:
     values = finding.values
     single, most = values["single"], values["most"]
-    template = "Attribution accuracy from labels alone: {one} from one item, {many} from {k}"
+    template = "Attribution accuracy from labels alone: {one} from one item"
+    if most["k"] > 1:
+        template += ", {many} from {k}"
     parts: dict[str, Any] = {
         "one": accuracy_text(single), "many": accuracy_text(most), "k": most["k"],
     }  # fmt: skip
@@ -195,7 +205,11 @@ def _label(finding: Finding) -> Statement:
         template += "; from one item, that is not significantly above chance."
     same = values["same_label"]
     if same is not None:
-        which = "{view}, the best of the representations" if same["several"] else "{view}"
+        which = (
+            "{view}, of several representations the highest by point estimate"
+            if same["several"]
+            else "{view}"
+        )
         template += (
             " Where two annotators gave an item the same label, their texts are matched correctly "
             f"in {{matched}} of cases by {which} (chance 50\u00a0%, {{pairs:count pair}}"
@@ -211,10 +225,7 @@ def _variance(finding: Finding) -> Statement:
     values = finding.values
     interval = ""
     if _known(values["low"]):
-        ends = (
-            percent(max(values[end], 0.0), 1).removesuffix("\u00a0%") for end in ("low", "high")
-        )
-        interval = f" [{'–'.join(ends)}]"
+        interval = f" {percent_interval(*(max(values[end], 0.0) for end in ('low', 'high')), 1)}"
     template = (
         "Of the variance of {view}, the item explains {item:percent 1} and the annotator "
         "{annotator:percent 1}{interval}; {residual:percent 1} is unexplained (interaction and "
@@ -275,20 +286,27 @@ def _leak(finding: Finding) -> Statement:
     return Statement("leak", template, parts)
 
 
+def _ends(point: Values) -> str:
+    """Return an interval with its space, " [0.52–0.60]"; "" where it is not known."""
+    return f" {number_interval(point['low'], point['high'])}".rstrip()
+
+
 def _unsupervised(finding: Finding) -> Statement:
     values = finding.values
     first, last = values["first"], values["last"]
     pair = "two explanations" if first["k"] == 1 else "two groups of {k} explanations"
     template = (
         f"Without any training, {pair} of one annotator are closer than two of different "
-        "annotators with probability {value:.2f} [{low:.2f}–{high:.2f}], by {view}{reduction}"
+        "annotators with probability {value:.2f}{interval}, by {view}{reduction}"
     )
     parts: dict[str, Any] = {
         "view": _view(values["view"]), "reduction": _under(values["reduction"]), **first,
+        "interval": _ends(first),
     }  # fmt: skip
     if last is not None:
-        template += "; groups of {last_k} with {last_value:.2f} [{last_low:.2f}–{last_high:.2f}]"
+        template += "; groups of {last_k} with {last_value:.2f}{last_interval}"
         parts |= {f"last_{name}": value for name, value in last.items()}
+        parts["last_interval"] = _ends(last)
     template += " (chance 0.50)." if finding.decided else (
         " (chance 0.50, from which {pair} do not differ significantly)."
     )  # fmt: skip

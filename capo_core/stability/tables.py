@@ -5,10 +5,12 @@ The terminal prints it, and a paper takes it as LaTeX; both have the same digits
 
 from __future__ import annotations
 
-import pandas as pd
-
 from capo_core.export_formats import latex_table
-from capo_core.formatting import count, number
+from capo_core.formatting import (
+    count,
+    number,
+    number_interval,
+)
 from capo_core.provenance import Provenance
 from capo_core.stability.controls import control_title
 from capo_core.stability.report import StabilityReport
@@ -87,6 +89,4 @@ def ladder_latex(report: StabilityReport, provenance: Provenance | None = None) 
 
 
 def _cell(value: float, low: float, high: float) -> str:
-    if pd.isna(low) or pd.isna(high):
-        return number(value)
-    return f"{number(value)} [{number(low)}–{number(high)}]"
+    return f"{number(value)} {number_interval(low, high)}".rstrip()

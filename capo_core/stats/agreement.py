@@ -16,6 +16,7 @@ import pandas as pd
 from scipy import sparse
 
 from capo_core.dataset import Dataset
+from capo_core.formatting import count, with_interval
 from capo_core.stats.cells import Cells, gather
 from capo_core.stats.intervals import Z95, Estimate, bayesian_weights, central_interval, json_rows
 from capo_core.task import LabelScale
@@ -225,14 +226,42 @@ def agreement(dataset: Dataset, *, seed: int = 0, draws: int = 1000) -> Agreemen
             agreement; kappa's intervals are asymptotic (`pairwise_kappa`).
     """
     scale = dataset.task.scale
-    # In the order of the dataset's annotators, so that pairs are named in that order too.
-    annotator = pd.Categorical(dataset.annotations["annotator_id"], categories=dataset.annotators)
-    rows = dataset.annotations.iloc[np.argsort(annotator.codes, kind="stable")]
-    given, cells = _cells(rows, scale)
+    given, cells = _cells_of(dataset)
     repeated = int((np.bincount(cells.of_row, minlength=cells.n) > 1).sum())
     alpha, raw = _overall(given, cells, scale.ordinal, np.random.default_rng(seed), draws)
     kappa, left_out = _kappas(given, cells, label_distances(scale))
     return Agreement(scale.ordinal, alpha, raw, kappa, repeated, left_out)
+
+
+def overall_agreement(
+    dataset: Dataset, *, seed: int = 0, draws: int = 1000
+) -> tuple[Estimate, Estimate]:
+    """Return Krippendorff's alpha and raw agreement of all annotators, as `agreement` does."""
+    given, cells = _cells_of(dataset)
+    return _overall(given, cells, dataset.task.scale.ordinal, np.random.default_rng(seed), draws)
+
+
+def alpha_sentence(alpha: Estimate, metric: str) -> str:
+    """Return Krippendorff's alpha with its metric, interval and number of items, in one sentence.
+
+    >>> alpha_sentence(Estimate(0.5, 0.4, 0.6, 120), "nominal metric").split(", 120")[0]
+    "Krippendorff's alpha of the labels (nominal metric): 0.50 [0.40, 0.60] (95 % interval)"
+    """
+    note = f" ({alpha.note})" if alpha.note else ""
+    interval = "" if np.isnan(alpha.low) else " (95 % interval)"
+    return (
+        f"Krippendorff's alpha of the labels ({metric}): "
+        f"{with_interval(alpha.value, alpha.low, alpha.high)}{interval}, "
+        f"{count(alpha.n, 'item')} with two annotators or more{note}."
+    )
+
+
+def _cells_of(dataset: Dataset) -> tuple[sparse.csr_matrix, Cells]:
+    """Return the cells of all annotations, in the order of the dataset's annotators, so that
+    pairs are named in that order too."""
+    annotator = pd.Categorical(dataset.annotations["annotator_id"], categories=dataset.annotators)
+    rows = dataset.annotations.iloc[np.argsort(annotator.codes, kind="stable")]
+    return _cells(rows, dataset.task.scale)
 
 
 def _kappas(
@@ -261,6 +290,38 @@ def _kappas(
         f"κ of the {MOST_PAIRS:,} pairs with the most common items; "
         f"{pairs.nnz - MOST_PAIRS:,} further pairs are left out"
     )
+
+
+def most_common_items(dataset: Dataset, first: str = "") -> tuple[str, str]:
+    """Return the pair of annotators with the most common items; of several, the first in order.
+
+    Args:
+        first: only pairs with this annotator, who is then the first of the two.
+
+    Raises:
+        ValueError: there are fewer than two annotators.
+    """
+    names = dataset.annotators
+    if len(names) < 2:
+        raise ValueError("there is no pair of annotators")
+    _, cells = _cells_of(dataset)
+    ones = np.ones(cells.n)
+    shape = (cells.n_items, cells.n_annotators)
+    there = sparse.csr_matrix((ones, (cells.items, cells.annotators)), shape=shape)
+    meeting = cells.annotators_per_item().astype(float)
+    if not first and (meeting * (meeting - 1) / 2).sum() > _MEETINGS:
+        # Too many pairs to count: those of the annotator with the most items.
+        first = names[int(np.argmax(there.sum(axis=0)))]
+    if first:
+        own = names.index(first)
+        common = np.asarray((there.T @ there[:, [own]]).todense()).ravel()
+        common[own] = -1
+        return first, names[int(np.argmax(common))]
+    pairs = sparse.triu(there.T @ there, k=1).tocoo()
+    if not pairs.nnz:
+        return names[0], names[1]
+    best = np.lexsort((pairs.col, pairs.row, -pairs.data))[0]
+    return names[int(pairs.row[best])], names[int(pairs.col[best])]
 
 
 def pair_agreement(dataset: Dataset, first: str, second: str) -> pd.Series | None:
@@ -360,6 +421,9 @@ def _overall(
     few = f"fewer than {MIN_ITEMS} items with two annotators: too few for an interval"
     note = "" if drawn_raw else few
     raw_estimate = _raw_agreement(raw, drawn_raw, n_items, note)
+    if not np.isnan(raw_estimate.low) and _constant_pair(given, cells, pairable):
+        constant = "one of the two gives one label only: no interval"
+        raw_estimate = Estimate(raw, np.nan, np.nan, n_items, constant)
     if np.isnan(alpha):
         unanimous = "not defined: every label is the same"
         return Estimate(np.nan, np.nan, np.nan, n_items, unanimous), raw_estimate
@@ -368,6 +432,18 @@ def _overall(
         return Estimate(1.0, np.nan, np.nan, n_items, complete), raw_estimate
     interval = central_interval(np.concatenate(drawn_alpha)) if drawn_alpha else (np.nan, np.nan)
     return Estimate(alpha, *interval, n_items, note), raw_estimate
+
+
+def _constant_pair(given: sparse.csr_matrix, cells: Cells, pairable: np.ndarray) -> bool:
+    """Return whether there are two annotators, of whom one gives one label only on shared items.
+
+    Their raw agreement is then how often the other gives that label.
+    """
+    if cells.n_annotators != 2:
+        return False
+    shared = pairable[cells.items]
+    used = [given[shared & (cells.annotators == who)].sum(axis=0) > 1e-12 for who in (0, 1)]
+    return any(int(labels.sum()) == 1 for labels in used)
 
 
 def _raw_agreement(raw: float, drawn: list[np.ndarray], n_items: int, note: str) -> Estimate:

@@ -29,6 +29,7 @@ from capo_core.stats.intervals import (
 )
 
 DRAWS = 1000  # of the bootstrap over items
+ROUNDING = 1e-12  # by which equal numbers may differ after sums in another order
 _ANYWHERE = (-math.inf, math.inf)
 
 
@@ -75,7 +76,9 @@ class Score:
         return int(self.influence.any(axis=0).sum())
 
     def estimate(self) -> Estimate:
-        """The number with its 95 % interval over items."""
+        """The number with its 95 % interval over items; a mean over one item has none."""
+        if not self.share and self.items == 1:
+            return Estimate(self.value, math.nan, math.nan, self.n)
         if self.share:
             # At 0 and 1 no item differs from another; what remains is the number of trials.
             low, high = accuracy_interval(self.value, self.n, self.error)
@@ -102,8 +105,11 @@ class ResampledScore:
         """The number with its 95 % interval: the draws' percentiles around their mean.
 
         They are moved from the draws' mean onto the value, since a resample's divergence is
-        systematically too large, and its agreement too small.
+        systematically too large, and its agreement too small. No interval where all draws are the
+        same number (of one item, say), which is no certainty; a difference of 0 is [0, 0].
         """
+        if abs(self.value) > ROUNDING and np.ptp(self.draws) < ROUNDING:
+            return Estimate(self.value, math.nan, math.nan, self.n)
         low, high = central_interval(self.draws - np.nanmean(self.draws))
         return Estimate(
             self.value, *_within(self.value + low, self.value + high, self.bounds), self.n
@@ -199,10 +205,11 @@ def small_sample(n: int) -> float:
 def difference(one: AnyScore, other: AnyScore) -> AnyScore:
     """Return `one` − `other`, paired by item; a `ScoreDifference` if both are `Score`s."""
     value, n = one.value - other.value, min(one.n, other.n)
+    bounds = (one.bounds[0] - other.bounds[1], one.bounds[1] - other.bounds[0])
     if isinstance(one, ResampledScore):
-        return ResampledScore(value, one.draws - other.draws, n)
+        return ResampledScore(value, one.draws - other.draws, n, bounds)
     influence = one.influence - other.influence
-    return ScoreDifference(value, influence, n, share=False, sides=(one, other))
+    return ScoreDifference(value, influence, n, share=False, bounds=bounds, sides=(one, other))
 
 
 @dataclass(frozen=True)
@@ -247,7 +254,7 @@ class ScoreDifference(Score):
         """
         one, other = self.sides
         flat = self.error < 1e-9 or {one.value, other.value} & {0.0, 1.0}
-        same = self.contributions is not None and np.abs(self.contributions).max() < 1e-12
+        same = self.contributions is not None and np.abs(self.contributions).max() < ROUNDING
         if not (one.share and other.share and flat) or same:
             return super().estimate()
         first, second = one.estimate(), other.estimate()

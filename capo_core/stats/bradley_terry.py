@@ -10,6 +10,7 @@ by judge and item (`clustered.two_way`).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,6 +63,8 @@ def fit_ties(
     names: tuple[str, ...],
     judge: np.ndarray,
     item: np.ndarray,
+    *,
+    name_of: Callable[[str], str] = str,
 ) -> Preference:
     """Fit Davidson's model by maximum likelihood.
 
@@ -69,15 +72,17 @@ def fit_ties(
         a, b: int [n], the sources compared, into `names`, never equal.
         outcome: int [n], 0 if a was preferred, 1 if b, 2 for a tie.
         judge, item: [n], the clusters.
+        name_of: a source's name in the note; the tables have `names`.
     """
     ties = bool((outcome == 2).any())
-    apart = _islands(a, b, names)
+    said = tuple(map(name_of, names))
+    apart = _islands(a, b, said)
     design, chosen = _design(a, b, len(names), ties), np.eye(3)[outcome]
     parameters = None if apart else maximum_likelihood(design, chosen)
     if parameters is None:
         nothing = np.full(len(names), math.nan)
         influence = np.full((len(a), len(names)), math.nan)
-        why = apart or _separated(a, b, outcome, names)
+        why = apart or _separated(a, b, outcome, said)
         return _tables(a, b, outcome, names, nothing, influence, math.nan, (judge, item), why)
     _p, score, hessian = derivatives(design, chosen, parameters)
     contrast = _contrast(len(names), ties)
@@ -181,8 +186,8 @@ def _separated(a: np.ndarray, b: np.ndarray, outcome: np.ndarray, names: tuple[s
     if not words:
         words = ["all answers are ties" if not len(winner) else "too few of the answers are wins"]
     return (
-        f"no finite strengths: {'; '.join(words)}. The data only say that the difference is large; "
-        "the counts are in the table"
+        f"no finite strengths: {'; '.join(words)}, so that the model sets no limit to the "
+        "difference; the counts are in the table"
         if len(winner)
         else f"no finite strengths: {words[0]}"
     )

@@ -26,6 +26,7 @@ from capo_core.errors import ConfigError, DataError
 # KL of a distribution with zeros is whatever this makes of them: it is part of the definition.
 # The value is that of Chen et al. 2024 (Findings of EMNLP, "Seeing the Big through the Small").
 CLIP = 1e-10
+_ZERO = 1e-14  # divergences and variances below this are rounding of 0
 
 
 def clipped(shares: np.ndarray, clip: float = CLIP) -> np.ndarray:
@@ -55,7 +56,8 @@ def js_distance(p: np.ndarray, q: np.ndarray) -> np.ndarray:
     p, q = _both(p, q)
     middle = (p + q) / 2
     divergence = (rel_entr(p, middle) + rel_entr(q, middle)).sum(axis=1) / 2
-    return np.sqrt(np.maximum(divergence, 0.0))  # rounding may leave −1e-17
+    # Rounding may leave ±1e-16 of equal distributions, and the root makes 1e-8 of it.
+    return np.sqrt(np.where(divergence < _ZERO, 0.0, divergence))
 
 
 def total_variation(p: np.ndarray, q: np.ndarray) -> np.ndarray:
@@ -117,7 +119,6 @@ def _both(p: np.ndarray, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 _ENOUGH = 30  # items, from which on the chi-square test of distance correlation holds its level
 _SHUFFLES = 1999
-_ZERO = 1e-14  # variances below this are rounding of 0: all items have the same distribution
 
 
 def distance_correlation(x: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None):

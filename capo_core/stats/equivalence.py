@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from scipy.stats import t as student
@@ -35,6 +35,9 @@ from capo_core.stats.intervals import bayesian_weights, central_interval, json_v
 LEVEL = 0.05
 MIN_ITEMS = 10  # below so many a standard error over items is too uncertain itself
 EQUIVALENT, DIFFERENT, UNDECIDED = "equivalent", "different", "undecided"
+# Why a test would show nothing: by this measure everything is as good as the human's own.
+INSENSITIVE = "others' or random answers are within the margin as well"
+_SHUFFLES = 20  # of an annotator's labels over the items, for their mean α
 
 
 @dataclass(frozen=True)
@@ -176,6 +179,14 @@ def _check_margin(margin: float) -> None:
         )
 
 
+def insensitive(test: EquivalenceTest, why: str = INSENSITIVE) -> EquivalenceTest:
+    """Return the difference without a test, for a measure that would call anything equivalent; one
+    that is beyond the margin stays so."""
+    if math.isnan(test.p) or test.verdict == DIFFERENT:
+        return test
+    return replace(test, low=math.nan, high=math.nan, p=math.nan, note=why)
+
+
 def _few(items: int) -> str:
     return f"{items} items, fewer than {MIN_ITEMS}: too few for an equivalence test"
 
@@ -209,7 +220,9 @@ def alpha_substitution(
     Krippendorff's α of all people, and of all but one with the substitute instead, by a paired
     bootstrap over items, and two one-sided tests of the difference (He et al. 2025, "Can We Hide
     Machines in the Crowd?", arXiv 2510.06658). Only items count on which annotator and substitute
-    both have a label and another annotator has one too.
+    both have a label and another annotator has one too. Where the annotator's own labels, shuffled
+    over the items, would change α by no more than the margin, there is no test: of many annotators,
+    or of some who hardly agree, none makes a difference.
 
     Args:
         people: [items, annotators, labels], each cell's labels as shares that sum to 1; 0 where
@@ -251,7 +264,21 @@ def alpha_substitution(
         weights *= items / weights.sum(axis=1, keepdims=True)
         found.append(_mean(groups, weights) - of_people(weights))
     test = bootstrap_tost(after - before, np.concatenate(found), margin, items=items)
+    if before - _at_random(people[rows], place, ordinal, seed) <= margin:
+        test = insensitive(test)
     return AlphaSubstitution(before, after, test)
+
+
+def _at_random(people: np.ndarray, place: int, ordinal: bool, seed: int) -> float:
+    """Return the mean α of the group with one annotator's labels shuffled over the items."""
+    rng = np.random.default_rng([seed, 0x5AFF])
+    ones = np.ones((1, len(people)))
+    found = []
+    for _ in range(_SHUFFLES):
+        group = people.copy()
+        group[:, place] = group[rng.permutation(len(group)), place]
+        found.append(float(alpha_of_items(group, ordinal)(ones)[0]))
+    return float(np.mean(found))
 
 
 def _mean(groups: Sequence[Callable[[np.ndarray], np.ndarray]], weights: np.ndarray) -> np.ndarray:

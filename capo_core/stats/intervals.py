@@ -56,6 +56,22 @@ def bayesian_weights(
         yield rng.exponential(size=(min(step, draws - start), n))
 
 
+def alike_interval(value: float, n: int) -> tuple[float, float]:
+    """Return the 95 % interval of a mean over `n` items that all have `value`.
+
+    A bootstrap or Student's interval of equal values has no width. At least q = .025^(1/n) of all
+    items are on this side (Clopper & Pearson 1934), and the interval reaches to where the rest have
+    as much on the other: value · (2q − 1). It excludes 0 from six items on, as a sign test does.
+
+    >>> [round(end, 2) for end in alike_interval(1.0, 6)]
+    [0.08, 1.0]
+    """
+    if n < 2 or value == 0:
+        return math.nan, math.nan
+    low, high = sorted((value, value * (2 * 0.025 ** (1 / n) - 1)))
+    return low, high
+
+
 def central_interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
     """Return the central `level` of the finite values; NaN where there are none."""
     finite = values[np.isfinite(values)]

@@ -12,14 +12,20 @@ too, and the sum of N answers takes whole numbers only: of one answer an item it
 the test is significant from a value on that lies one above the continuous limit on average
 (McNemar's exact test). So
 
-    δ = d + z_{1−β} · s,   d = z_{1−α/2} · √(s² + d²/G) + 1/N
+    δ = d + z_{1−β} · s,   d = q · √(m/G) + 1/N
 
-with d the least difference observed that is significant, which is solved for δ; of one answer an
-item, before there are answers, the power of McNemar's exact test is solved for δ. Also, the
-observed s may be too small: methods that agree on nearly every item have one near 0, and yet a
-sign-flip test is only significant where c items at least speak for one side and none for the other,
-2^(1−c) ≤ α. A true difference of δ brings about c such items among N answers with probability 1 − β
-where
+with m the mean square of the items' differences where the mean is d: of an item's difference with
+variance V = G·s² and third central moment μ₃ it is, by its regression on the mean,
+
+    m = V + δ² − (2δ + μ₃/V) · (δ − d)
+
+and q the quantile of a sum of G signed values with kurtosis K, which has lighter tails than the
+normal one (Cornish & Fisher 1938): q = z − (z³ − 3z)/12 · K/G with z = z_{1−α/2}. This is solved
+for δ, d being the least difference observed that is significant; of one answer an item, before
+there are answers, the power of McNemar's exact test is solved for δ. Also, the observed s may be
+too small: methods that agree on nearly every item have one near 0, and yet a sign-flip test is only
+significant where c items at least speak for one side and none for the other, 2^(1−c) ≤ α. A true
+difference of δ brings about c such items among N answers with probability 1 − β where
 
     P(X ≥ c) = 1 − β,   X binomial with N and δ
 
@@ -31,14 +37,15 @@ between seeds of one target:
 
     s² = σ²/G · [ρ + (ρ_s − ρ)/T + (1 − ρ_s)/(T·S)]
 
-Of shares, σ² is the share of answers that exactly one method has right minus δ².
+Of shares, σ² is the share p of answers that exactly one method has right minus δ²; with
+c = s² G/σ², μ₃ = c² δ (1 − 3p + 2δ²) and K = 3 + c (1/p − 3).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import brentq
@@ -90,23 +97,32 @@ def smallest_difference(
     if items < needed:
         return math.nan
     least = float(betaincinv(needed, answers - needed + 1, power))
-    return max(_of_shares(lambda _: error**2, items, answers, power, level), least)
+    as_if_normal = (error**2 * items, 0.0, 3.0)
+    return max(_of_shares(lambda _: as_if_normal, items, answers, power, level), least)
 
 
 def _of_shares(
-    variance: Callable[[float], float], items: int, answers: int, power: float, level: float
+    moments: Callable[[float], tuple[float, float, float]],
+    items: int,
+    answers: int,
+    power: float,
+    level: float,
 ) -> float:
     """Return the smallest difference of shares (see the module); 1 where that would not suffice.
 
     Args:
-        variance: of the difference over items, from its true value.
+        moments: variance, third central moment and kurtosis of an item's difference, from its true
+            value.
     """
     limit, further = float(norm.isf(level / 2)), float(norm.ppf(power))
+    bend = (limit**3 - 3 * limit) / 12 / items
 
-    def lacking(difference: float) -> float:
-        lowest = difference - further * math.sqrt(max(variance(difference), 0.0))
-        null = math.sqrt(max(variance(lowest), 0.0) + lowest**2 / items)
-        return limit * null + 1 / answers - lowest
+    def lacking(true: float) -> float:
+        variance, third, kurtosis = moments(true)
+        lowest = true - further * math.sqrt(max(variance, 0.0) / items)
+        slope = 2 * true + (third / variance if variance > 0 else 0.0)
+        square = max(variance + true**2 - slope * (true - lowest), 0.0)
+        return (limit - bend * kurtosis) * math.sqrt(square / items) + 1 / answers - lowest
 
     return float(brentq(lacking, 0.0, 1.0)) if lacking(1.0) < 0 else 1.0
 
@@ -206,10 +222,21 @@ class PairedDesign:
     @property
     def error(self) -> float:
         """Standard error of the mean difference over items, targets and seeds."""
-        common = self.between_targets
-        common += (self.between_seeds - self.between_targets) / self.targets
-        common += (1 - self.between_seeds) / (self.targets * self.seeds)
-        return self.spread * math.sqrt(common / self.items)
+        return self.spread * math.sqrt(self._left / self.items)
+
+    @property
+    def _left(self) -> float:
+        """Variance of an item's mean difference, as a share of a single answer's."""
+        left = self.between_targets
+        left += (self.between_seeds - self.between_targets) / self.targets
+        return left + (1 - self.between_seeds) / (self.targets * self.seeds)
+
+    def _moments(self, true: float) -> tuple[float, float, float]:
+        """Return variance, third central moment and kurtosis of an item's mean difference of
+        shares, as if it were the mean of 1 / `_left` independent answers of −1, 0 and 1."""
+        apart, left = self.spread**2, self._left
+        third = true * (1 - 3 * apart + 2 * true**2) if true <= apart else 0.0
+        return left * (apart - true**2), left**2 * third, 3 + (1 / apart - 3) * left
 
     def smallest_difference(self, *, comparisons: int = 1, power: float = POWER) -> float:
         """Return the smallest true difference found with probability `power` (see the module)."""
@@ -222,33 +249,13 @@ class PairedDesign:
         if not math.isfinite(least):
             return math.nan
         solved = _of_shares(
-            lambda difference: self.error**2 * (1 - (difference / self.spread) ** 2),
-            self.items, self.items * self.targets * self.seeds, power, LEVEL / comparisons,
+            self._moments, self.items, self.items * self.targets * self.seeds, power,
+            LEVEL / comparisons,
         )  # fmt: skip
         if self.targets == self.seeds == 1 and self.items <= MOST_EXACT:
             exact = _by_mcnemar(self.items, self.spread**2, power, LEVEL / comparisons)
             solved = solved if math.isnan(exact) else exact
         return max(solved, least)
-
-    def items_for(self, difference: float, *, comparisons: int = 1, most: int = 100_000) -> int:
-        """Return the fewest items at which `difference` is detectable; 0 if `most` are too few."""
-        low, high = 1, 2
-        while not _finds(self, high, difference, comparisons):
-            low, high = high, 2 * high
-            if high > most:
-                return 0
-        while high - low > 1:
-            middle = (low + high) // 2
-            if _finds(self, middle, difference, comparisons):
-                high = middle
-            else:
-                low = middle
-        return high
-
-
-def _finds(design: PairedDesign, items: int, difference: float, comparisons: int) -> bool:
-    found = replace(design, items=items).smallest_difference(comparisons=comparisons)
-    return found <= difference
 
 
 def items_for_equivalence(spread: float, margin: float, *, power: float = POWER) -> int:

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.stats import norm
 
-from capo_core.stats.bootstrap import ResampledScore, ScoreDifference
+from capo_core.stats.bootstrap import ROUNDING, ResampledScore, ScoreDifference
 
 SIGNIFICANCE_LEVEL = 0.05  # adjusted p-values up to this are called a difference
 FEWEST = 6  # items with which a two-sided sign-flip test can reach .05: 2 / 2⁶ = .031
@@ -28,10 +28,10 @@ def sign_flip(contributions: np.ndarray, *, flips: int = FLIPS, seed: int = 0) -
     items, else from `flips` random ones, the observed counted among them (Phipson & Smyth 2010).
     For pooled measures the contributions are first-order, and so is the test.
     """
-    added = contributions[np.abs(contributions) > 1e-12]  # the rest is rounding of equal numbers
+    added = contributions[np.abs(contributions) > ROUNDING]
     if not len(added):
         return 1.0
-    observed = abs(added.sum()) - 1e-12 * np.abs(added).sum()  # sums in another order round apart
+    observed = abs(added.sum()) - ROUNDING * np.abs(added).sum()
     if len(added) <= _EXACT:
         signs = 1 - 2 * (np.arange(2 ** len(added))[:, None] >> np.arange(len(added)) & 1)
         return float((np.abs(signs @ added) >= observed).mean())
@@ -47,7 +47,7 @@ def sign_flips(contributions: np.ndarray, *, flips: int = FLIPS, seed: int = 0) 
     with the variance Σ x² (Lindeberg), and is not drawn.
     """
     n, found = len(contributions), np.full(contributions.shape[1], np.nan)
-    moved = np.abs(contributions) > 1e-12
+    moved = np.abs(contributions) > ROUNDING
     drawn = []
     for column in np.flatnonzero(np.isfinite(contributions).all(axis=0)):
         added = contributions[moved[:, column], column]
@@ -59,7 +59,7 @@ def sign_flips(contributions: np.ndarray, *, flips: int = FLIPS, seed: int = 0) 
             drawn.append(column)
     if drawn:
         rows = np.where(moved, contributions, 0.0)[:, drawn]
-        observed = np.abs(rows.sum(axis=0)) - 1e-12 * np.abs(rows).sum(axis=0)
+        observed = np.abs(rows.sum(axis=0)) - ROUNDING * np.abs(rows).sum(axis=0)
         further = (np.abs(_signs(n, flips, seed) @ rows) >= observed).sum(axis=0)
         found[drawn] = (1 + further) / (1 + flips)
     return found
@@ -74,11 +74,15 @@ def _signs(n: int, flips: int, seed: int) -> np.ndarray:
 
 def bootstrap_p(difference: ResampledScore) -> float:
     """Two-sided p-value of a difference that is no average: how often the bootstrap strays as far
-    from its mean as the difference is from 0. NaN where too few draws are defined."""
+    from its mean as the difference is from 0. NaN where too few draws are defined.
+
+    What differs by rounding alone counts as equal. Matrix products of the same numbers differ in
+    their last digits by the number of BLAS threads, so that two equal scores may be 1e-17 apart.
+    """
     draws = difference.draws[np.isfinite(difference.draws)]
     if len(draws) < 2:
         return math.nan
-    strayed = np.abs(draws - draws.mean()) >= abs(difference.value)
+    strayed = np.abs(draws - draws.mean()) >= abs(difference.value) - ROUNDING
     return float((1 + strayed.sum()) / (1 + len(draws)))
 
 
@@ -92,8 +96,8 @@ def bootstrap_z(value: float, draws: np.ndarray) -> float:
     if len(finite) < 2 or not math.isfinite(value):
         return math.nan
     spread = float(finite.std())
-    if spread < 1e-12:
-        return 1.0 if abs(value) < 1e-12 else 0.0
+    if spread < ROUNDING:
+        return 1.0 if abs(value) < ROUNDING else 0.0
     return float(2 * norm.sf(abs(value) / spread))
 
 
@@ -110,12 +114,14 @@ def p_value_of(difference: ScoreDifference | ResampledScore, *, seed: int = 0) -
 def carries_order(low: float, high: float, p: float, n: int) -> bool:
     """Return whether a difference is decided: its p-value is at most .05, and its 95 % interval
     does not hold 0. Where test and interval disagree, no order is claimed; NaN decides nothing, nor
-    does an interval without width (a bootstrap of equal values), nor fewer than `FEWEST` items.
+    does an interval without width (a bootstrap of equal values; what is as wide as a rounding error
+    has none), nor fewer than `FEWEST` items.
 
     Args:
         p: adjusted for the number of comparisons. n: items.
     """
-    return n >= FEWEST and p <= SIGNIFICANCE_LEVEL and low < high and (low > 0 or high < 0)
+    wide = low + ROUNDING < high
+    return bool(n >= FEWEST and p <= SIGNIFICANCE_LEVEL and wide and (low > 0 or high < 0))
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from capo_core.formatting import listed
+from capo_core.formatting import listed, natural_order
 
 
 def scope_sentence(targets: Collection[str], annotators: Collection[str]) -> str:
@@ -19,7 +19,7 @@ def scope_sentence(targets: Collection[str], annotators: Collection[str]) -> str
     >>> scope_sentence([], ["A", "B"])
     ''
     """
-    own = sorted(set(targets) & set(annotators)) or sorted(annotators)
+    own = natural_order(set(targets) & set(annotators)) or natural_order(annotators)
     others = len(set(annotators)) - len(own)
     if not others:
         return ""

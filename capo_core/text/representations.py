@@ -32,6 +32,7 @@ from capo_core.text.pos_noise import TAG_OF
 from capo_core.text.reductions import (
     ItemInputs,
     ReducesProducts,
+    Reduction,
     VectorReduction,
     find_reduction,
     input_features,
@@ -74,9 +75,9 @@ class Features(ABC):
     def split(self, train: np.ndarray, test: np.ndarray) -> Split:
         """Features of the rows `train` and `test`, everything fitted on `train`."""
 
-    def operator(self, train: np.ndarray, test: np.ndarray) -> np.ndarray:
+    def operator(self, train: np.ndarray, test: np.ndarray) -> ridge.Operator:
         """Return the label-free operator of a fold [n_test, n_train] (`ridge.operator`)."""
-        return ridge.operator(*self.split(train, test))
+        return ridge.quickest_operator(*self.split(train, test))
 
     def whole(self) -> Matrix:
         """Return all rows, for measures that fit nothing to annotators (variance, separation)."""
@@ -368,6 +369,7 @@ class Representer:
         self._tagger = tagger
         self._of_inputs: dict = {}
         self._kept: dict[tuple[str, str], Features] = {}
+        self._reduced: dict[str, list[str]] = {}
         self._making: defaultdict[tuple[str, str], RLock] = defaultdict(RLock)
         self._lock = RLock()
 
@@ -408,10 +410,7 @@ class Representer:
         if represented.tagged or reduced.tagged:
             self._require_english(represented.title if represented.tagged else reduced.title)
         inputs = self.texts.inputs()
-        rng = np.random.default_rng([self.seed, 0x3A5C])
-        texts = reduced.changed(
-            self.texts.texts, inputs, rng, lambda texts: self.tagger(texts, progress)
-        )
+        texts = self._reduced_texts(reduced, inputs, progress)
         if reduced.vectors is None:
             return represented.features(self._request(texts, inputs, progress))
         items = ItemInputs(
@@ -426,6 +425,27 @@ class Representer:
             inputs = inputs + [(self.texts.text_a[i], self.texts.text_b[i]) for i in input_item]
         request = self._request(texts, inputs, progress, ngram_limit=_FEW_NGRAMS)
         return ReducedFeatures(represented.features(request), vectors, self.texts.item, input_item)
+
+    def _reduced_texts(self, reduction: Reduction, inputs, progress: Progress) -> list[str]:
+        """Return the texts after a reduction of texts, the same for every representation.
+
+        Those of few texts are kept; they are not to be changed.
+        """
+
+        def changed() -> list[str]:
+            rng = np.random.default_rng([self.seed, 0x3A5C])
+            return reduction.changed(
+                self.texts.texts, inputs, rng, lambda texts: self.tagger(texts, progress)
+            )
+
+        if not reduction.changes_text or len(self.texts.texts) > MANY_ROWS:
+            return changed()
+        with self._lock:
+            making = self._making["texts", reduction.name]
+        with making:
+            if reduction.name not in self._reduced:
+                self._reduced[reduction.name] = changed()
+            return self._reduced[reduction.name]
 
     def _request(self, texts, inputs, progress: Progress, **options) -> FeatureRequest:
         return FeatureRequest(

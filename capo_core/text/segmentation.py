@@ -54,6 +54,18 @@ _SPACELESS = re.compile(f"[{SPACELESS}]")
 _PART = re.compile(f"(?:[{SPACELESS}][{MARKS}{FORMAT}]*)+|[^{SPACELESS}]+")
 
 
+_BETWEEN = re.compile(f"(?<=[{SPACELESS}{MARKS}]) (?=[{SPACELESS}])")
+
+
+def as_written(phrase: str) -> str:
+    """Return a phrase of tokens without the spaces that its script does not write.
+
+    >>> as_written("我 觉得"), as_written("i think")
+    ('我觉得', 'i think')
+    """
+    return _BETWEEN.sub("", phrase)
+
+
 @lru_cache(maxsize=65_536)
 def segments(text: str) -> tuple[tuple[int, int], ...]:
     """Return beginning and end of each word of `text`, a run of letters some of which are of

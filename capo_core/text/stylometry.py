@@ -14,7 +14,14 @@ import pandas as pd
 
 from capo_core.errors import ConfigError
 from capo_core.text import lexicons
-from capo_core.text.tokens import FULL_STOPS, QUESTION_MARKS, TokenizedTexts, in_input, tokenize
+from capo_core.text.tokens import (
+    FULL_STOPS,
+    QUESTION_MARKS,
+    TokenizedTexts,
+    count_letters,
+    in_input,
+    tokenize,
+)
 
 
 @dataclass(frozen=True)
@@ -197,12 +204,12 @@ def _percent(counts: np.ndarray, of: np.ndarray) -> np.ndarray:
 def _measures(columns, texts, inputs, corpus: TokenizedTexts, is_word, n_words) -> None:
     """Fill `columns` with all of `_MEASURES`."""
     vocabulary = corpus.vocabulary
-    letters = np.fromiter(map(len, vocabulary), float, len(vocabulary)) * is_word
+    letters = np.fromiter(map(count_letters, vocabulary), float, len(vocabulary)) * is_word
     word_letters = np.bincount(
         corpus.text_of, weights=letters[corpus.ids], minlength=corpus.n_texts
     )
     columns["length_words"] = n_words
-    columns["length_characters"] = np.fromiter(map(len, texts), float, len(texts))
+    columns["length_characters"] = np.fromiter(map(count_letters, texts), float, len(texts))
     columns["mean_word_length"] = word_letters / np.maximum(n_words, 1)
     columns["long_words"] = _percent(corpus.count(letters >= 7), n_words)
     distinct = np.unique(corpus.text_of * max(len(vocabulary), 1) + corpus.ids)

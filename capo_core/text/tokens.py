@@ -14,7 +14,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from scipy import sparse
@@ -32,6 +32,7 @@ _PLAIN = re.compile(r"[^\W_]+(?:['\-][^\W_]+)*|[^\w\s]|_")  # the same, where te
 _RUN = re.compile(rf"(?:{_LETTER})+")
 _RUN_ASCII = re.compile(r"[^\W_]+")
 _UNSPACED = re.compile(f"[{SPACELESS}]")
+_ATTACHED = re.compile(f"[{MARKS}{FORMAT}]")
 _INVISIBLE = re.compile(f"[{FORMAT}]")
 _WORD = re.compile(r"[^\W_]")
 # A character that continues a word, for patterns that look at its borders.
@@ -132,7 +133,7 @@ def unspaced(text: str) -> bool:
 
 def spans(text: str) -> list[Span]:
     """Return all tokens of `text` with their places, words and punctuation, in order."""
-    return [Span(start, end, _form(token)) for start, end, token in _pieces(unify_quotes(text))]
+    return list((_short_spans if len(text) <= _SHORT else _all_spans)(text))
 
 
 def tokens(text: str) -> list[str]:
@@ -143,7 +144,23 @@ def tokens(text: str) -> list[str]:
     >>> tokens("因为男孩跑步")
     ['因为', '男孩', '跑步']
     """
-    return [_form(token) for _, _, token in _pieces(unify_quotes(text))]
+    return list((_short_tokens if len(text) <= _SHORT else _all_tokens)(text))
+
+
+def _all_spans(text: str) -> tuple[Span, ...]:
+    return tuple(
+        Span(start, end, _form(token)) for start, end, token in _pieces(unify_quotes(text))
+    )
+
+
+def _all_tokens(text: str) -> tuple[str, ...]:
+    return tuple(_form(token) for _, _, token in _pieces(unify_quotes(text)))
+
+
+# A report asks a dozen times for the tokens of the same explanations and item texts.
+_SHORT, _REMEMBERED = 2000, 16_384  # characters of a text; texts, so that some 60 MB are held
+_short_spans = lru_cache(maxsize=_REMEMBERED)(_all_spans)
+_short_tokens = lru_cache(maxsize=_REMEMBERED)(_all_tokens)
 
 
 def words(text: str) -> list[str]:
@@ -169,6 +186,17 @@ def plain_words(text: str) -> list[str]:
 def count_words(text: str) -> int:
     """Count the words of `text`, in any script."""
     return len(words(text))
+
+
+def count_letters(text: str) -> int:
+    """Return the number of characters as a reader counts them.
+
+    Combining marks (vowel signs, accents) and invisible joiners belong to their letter.
+
+    >>> count_letters("हिन्दी"), count_letters("naïve"), count_letters("cat's")
+    (3, 5, 5)
+    """
+    return len(text) if text.isascii() else len(_ATTACHED.sub("", text))
 
 
 def input_spans(text: str, *inputs: str) -> list[Span]:

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from pathlib import Path
 
 import pytest
+from helpers.browser import rest, serving
 
 from capo_core.cli.start import SCRIPT
 
-ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = next(
     (
         found
@@ -44,38 +38,9 @@ def server(tmp_path_factory):
     """The address of a running dashboard with an empty workspace."""
     if CHROMIUM is None:
         pytest.skip("no Chromium on this machine (apt-get install chromium)")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     workspace = tmp_path_factory.mktemp("workspace")
-    log = (workspace / "server.log").open("wb")
-    command = [sys.executable, "-m", "streamlit", "run", str(SCRIPT)]
-    process = subprocess.Popen(
-        [*command, "--server.headless=true", f"--server.port={port}"],
-        cwd=ROOT,
-        env={**os.environ, "CAPO_WORKSPACE": str(workspace)},
-        stdout=log,
-        stderr=subprocess.STDOUT,
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        _wait(f"{address}/_stcore/health", process, 90)
+    with serving(SCRIPT, workspace) as address:
         yield address, workspace
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-        log.close()
-
-
-def _wait(url: str, process: subprocess.Popen, seconds: float) -> None:
-    end = time.time() + seconds
-    while time.time() < end and process.poll() is None:
-        try:
-            with urllib.request.urlopen(url, timeout=2):
-                return
-        except OSError:
-            time.sleep(0.2)
-    raise RuntimeError(f"the dashboard did not start ({process.poll()})")
 
 
 @pytest.fixture(scope="session")
@@ -121,9 +86,3 @@ def go(server, page):
         return page
 
     return open_
-
-
-def rest(page) -> None:
-    """Wait until the script has run."""
-    page.wait_for_timeout(150)
-    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')

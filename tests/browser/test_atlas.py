@@ -25,10 +25,10 @@ def test_an_atlas_opens_from_a_file_asks_for_nothing_and_finds(page, tmp_path, m
     page.get_by_label("Dim words").check()
     assert page.locator(".answer .input").count() > 0
     page.get_by_role("link", name="Annotators").click()
-    page.get_by_role("heading", name="ann", exact=True).wait_for()
+    page.get_by_role("heading", name="Annotator ann", exact=True).wait_for()
     page.locator("select[data-choice=who]").select_option("bob")
-    page.get_by_role("heading", name="bob", exact=True).wait_for()
-    assert not page.get_by_role("heading", name="ann", exact=True).is_visible()
+    page.get_by_role("heading", name="Annotator bob", exact=True).wait_for()
+    assert not page.get_by_role("heading", name="Annotator ann", exact=True).is_visible()
     page.set_viewport_size({"width": 390, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert asked == [path.as_uri() + "#items"] or asked == [path.as_uri()]

@@ -8,6 +8,7 @@ import json
 import re
 
 import pytest
+from helpers.browser import sticking_out
 from helpers.comparisons import experiment, speaker, the_next, the_target, world
 
 from capo_core.data.catalog import Catalog
@@ -28,13 +29,6 @@ def compared(server):
     }
     experiment(workspace, dataset, answers)
     return dataset
-
-
-def sticking_out(page) -> int:
-    return page.evaluate(
-        "(() => { const m = document.querySelector('[data-testid=stMain]');"
-        " return m.scrollWidth - m.clientWidth; })()"
-    )
 
 
 def test_from_item_to_cell_to_file(go, page, compared):
@@ -97,3 +91,22 @@ def test_from_item_to_cell_to_file(go, page, compared):
         page.set_viewport_size({"width": width, "height": 1000})
         page.wait_for_timeout(800)
         assert sticking_out(page) <= 0, width
+
+
+def test_runs_are_chosen_by_ticks_in_their_table(go, page, compared):
+    go("compare?dataset=compared")
+    page.get_by_role("button", name="Choose runs").click()
+    page.get_by_role("button", name=re.compile(r"Compare \d+ runs")).wait_for()
+    before = int(
+        page.get_by_role("button", name=re.compile(r"Compare \d+ runs")).inner_text()[8:-5]
+    )
+    table = page.get_by_role("region", name="Table: finished runs to choose from")
+    page.wait_for_timeout(500)  # the table moves until the popover is open
+    box = table.bounding_box()
+    page.mouse.click(box["x"] + 17, box["y"] + 1.5 * ROW)  # the tick of the first run
+    page.get_by_role("button", name=f"Compare {before - 1} runs").click()
+    page.wait_for_url(re.compile("of=chosen"))
+    page.get_by_text(f"These {before - 1} runs have not been evaluated yet").wait_for()
+    # The address brings the same choice back.
+    page.reload()
+    page.get_by_text(f"These {before - 1} runs have not been evaluated yet").wait_for()

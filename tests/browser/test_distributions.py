@@ -9,6 +9,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.browser import rest
 from helpers.pages import make
 
 from capo_core.data.catalog import Catalog
@@ -40,12 +41,6 @@ def spread(server) -> Dataset:
 def item_of(page) -> str:
     """The item that is open, as the page names it."""
     return page.locator("p.capo-note b").inner_text()
-
-
-def rest(page) -> None:
-    """Wait until the script has run."""
-    page.wait_for_timeout(150)
-    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
 
 
 def test_from_a_file_to_an_item_and_back(go, page, spread, tmp_path):
@@ -164,3 +159,13 @@ def test_narrow_nothing_sticks_out(go, page, spread):
         "(() => { const m = document.querySelector('[data-testid=stMain]');"
         " return m.scrollWidth - m.clientWidth; })()"
     ) == 0  # fmt: skip
+
+
+def test_a_command_does_not_break_within_an_option(go, page, spread):
+    go("distributions?dataset=spread&part=training")
+    options = page.locator(".language-bash .token.parameter")
+    options.first.wait_for()
+    for width in range(820, 1460, 20):
+        page.set_viewport_size({"width": width, "height": 1000})
+        lines = options.evaluate_all("all => all.map(each => each.getClientRects().length)")
+        assert set(lines) == {1}, width

@@ -61,7 +61,7 @@ def test_launch_watch_stop_resume_compare_and_take_away(go, page, server, tmp_pa
     # At once: the page draws itself anew every second, and waiting for it to stand still may last
     # as long as the training.
     page.get_by_role("button", name="Stop and save").dispatch_event("click")
-    stopped = page.get_by_text(re.compile(rf"stopped after step \d+ of {steps}, and saved")).first
+    stopped = page.get_by_text(re.compile(rf"topped after step \d+ of {steps}, and saved")).first
     stopped.wait_for()
     step = int(re.search(r"after step (\d+)", stopped.inner_text())[1])
     assert 0 < step < steps

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 from helpers import judge_sessions as judging_study
+from helpers.accessibility import check_accessible
+from helpers.browser import rest
 
 from capo_core.cli.start import SCRIPT
 from capo_core.dashboard.app.pages import pages
@@ -207,7 +209,7 @@ def test_a_session_on_two_devices_leaks_nothing_and_loses_nothing(page, chromium
     recorder.watch(page)
     page.goto(link)
     page.get_by_role("button", name="I agree").wait_for()
-    assert "t=" not in page.url
+    expect(page).not_to_have_url(re.compile("t="))
     page.keyboard.press("Enter")
     assert step(page, recorder, keys=True) == "begin"
     page.locator(STEPS).first.wait_for()
@@ -264,3 +266,19 @@ def test_a_session_on_two_devices_leaks_nothing_and_loses_nothing(page, chromium
     kept = study[1].answers()
     assert len(kept) == 6 + 2 and kept["trial_id"].is_unique
     assert kept["changes"].sum() == 1 and (kept["reason"] == "1 0 u p j").sum() == 1
+
+
+def test_a_judges_pages_are_accessible(page, guarded, study):
+    page.set_default_timeout(120_000)
+    # A link of its own: another test may have withdrawn the one of the invitation.
+    link = study[1].service.new_link(study[1].invited[1].judge_id)
+    page.goto(f"{guarded}/judge?t={link.token}")
+    page.get_by_role("button", name="I agree").wait_for()
+    rest(page)
+    check_accessible(page)
+    page.get_by_role("button", name="I agree").click()
+    page.locator(".st-key-judge-begin").wait_for()
+    step(page, Recorder(), keys=True)
+    page.locator(".judge-desk").wait_for()
+    rest(page)
+    check_accessible(page)

@@ -7,18 +7,13 @@ import re
 
 import numpy as np
 import pytest
-from helpers.pages import make
+from helpers.browser import sticking_out
+from helpers.pages import MANNERS, make
 from playwright.sync_api import TimeoutError
 
 from capo_core.dashboard.app.pages import pages
 from capo_core.data.catalog import Catalog
 from capo_core.workspace import Workspace
-
-MANNERS = {
-    "ann": "clearly the text says so, as we can read",
-    "bob": "maybe, but it is not known from the context",
-    "cyd": "no mention of this in the premise at all",
-}
 
 
 @pytest.fixture(scope="session")
@@ -81,14 +76,6 @@ def test_from_a_table_to_the_texts_behind_a_number(go, page, table, server):
         page.set_viewport_size({"width": width, "height": 1000})
         page.wait_for_timeout(1000)
         assert sticking_out(page) <= 0, width
-
-
-def sticking_out(page) -> int:
-    """By how many pixels the page is wider than its window."""
-    return page.evaluate(
-        "(() => { const m = document.querySelector('[data-testid=stMain]');"
-        " return m.scrollWidth - m.clientWidth; })()"
-    )
 
 
 def test_a_computation_is_stopped_and_says_so(go, page, server):

@@ -4,14 +4,18 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import typer
 from helpers.data_files import ROWS, csv_of, explanation, jsonl_of, row, varierr_item
 from typer.testing import CliRunner
 
+from capo_core.cli import stability
 from capo_core.cli.data import data_app
 from capo_core.cli.support import print_errors, repeat_names
+from capo_core.data.formats.registry import download_sources
+from capo_core.data.importing import read_dataset
 from capo_core.errors import DataError
 
 
@@ -48,6 +52,59 @@ def test_import_prints_what_the_issue_asks_for(run):
     assert len(told["fingerprint"]) == 64
     (entry,) = [e for e in run("list", "--json") if not e["shipped"]]
     assert (entry["name"], entry["fingerprint"]) == ("votes", told["fingerprint"])
+
+
+def test_show_has_the_agreement_of_the_labels_with_its_metric(run):
+    labels = ("entailment", "neutral", "contradiction")
+    rows = [
+        row(f"i{k}", who, labels[k // spread % 3], "", (f"Text {k}.", ""))
+        for k in range(20)
+        for who, spread in (("ann", 1), ("ben", 2))
+    ]
+    Path("labels.csv").write_text(csv_of(rows), encoding="utf-8")
+    run("import", "labels.csv", "--name", "labels")
+    alpha = run("show", "labels", "--json")["agreement"]["krippendorff_alpha"]
+    assert alpha["metric"] == "nominal metric" and alpha["n"] == 20
+    assert alpha["low"] < alpha["value"] < alpha["high"]
+    said = " ".join(run("show", "labels").stdout.split())
+    assert "Krippendorff's alpha of the labels (nominal metric):" in said
+    assert "(95 % interval), 20 items with two annotators or more." in said
+
+
+def test_a_command_prints_twenty_annotators_and_counts_the_others(run):
+    rows = [
+        row(f"i{k}", f"w{n}", "neutral" if n % 2 else "entailment", f"text {n % 7} of {k}")
+        for k in range(2)
+        for n in range(65)
+    ]
+    Path("many.csv").write_text(csv_of(rows), encoding="utf-8")
+    run("import", "many.csv", "--name", "many")
+    shown = run("show", "many").stdout.splitlines()
+    assert "45 more (--json has all)" in shown and len(shown) < 40
+    assert len(run("show", "many", "--json")["labels"]) == 65
+
+    app = typer.Typer()
+    stability.mount(app)
+
+    def call(*arguments):
+        result = CliRunner().invoke(app, arguments)
+        assert result.exit_code == 0, (result.output, result.exception)
+        return result.stdout
+
+    described = call("annotators", "many")
+    assert described.count("Annotator w") == 20
+    assert "45 more (--json has all)" in described.splitlines()
+    told = json.loads(call("annotators", "many", "--json"))
+    assert len(told["annotators"]) == len(told["phrase_reliability"]) == 65
+
+
+def test_the_reliability_of_phrases_is_printed_with_the_profile(monkeypatch, tmp_path):
+    monkeypatch.setenv("CAPO_WORKSPACE", str(tmp_path))
+    app = typer.Typer()
+    stability.mount(app)
+    shown = CliRunner().invoke(app, ["annotators", "demo-nli"])
+    assert shown.exit_code == 0, shown.output
+    assert shown.stdout.count("Reliability of the phrases: correlation") == 4
 
 
 def test_for_people_it_says_the_same_in_words(run):
@@ -142,9 +199,32 @@ def test_simulate_is_added_as_simulated(run):
     assert styled["fingerprint"] == former["fingerprint"] != told["fingerprint"]
 
 
-def test_fetch_tells_what_has_to_be_got_by_hand(run):
-    assert "lewidi-paraphrase" in run("fetch", "lewidi", code=2).stderr
-    assert "'snli'" in run("fetch", "snli", code=2).stderr
+def test_fetch_names_all_that_there_is(run):
+    said = run("fetch", "snli", code=2).stderr
+    assert "'snli'" in said and all(name in said for name in (*download_sources(), "lewidi ("))
+
+
+def test_fetch_of_a_group_adds_each_of_its_datasets(run, monkeypatch):
+    """From here, and not from the network."""
+
+    def fetched(source, workspace, progress, *, shares, seed):
+        calls.append(source)
+        return read_dataset("votes.csv", name=source, shares=shares, seed=seed)
+
+    calls = []
+    monkeypatch.setattr("capo_core.cli.data.fetch_dataset", fetched)
+    names = ["lewidi-csc", "lewidi-mp", "lewidi-paraphrase", "lewidi-varierr"]
+    run("import", "votes.csv", "--name", "lewidi-mp")
+    told = run("fetch", "lewidi", "--json")
+    assert [one["name"] for one in told] == names and told[1] == {"name": names[1], "exists": True}
+    assert calls == [names[0], *names[2:]] and {one.get("items", 2) for one in told} == {2}
+    there = {one["name"] for one in run("list", "--json") if not one["shipped"]}
+    assert there == set(names)
+    assert run("fetch", "lewidi").stdout.count("exists already") == 4
+    run("fetch", "lewidi", "--replace")
+    assert calls[3:] == names
+    for option in ("--name", "--url"):
+        assert f"no {option}" in run("fetch", "lewidi", option, "x", code=2).stderr
 
 
 def test_as_a_process_of_its_own(tmp_path):

@@ -1,13 +1,15 @@
 """The parts that all commands share: options and commands go on under their former name."""
 
+import io
 import subprocess
 import sys
 
 import pytest
 import typer
+from rich.console import Console
 from typer.testing import CliRunner
 
-from capo_core.cli import COMMANDS, app, load_command
+from capo_core.cli import COMMANDS, app, load_command, support
 from capo_core.cli.support import ManyValues, renamed, renamed_commands
 
 
@@ -110,3 +112,20 @@ def test_every_renamed_option_and_command_leads_to_one_that_exists():
             assert new in present and old not in present, (path, old, new)
         for old, new in getattr(command, "renamed_commands", {}).items():
             assert new in command.commands and old not in command.commands, (path, old, new)
+
+
+def test_steps_of_minutes_have_a_time_left(monkeypatch):
+    now, made, bar = [0.0], [], support.Bar
+
+    def clocked(*columns, **settings):
+        made.append(bar(*columns, get_time=lambda: now[0], auto_refresh=False, **settings))
+        return made[-1]
+
+    monkeypatch.setattr(support, "Bar", clocked)
+    terminal = Console(file=io.StringIO(), force_terminal=True)
+    monkeypatch.setattr(support, "errors_console", terminal)
+    with support.progress_bar() as progress:
+        for step in range(5):
+            progress(f"step {step} of 10", step / 10)
+            now[0] += 90.0
+        assert made[0].tasks[0].time_remaining == pytest.approx(540, abs=1)

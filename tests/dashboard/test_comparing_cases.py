@@ -60,7 +60,7 @@ def items(answers, **wanted) -> list[str]:
         ({"label": "no", "outcome": "right", "method": "icl"}, []),
     ],
 )
-def test_filters(answers, wanted, left):
+def test_filters_leave_the_items_that_fit_all_of_them(answers, wanted, left):
     assert items(answers, **wanted) == left
 
 
@@ -80,7 +80,7 @@ def test_filters(answers, wanted, left):
         ({"order": "disagree"}, ["i2", "i3", "i1"]),
     ],
 )
-def test_orders(answers, wanted, order):
+def test_items_are_ordered_by_the_method_and_sample_shown(answers, wanted, order):
     assert items(answers, **wanted) == order
 
 

@@ -9,6 +9,7 @@ import pytest
 from helpers.comparisons import experiment, speaker, the_next, the_target, world
 
 from capo_core.dashboard.compare import scores
+from capo_core.dashboard.compare.plots import _confusion_title
 from capo_core.dashboard.compare.scores import Column
 from capo_core.data.catalog import Catalog
 from capo_core.evaluation import report as reports
@@ -180,3 +181,11 @@ def test_of_what_is_missing_only_the_methods_are_called_by_their_names():
     )
     best = Statement("headline", "{method} is best", {"method": Named("method", "capo")})
     assert titled(best) == "CAPO is best"
+
+
+def test_the_title_of_the_confusion_matrix_has_the_n_of_the_sentences(report):
+    """It was a percentage without n where the headline said "12 of 12 texts"."""
+    whole = _confusion_title(report, VIEW, "capo", ALL).replace("\u00a0", " ")
+    alone = _confusion_title(report, VIEW, "capo", "ann").replace("\u00a0", " ")
+    assert whole.startswith("Texts by CAPO: 100 % [") and " of 36 texts attributed" in whole
+    assert "12 of 12 texts [" in alone

@@ -191,4 +191,5 @@ def test_labels_come_from_the_person_then_the_dataset_then_nli(tmp_path):
 
 def test_of_a_dataset_all_items_are_compared():
     made = dataset_judgments(small_dataset())
-    assert data.in_both(made.source("crowd"), made.source("annotators")) == 2
+    crowd, annotators = made.source("crowd"), made.source("annotators")
+    assert len(set(crowd.item_ids) & set(annotators.item_ids)) == 2

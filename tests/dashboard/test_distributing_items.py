@@ -68,7 +68,7 @@ def test_the_most_disputed_is_the_one_of_greatest_entropy(made, frame):
     ],
     ids=lambda value: str(value),
 )
-def test_filters(made, frame, wanted, left):
+def test_filters_leave_the_items_that_fit_all_of_them(made, frame, wanted, left):
     assert found(made, frame, order="data", **wanted) == left
 
 

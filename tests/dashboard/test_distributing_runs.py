@@ -196,7 +196,6 @@ def test_replacing_changes_the_likeness_and_counts_what_it_cannot(made):
 
 
 def test_distances_of_estimates_that_read_replaced_explanations(made):
-    reading = Reading(made, made, "", (), (), (), "key")
     runs = pd.DataFrame(
         [("r2", "m: humans, 50% by model", "humans, 50% by model"), ("r1", "m: humans", "humans"),
          ("r3", "m: none", "")],
@@ -207,5 +206,13 @@ def test_distances_of_estimates_that_read_replaced_explanations(made):
         table = pd.DataFrame([("TVD", 0.3, 0.2, 0.4, 3)],
                              columns=["measure", "value", "low", "high", "n"])  # fmt: skip
 
-    rows = explanations.distances(reading, runs, "humans", "model", "TVD", lambda name: Found)
+    rows = explanations.distances(runs, "humans", "model", "TVD", lambda name: Found)
     assert rows["share"].tolist() == [0.0, 0.5] and set(rows["line"]) == {"m"}
+
+
+def test_the_expected_time_of_a_training_counts_texts_and_trainings():
+    demo = ["train"] * 300 + ["validation"] * 100 + ["test"] * 100
+    # The start, a vector for each of 500 items, and 4 sources × 3 seeds on 300 items.
+    assert classifiers.expected_s(demo, 4) == pytest.approx(8 + 0.0088 * 500 + 0.0027 * 300 * 12)
+    one = classifiers.expected_s(demo, 2) - classifiers.expected_s(demo, 1)
+    assert one == pytest.approx(0.0027 * 300 * 3)

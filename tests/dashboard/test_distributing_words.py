@@ -36,9 +36,9 @@ def report(*sources, measure="JSD"):
 def test_with_one_source_nothing_is_called_the_nearest():
     made = report(source("crowd", 0.8 * SHARP + 0.2 * EVEN), source("a", SHARP))
     assert in_words(made.headline) == (
-        "“a” is compared with the crowd on 12 items: JS distance 0.22 [0.22, 0.22]. It is "
-        "significantly closer than the uniform baseline (0.40 [0.40, 0.40]) and the mean "
-        "distribution (0.40 [0.40, 0.40])."
+        "“a” is compared with the crowd on 12 items: JS distance 0.22 [no width]. It is "
+        "significantly closer than the uniform baseline (0.40 [no width]) and the mean "
+        "distribution (0.40 [no width])."
     )
 
 
@@ -46,7 +46,7 @@ def test_with_the_baseline_alone_that_is_said():
     made = report(source("crowd", SHARP), source("uniform", EVEN))
     assert in_words(made.headline) == (
         "No source other than the uniform baseline is compared with the crowd: JS distance 0.56 "
-        "[0.56, 0.56] on 12 items."
+        "[no width] on 12 items."
     )
 
 

@@ -135,3 +135,4 @@ def test_colours_are_those_of_the_house_and_do_not_depend_on_what_is_shown():
     assert len(set(others)) == len(others)
     assert summary.source_looks(names, people, dark=True)["crowd"] != found["crowd"]
     assert source_name("capo team") == "CAPO team"
+    assert source_name("humans × zero_shot A") == "humans × Zero-shot A"

@@ -122,8 +122,8 @@ def test_runs_lie_over_each_other_each_with_a_line_of_its_own(events):
     assert [trace.name for trace in figure.data] == list(runs)
     looks = {(trace.line.color, trace.line.dash) for trace in figure.data}
     assert len(looks) == 10
-    assert charts.overlays_there([events, runs_events.RunEvents()])[:2] == ["loss", "margin"]
-    assert charts.overlays_there([runs_events.RunEvents()]) == []
+    assert charts.available_overlays([events, runs_events.RunEvents()])[:2] == ["loss", "margin"]
+    assert charts.available_overlays([runs_events.RunEvents()]) == []
 
 
 def test_probes_that_are_all_alike_are_one_sentence():

@@ -8,6 +8,7 @@ import time
 import pytest
 from helpers.run_folders import capo_settings, put_run, sft_settings
 
+from capo_core.dashboard.finetune.run import stop_sentence
 from capo_core.runs import summary
 from capo_core.runs.request import KINDS
 from capo_core.runs.run import Run
@@ -138,3 +139,9 @@ def test_names_are_listed_as_a_person_would(names, said):
 )
 def test_worked_time_is_exact_enough_to_compare(seconds, said):
     assert exact_duration(seconds) == said
+
+
+def test_a_stopped_run_says_so_once():
+    said = "stopped after step 40 of 51, and saved"
+    assert stop_sentence(said) == "Stopped after step 40 of 51, and saved"
+    assert stop_sentence("interrupted at the keyboard") == "Stopped: interrupted at the keyboard"

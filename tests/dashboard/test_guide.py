@@ -11,7 +11,7 @@ from capo_core.dashboard.guide.documents import DOCUMENTS, Heading, Picture, con
 from capo_core.dashboard.ui.charts import blank
 from capo_core.dashboard.ui.figure_kinds import all_kinds, figure_kind, kind_of
 from capo_core.errors import DataError
-from capo_core.provenance import Provenance
+from capo_core.provenance import SIMULATED, Provenance
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
@@ -55,6 +55,15 @@ def test_the_guide_has_a_figure_of_every_kind_that_pages_show():
         with Image.open(each.path) as picture:
             found = Provenance.from_line(picture.text["Description"])
             assert found.simulated and picture.width == 454
+
+
+def test_figures_for_print_are_had_in_every_form(tmp_path):
+    figure = blank(200).add_scatter(x=[1, 2], y=[1, 2])
+    shot = gallery.Shot(figure, "Title", "Caption.", Provenance("", "", SIMULATED))
+    gallery.write_for_print({"one": shot}, tmp_path / "print")
+    found = {path.name: path.read_bytes() for path in (tmp_path / "print").iterdir()}
+    assert set(found) == {"one.pdf", "one.svg", "one.png", "one-bare.pdf", "one.txt"}
+    assert found["one.pdf"].startswith(b"%PDF") and b"<svg" in found["one.svg"]
 
 
 def test_a_figure_of_no_kind_is_not_shown_and_a_name_is_taken_once():

@@ -12,6 +12,7 @@ from capo_core.dashboard.overview.steps import (
     comparison_results,
     distribution_results,
     imitation_results,
+    obstacles,
     run_states,
     study_results,
     study_stages,
@@ -45,6 +46,26 @@ def test_nothing_is_said_in_words():
 def test_the_next_step_follows_the_last_that_is_done(done, states):
     steps = with_states([Step("", "", "", "", "", done=each) for each in done])
     assert [step.state for step in steps] == states
+
+
+def test_what_the_data_do_not_allow_is_never_next():
+    demo = load_shipped("demo-nli")
+    labels_only = replace(demo, annotations=demo.annotations.assign(explanation=" "))
+    assert obstacles(demo) == {}
+    missing = obstacles(labels_only)
+    assert set(missing) == {"stability", "finetune", "compare", "studies"}
+    path = [
+        Step(page, "", "", page, "Open", done=page == "data")
+        for page in ("data", "stability", "finetune", "compare", "studies")
+    ]
+    found = with_states(path, missing)
+    assert [step.state for step in found] == ["done"] + 4 * ["impossible"]
+    assert all(step.results.startswith("Needs explanations") for step in found[1:])
+    assert not any(step.action for step in found[1:])
+    of_one = demo.annotations["annotator_id"] == demo.annotators[0]
+    alone = obstacles(replace(demo, annotations=demo.annotations[of_one].reset_index(drop=True)))
+    found = with_states(path, alone)
+    assert [step.state for step in found] == ["done", "impossible", "next", "later", "later"]
 
 
 def test_the_picture_has_the_numbers_of_this_dataset_and_none_without_a_report():

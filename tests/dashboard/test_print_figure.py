@@ -17,7 +17,7 @@ from capo_core.dashboard.annotators import charts as annotators
 from capo_core.dashboard.distributions import charts as distributions
 from capo_core.dashboard.stability import charts as stability
 from capo_core.dashboard.studies import charts as studies
-from capo_core.dashboard.ui import exports, print_figure
+from capo_core.dashboard.ui import exports, print_figure, typefaces
 from capo_core.dashboard.ui.charts import blank
 from capo_core.dashboard.ui.figure_data import figure_data
 from capo_core.dashboard.ui.theme import looks
@@ -147,19 +147,44 @@ def test_a_printed_figure_names_no_address_but_of_its_format():
 
 
 def test_letters_have_a_typeface_or_the_figure_says_that_none_has_them(monkeypatch):
-    usual = print_figure.typefaces("aé")
+    usual = typefaces.typefaces("aé")
     assert usual == (["DejaVu Sans"], set())
     entries = font_manager.fontManager.ttflist
     serif = next(each for each in entries if each.name == "DejaVu Serif")
     monkeypatch.setattr(font_manager.fontManager, "ttflist", [serif])
-    assert print_figure.typefaces("a不") == (["DejaVu Sans"], {"不"})
-    monkeypatch.setattr(print_figure, "_codes",
+    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: [])
+    assert typefaces.typefaces("a不") == (["DejaVu Sans"], {"不"})
+    monkeypatch.setattr(typefaces, "_codes",
                         lambda path: {ord("不")} if "Serif" in path else {ord("a")})  # fmt: skip
-    assert print_figure.typefaces("a不") == (["DejaVu Sans", "DejaVu Serif"], set())
+    assert typefaces.typefaces("a不") == (["DejaVu Sans", "DejaVu Serif"], set())
     monkeypatch.undo()
-    monkeypatch.setattr(font_manager.fontManager, "ttflist", [serif])
-    assert "no typeface" in texts(printed(ladder(), title="不")).replace("\n", " ")
-    assert "no typeface" not in texts(printed(ladder(), title="é"))
+    usual = [each for each in entries if each.name == "DejaVu Sans"]
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", usual)
+    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: [])
+    figure = ladder()
+    for bare in (False, True):  # also in a figure without a caption
+        figure.data[0].name = "不"
+        said = " ".join(texts(printed(figure, bare=bare)).split())
+        assert "boxes stand for CJK letters" in said and "install Noto Sans CJK" in said
+        figure.data[0].name = "é"
+        assert "boxes" not in texts(printed(figure, bare=bare))
+    # What is written on the screen only is no letter of the figure.
+    figure.data[0].update(hovertext="不")
+    assert "boxes" not in texts(printed(figure))
+    assert typefaces.missing_typefaces("कকก→").startswith(
+        "boxes stand for Bengali, Devanagari, Thai and other letters"
+    )
+
+
+def test_a_font_that_was_just_installed_is_used(monkeypatch):
+    manager = font_manager.fontManager
+    serif = next(each for each in manager.ttflist if each.name == "DejaVu Serif")
+    monkeypatch.setattr(manager, "ttflist", [])
+    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: [serif.fname, "/no/font.ttf"])
+    codes = {serif.fname: {ord("不")}}
+    monkeypatch.setattr(typefaces, "_codes", lambda path: codes.get(path, {ord("a")}))
+    monkeypatch.setattr(font_manager, "findfont", lambda name: "sans")
+    assert typefaces.typefaces("a不") == (["DejaVu Sans", "DejaVu Serif"], set())
 
 
 def test_data_of_a_ladder_are_its_numbers_under_the_axes_names():

@@ -17,6 +17,7 @@ from capo_core.errors import ConfigError, StudyError
 from capo_core.runs.run import Run
 from capo_core.runs.status import Status
 from capo_core.runs.summary import RunSummary as SeenRun
+from capo_core.stats.clustered import MIN_CLUSTERS
 from capo_core.study.analysis.analysis import AnalysisSettings, analyse
 from capo_core.study.analysis.findings import finding_sentences, study_findings
 from capo_core.study.config import StudyConfig
@@ -156,6 +157,28 @@ def test_a_pair_sets_sources_targets_and_a_name(workspace, dataset):
     assert pair.pair_of(now(), {"capo": [], "sft": []}) == ()
     pair.choose_pair(now(), found, people, ())
     assert now().values["runs"] == ["c1", "i1"] and now().values["pair"] == []
+    assert now().values["people"] == ["human", "other_human"]  # as before the pair
+    assert now().values["name"] == "My own"
+
+
+def test_a_pair_that_is_ended_leaves_what_was_chosen_before_it(workspace, dataset):
+    Catalog(workspace).add(dataset)
+    form = study_form.begin(Catalog(workspace).entry("mine"), "mine-study-1")
+    study_form.keep(workspace, {**form, "people": ["other_human"]})
+    found = {"c1": run("c1", "capo"), "s1": run("s1", "sft")}
+
+    def choose(*chosen: str) -> dict:
+        now = study_form.StudyForm(workspace, study_form.load(workspace, "mine"))
+        pair.choose_pair(now, found, dataset.annotators, chosen)
+        return study_form.load(workspace, "mine")
+
+    choose("capo", "sft")
+    choose("capo", "human")  # another pair is no other beginning
+    values = choose()
+    assert values["people"] == ["human", "other_human"]
+    assert values["name"] == "mine-study-1"  # the pair's name would be wrong
+    named = study_form.sources_of(values["runs"], found)
+    assert set(study_form.config_of(values, named).sources) == {"human", "other_human", "capo"}
 
 
 def test_a_pair_is_proposed_where_many_sources_do_not_fit(workspace, dataset):
@@ -187,7 +210,9 @@ def test_a_preview_says_what_the_draft_has_and_writes_nothing(workspace, dataset
     assert [each.plan for each in needed.enough] == list(plans)
     own = needed.curve[needed.curve["judges"] == 2]
     assert len(own) == 2  # the design's own number is on both curves
-    assert needed.curve["width"].between(0, 1).all()
+    few = needed.curve["judges"] < MIN_CLUSTERS
+    assert few.any() and needed.curve["width"][~few].between(0, 1).all()
+    assert needed.curve["width"][few].isna().all() and (needed.curve["between"][few] == 0).all()
 
 
 def test_numbers_that_do_not_fit_are_refused_before_anything_is_read(workspace, dataset):

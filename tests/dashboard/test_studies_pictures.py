@@ -92,9 +92,14 @@ def test_the_plan_marks_the_design_and_leaves_out_what_is_not_defined():
     assert [trace.name for trace in figure.data] == ["width of the interval",
                                                     "power between two methods"]  # fmt: skip
     assert figure.layout.shapes[0].x0 == 6
+    alike = plan.over_judges(rows.assign(against_chance=rows["between"]), 6)
+    assert [trace.name for trace in alike.data] == ["width of the interval", "power vs chance"]
     enough = plan.over_judges(rows, 3, 6)
     assert {shape.x0 for shape in enough.layout.shapes} >= {3, 6}
     assert "6: 80" in " ".join(each.text for each in enough.layout.annotations)
+    # The words stand between the lines and the legend.
+    assert {each.yanchor for each in enough.layout.annotations} == {"bottom"}
+    assert (enough.layout.legend.yref, enough.layout.legend.y) == ("container", 1)
 
 
 def test_ratings_and_strengths_have_a_point_a_source(report):

@@ -62,7 +62,7 @@ def test_a_name_is_taken_once_unless_replaced(catalog, tmp_path):
     assert len(folders) == 1  # the old version is gone
 
 
-def test_remove(catalog, tmp_path):
+def test_a_removed_dataset_is_nowhere_in_the_catalog(catalog, tmp_path):
     catalog.add(imported(tmp_path).dataset)
     catalog.remove("votes")
     assert catalog.names() == []

@@ -11,7 +11,7 @@ from helpers.data_files import lewidi_item, shared
 
 from capo_core.data import download
 from capo_core.data.catalog import Catalog
-from capo_core.data.download import fetch, fetch_dataset, load_or_fetch
+from capo_core.data.download import fetch, fetch_dataset, load_or_fetch, sources_named
 from capo_core.data.formats.registry import FORMATS, download_sources
 from capo_core.errors import ConfigError, DataError, Stopped
 from capo_core.task import PARAPHRASE
@@ -239,13 +239,25 @@ def test_a_training_downloads_what_is_published_and_loads_what_is_there(
     assert caught.value.option == "data fetch lewidi-csc"
 
 
+def test_a_group_is_each_of_its_datasets():
+    names = ["lewidi-csc", "lewidi-mp", "lewidi-paraphrase", "lewidi-varierr"]
+    assert [each.name for each in sources_named("lewidi")] == names
+    assert [each.name for each in sources_named("varierr")] == ["varierr"]
+
+
 def test_unknown_sources_and_files_that_are_no_dataset(workspace):
     with pytest.raises(ConfigError, match="'snli'"):
         fetch("snli", workspace)
-    with pytest.raises(ConfigError, match="Expected: one of lewidi-csc, lewidi-mp"):
-        fetch("lewidi", workspace)
-    with pytest.raises(ConfigError, match=r"no dataset.*distributions compare"):
+    for unknown in ("snli", "lewid", ""):
+        with pytest.raises(ConfigError) as caught:
+            sources_named(unknown)
+        for name in (*download_sources(), "lewidi (all of lewidi-…)"):
+            assert name in caught.value.expected
+    with pytest.raises(ConfigError, match="Expected: one of lewidi-csc"):
+        fetch("lewidi", workspace)  # one source at a time
+    with pytest.raises(ConfigError, match=r"no dataset.*label distributions") as caught:
         fetch_dataset("mjd", workspace)
+    assert "distributions compare --file" in caught.value.option
 
 
 @pytest.mark.parametrize("name", [*download_sources()])

@@ -6,50 +6,33 @@ Each is made up, in the structure of a public format or of a table that somebody
 import json
 
 import pytest
+from helpers.field_files import TEXTS, csv_of, found, write
 from openpyxl import Workbook
 
 from capo_core.data.importing import read_dataset
 from capo_core.errors import DataError
 
-TEXTS = ("The battery died after one day.", "Great camera and a bright screen.")
-
-
-def found(path, **options):
-    """Return {(annotator, text): (label, explanation)} of a dataset, and the notes as one text."""
-    read = read_dataset(path, name="x", **options)
-    items = read.dataset.items.set_index("item_id")["text_a"]
-    answers = {
-        (row.annotator_id, items[row.item_id]): (row.label, row.explanation)
-        for row in read.dataset.annotations.itertuples()
-    }
-    return answers, " | ".join(read.report.notes)
-
-
-def write(folder, name, content):
-    path = folder / name
-    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
-    return path
-
-
-def csv_of(rows, delimiter=","):
-    return "".join(f"{delimiter.join(map(str, row))}\n" for row in rows)
-
-
 HEADERS = {
     "Arabic": "رقم المعلق التصنيف السبب النص",
+    "Bengali": "ক্রমিক টীকাকার লেবেল কারণ বাক্য",
     "Chinese": "编号 标注者 标签 理由 文本",
     "Dutch": "id annotator oordeel uitleg zin",
     "French": "id annotateur étiquette justification texte",
     "German": "Satz_ID Bewerter Urteil Begründung Satz",
     "Hindi": "क्रमांक टिप्पणीकार लेबल कारण पाठ",
+    "Indonesian": "id penilai label alasan kalimat",
     "Italian": "id annotatore etichetta spiegazione testo",
     "Japanese": "番号 注釈者 ラベル 理由 テキスト",
     "Korean": "번호 주석자 라벨 이유 텍스트",
+    "Persian": "شناسه ارزیاب برچسب دلیل متن",
     "Polish": "id anotator etykieta uzasadnienie tekst",
     "Portuguese": "id anotador rótulo justificativa texto",
     "Russian": "номер аннотатор метка объяснение текст",
     "Spanish": "id anotador etiqueta justificación texto",
+    "Thai": "ลำดับ ผู้ประเมิน ป้ายกำกับ เหตุผล ข้อความ",
     "Turkish": "id etiketleyen etiket gerekçe metin",
+    "Ukrainian": "id анотатор мітка пояснення речення",
+    "Vietnamese": "id người_gán_nhãn nhãn lý_do câu",
 }
 
 
@@ -325,8 +308,9 @@ def test_label_studio_compares_the_two_texts_that_it_names(tmp_path):
 
 def test_preferences_to_train_on_say_where_they_belong(tmp_path):
     rows = [{"prompt": "Say hi", "chosen": "Hi", "rejected": "No"}] * 2
-    with pytest.raises(DataError, match=r"name no annotators.*--preferences"):
+    with pytest.raises(DataError, match=r"name no annotators.*train on them") as caught:
         found(write(tmp_path, "p.json", rows))
+    assert "--preferences" in caught.value.option and "--" not in str(caught.value)
 
 
 def test_sheets_of_annotators_beside_one_of_instructions(tmp_path):

@@ -6,6 +6,7 @@ import json
 import os
 
 import pandas as pd
+import pytest
 from helpers.data_files import HEADER, explanation, lewidi_item, varierr_item
 from helpers.tool_exports import WRITERS
 from hypothesis import HealthCheck, example, given, settings
@@ -59,7 +60,7 @@ def as_csv(rows, delimiter=",") -> bytes:
 
 @SETTINGS
 @given(ROWS, st.sampled_from([",", ";", "\t", "|"]))
-def test_long_tables(tmp_path, rows, delimiter):
+def test_every_row_of_a_long_table_is_accounted_for(tmp_path, rows, delimiter):
     path = tmp_path / "t.csv"
     path.write_bytes(as_csv(rows, delimiter))
     read = account(path)
@@ -113,7 +114,7 @@ def test_explanations_that_share_a_label(tmp_path, rows, label):
 
 @SETTINGS
 @given(ROWS, st.sampled_from(["each", "set", ""]), st.data())
-def test_cells_with_several_labels(tmp_path, rows, how, data):
+def test_every_cell_with_several_labels_is_accounted_for(tmp_path, rows, how, data):
     sets = st.lists(st.sampled_from(["e", "n", "c", "3"]), max_size=3)
     written = [
         (
@@ -246,6 +247,7 @@ def test_records_with_anything_in_their_fields(tmp_path, name, spoiled):
 
 def test_every_format_has_a_property():
     others = {"table", "varierr", "lewidi"}  # above
+    others |= {"token-labels"}  # always refused, and no JSON: any file is, below
     tools = {format_name for format_name, _ in WRITERS.values()}
     assert tools | others | RECORDS.keys() == FORMATS.keys()
 
@@ -257,10 +259,12 @@ def test_every_format_has_a_property():
 @example(b"{")
 @example(b"PAR1" * 3)
 @example(b"item_id,annotator,label,text\n1,a,x\xff,t\n")
-def test_any_bytes(tmp_path, content):
+def test_any_bytes_are_read_or_refused_in_words(tmp_path, content):
     path = tmp_path / "t.csv"
     path.write_bytes(content)
     account(path)
+    with pytest.raises(CapoError):
+        read_dataset(path, name="x", format="token-labels")
 
 
 @SETTINGS

@@ -78,7 +78,7 @@ def test_case_is_forgiven_only_where_it_is_clear():
     [("3", "3"), ("-3", "-3"), ("+3", "3"), ("−3", "-3"), ("3.0", "3"), ("-0", "0"), ("٣", "3")]
     + [(text, None) for text in ("3.5", "", "-", "1e3", "three", "1,5", "9" * 12)],
 )
-def test_whole_number(text, number):
+def test_a_whole_number_is_read_in_every_spelling_and_nothing_else(text, number):
     assert whole_number(text) == number
 
 

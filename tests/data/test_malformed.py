@@ -294,6 +294,12 @@ CASES: dict[str, Case] = {
         kept=4,
         notes=("'label' occurs twice",),
     ),
+    # One of the names' commas is lost, so that no row has as many cells as the header.
+    "a header with a cell too few": Case(
+        text("item_id,annotator_id,label,explanation,premise\ni1,A,neutral,a,b,c\n"),
+        DataError,
+        ("the only row cannot be imported", "the row has 6 cells, the header 5 (1 time)"),
+    ),
     "a header and no rows": Case(text(csv_of([])), DataError, ("no rows under the header",)),
     "no header": Case(
         text(csv_of()[len(",".join(HEADER)) + 1 :]), DataError, ("no column was found", "--map")

@@ -146,3 +146,13 @@ def test_the_form_names_the_columns_that_may_be_missing_roles_and_the_place_of_q
     assert said == " Possible by their values: Label – toxic."
     error = in_form_words(DataError("2 questions could be the label: 'a', 'b'", todo="choose one"))
     assert "Choose label, explanation and texts" in str(error)
+
+
+def test_errors_name_the_field_of_the_form_that_answers_them():
+    for option, field in (
+        ("--label-sets each, or --label-sets set", "Several labels in a cell"),
+        ("--annotator NAME, or --annotator file", "Annotator of rows that name nobody"),
+    ):
+        error = in_form_words(DataError("what", todo="say which", option=option))
+        assert error.todo == f"say which (above, in “{field}”)"
+    assert in_form_words(DataError("what", todo="look", option="--map label=x")).todo == "look"

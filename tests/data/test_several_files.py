@@ -5,7 +5,7 @@ import json
 import openpyxl
 import pytest
 from helpers import tool_exports as tools
-from helpers.tool_exports import TEXTS, Given
+from helpers.tool_exports import TEXTS, Given, found
 
 from capo_core.data.importing import read_dataset
 from capo_core.errors import ConfigError, DataError
@@ -15,13 +15,6 @@ ANSWERS = [
     for item, label in enumerate(("joy", "anger", "none"))
     for who in ("ann", "ben")
 ]
-
-
-def found(read):
-    data = read.dataset
-    texts = dict(zip(data.items["item_id"], data.items["text_a"], strict=True))
-    columns = (data.annotations[c] for c in ("item_id", "annotator_id", "label", "explanation"))
-    return sorted((texts[item], *rest) for item, *rest in zip(*columns, strict=True))
 
 
 def told(answers=ANSWERS):

@@ -45,7 +45,7 @@ def test_500_items_are_split_as_in_the_paper():
         (3, (1.0, 0.0, 0.0), [3, 0, 0]),
     ],
 )
-def test_largest_remainder(total, shares, expected):
+def test_parts_sum_to_the_whole_by_largest_remainder(total, shares, expected):
     assert largest_remainder(total, shares) == expected
 
 

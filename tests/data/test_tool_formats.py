@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import pytest
 from helpers import tool_exports as tools
-from helpers.tool_exports import TEXTS, WRITERS, Given
+from helpers.tool_exports import TEXTS, WRITERS, Given, found
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from capo_core.data.catalog import load_shipped
 from capo_core.data.columns import parse_mapping
+from capo_core.data.export import export
 from capo_core.data.importing import read_dataset
 from capo_core.errors import CapoError, ConfigError, DataError
 
@@ -30,14 +32,6 @@ def write(folder, name, content):
     path = folder / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
     return path
-
-
-def found(read):
-    """What an import holds: (text, annotator, label, explanation), sorted."""
-    data = read.dataset
-    texts = dict(zip(data.items["item_id"], data.items["text_a"], strict=True))
-    columns = (data.annotations[c] for c in ("item_id", "annotator_id", "label", "explanation"))
-    return sorted((texts[item], *rest) for item, *rest in zip(*columns, strict=True))
 
 
 def held(answers, name):
@@ -235,9 +229,15 @@ def test_argilla_columns_of_lists_and_text_classification(tmp_path):
         {"id": "3", "text": TEXTS[2], "inputs": {"text": TEXTS[2]}, "prediction": None,
          "annotation": "YES", "annotation_agent": "ben", "status": "Discarded"},
     ]  # fmt: skip
+    old += [old[0] | {"id": "4", "text": TEXTS[3], "inputs": {"text": TEXTS[3]}, "status": status}
+            for status in ("Default", "Edited")]  # fmt: skip
     read = read_dataset(write(tmp_path, "o.jsonl", tools.lines(old)), name="x")
     assert found(read) == [(TEXTS[0], "ann", "YES", "")]
-    assert read.report.reasons() == {"discarded in Argilla": 1}
+    assert read.report.reasons() == {
+        "discarded in Argilla": 1,
+        "status Default in Argilla 1: nobody has validated this annotation yet": 1,
+        "status Edited in Argilla 1: changed, and not validated yet": 1,
+    }
 
 
 # --- Prodigy
@@ -553,6 +553,72 @@ def test_crowd_counts_are_kept_and_nobody_is_invented(tmp_path):
         read_dataset(tmp_path / "c.jsonl", name="x", mapping=mapping)
 
 
+@pytest.mark.parametrize(
+    ("header", "row", "expected"),
+    [
+        ("premise,hypothesis,entailment,neutral,contradiction", "P.,H.,70,20,10",
+         {"entailment": 70, "neutral": 20, "contradiction": 10}),
+        ("uid,premise,hypothesis,e,n,c,label", "1,P.,H.,70,20.0,10,e",
+         {"entailment": 70, "neutral": 20, "contradiction": 10}),
+        ("id,text,n_yes,n_no,num_annotators", "1,P.,3,2,5", {"yes": 3, "no": 2}),
+        ("id,text,votes for positive,votes for negative", "1,P.,3,2",
+         {"positive": 3, "negative": 2}),
+    ],
+)  # fmt: skip
+def test_columns_named_after_labels_are_crowd_counts(tmp_path, header, row, expected):
+    read = read_dataset(write(tmp_path, "c.csv", f"{header}\n{row}\n"), name="x")
+    assert counts(read) == {"1": expected} and read.dataset.annotators == ()
+    assert any(note.startswith("counts per label in the columns") for note in read.report.notes)
+
+
+def test_columns_of_other_names_are_counts_where_that_is_said(tmp_path):
+    path = write(tmp_path, "c.csv", "id,text,joy,anger\n1,P.,7,3\n2,Q.,4,6\n")
+    with pytest.raises(DataError, match="which may be counts per label") as asked:
+        read_dataset(path, name="x")
+    assert "--format crowd-counts" in asked.value.option
+    read = read_dataset(path, name="x", format="crowd-counts")
+    assert counts(read) == {"1": {"joy": 7, "anger": 3}, "2": {"joy": 4, "anger": 6}}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "id,text,label_ann,label_ben,yes,no\n1,P.,yes,no,1,1\n2,Q.,yes,yes,2,0\n",
+        "id,text,rater1,rater2,n_yes,n_no\n1,P.,yes,no,1,1\n2,Q.,yes,yes,2,0\n",
+        "id,text,annotator,label,yes,no\n1,P.,ann,yes,2,0\n2,Q.,ben,yes,2,0\n",
+    ],
+)
+def test_counts_beside_annotators_leave_them_annotators(tmp_path, text):
+    read = read_dataset(write(tmp_path, "c.csv", text), name="x")
+    assert len(read.dataset.annotators) == 2 and read.dataset.crowd is None
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
+def test_crowd_counts_are_exported_and_come_back(tmp_path, format):
+    told = CHAOS["example"] | {"premise": "=1+1 is two."}
+    rows = [CHAOS | {"split": "dev"}, CHAOS | {"uid": "2n", "example": told, "split": "test"}]
+    rows[1] |= {"label_counter": {"e": 1, "c": 99}}
+    first = read_dataset(write(tmp_path, "c.jsonl", tools.lines(rows)), name="x").dataset
+    assert first.items["split"].tolist() == ["validation", "test"]
+    path = export(first, tmp_path / f"out.{format}", format)
+    again = read_dataset(path, name="y").dataset
+    assert again.fingerprint == first.fingerprint
+    assert again.items["split"].tolist() == ["validation", "test"]
+    (tmp_path / f"out.{format}.capo.json").unlink(missing_ok=True)
+    assert read_dataset(path, name="z").dataset.fingerprint == first.fingerprint
+
+
+def test_crowd_counts_of_a_dataset_with_annotations_are_exported_alone(tmp_path):
+    demo = load_shipped("demo-nli")
+    path = export(demo, tmp_path / "crowd.jsonl", "jsonl", crowd=True)
+    alone = read_dataset(path, name="crowd").dataset
+    assert not len(alone.annotations) and alone.simulated
+    key = ["item_id", "label", "count"]
+    assert alone.crowd[key].to_numpy().tolist() == demo.crowd[key].to_numpy().tolist()
+    with pytest.raises(DataError, match="no crowd counts"):
+        export(replace(demo, crowd=None), path, "jsonl", crowd=True)
+
+
 def test_shares_become_counts_only_if_the_number_of_people_is_known(tmp_path):
     rows = [{"text": TEXTS[0], "soft_label": {"yes": 0.67, "no": 0.33}, "num_annotators": 3}]
     read = read_dataset(write(tmp_path, "s.jsonl", tools.lines(rows)), name="x")
@@ -560,7 +626,8 @@ def test_shares_become_counts_only_if_the_number_of_people_is_known(tmp_path):
     rows = [{"text": TEXTS[0], "soft_label": {"entailment": 0.6, "neutral": 0.4}}]
     with pytest.raises(DataError, match="the number of people is not in the file") as caught:
         read_dataset(write(tmp_path, "s.jsonl", tools.lines(rows)), name="x")
-    assert "distributions compare --file" in caught.value.todo
+    assert "distributions compare --file" in caught.value.option
+    assert "distributions compare" not in str(caught.value)  # pages have no command line
     rows = [CHAOS, CHAOS | {"uid": "2n", "label_counter": {"e": -1, "n": 2}}, CHAOS]
     read = read_dataset(write(tmp_path, "c.jsonl", tools.lines(rows)), name="x")
     assert read.report.rows_read == 3 and read.report.rows_kept == 1

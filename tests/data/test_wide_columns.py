@@ -9,6 +9,7 @@ import pytest
 
 from capo_core.data.column_names import is_aggregate
 from capo_core.data.columns import parse_mapping
+from capo_core.data.doubtful_annotators import DOUBTFUL
 from capo_core.data.importing import read_dataset
 from capo_core.errors import ConfigError, DataError
 from capo_core.json_text import json_text
@@ -47,6 +48,11 @@ def rows_of(result):
         (["score_min", "score_max"], ["1", "3"]),
         (["label"], ["yes"]),
         (["gold", "consensus"], ["yes", ""]),
+        (["label_mode", "label_n"], ["no", "2"]),
+        (["label_votes", "label_difficulty"], ["yes", "hard"]),
+        (["label_mace", "label_dawid_skene", "crowd label"], ["no", "no", "no"]),
+        (["label_source"], ["web"]),
+        (["label_quux"], ["3"]),  # numbers beside words
     ],
 )
 def test_aggregates_and_metadata_are_no_annotators(tmp_path, extra, values):
@@ -58,6 +64,35 @@ def test_aggregates_and_metadata_are_no_annotators(tmp_path, extra, values):
     assert found.dataset.task.scale.labels == ("no", "yes")
     note = next(note for note in found.report.notes if "no annotators, but aggregates" in note)
     assert all(repr(name) in note for name in extra)
+    # A page shows the note, the command line its option too.
+    assert "--" not in note and "--map label:NAME=COLUMN" in note.for_command_line
+
+
+def test_a_model_among_the_annotators_stays_and_is_named(tmp_path):
+    header = ["id", "text", "label_kim", "label_lee", "label_gpt4"]
+    found = read(tmp_path, header, ["1", "One.", "yes", "no", "no"])
+    assert list(found.dataset.annotators) == ["gpt4", "kim", "lee"]
+    (note,) = [note for note in found.report.notes if DOUBTFUL in note]
+    assert "a language model: 'gpt4'" in note and "delete its rows" in note
+
+
+@pytest.mark.parametrize(
+    ("people", "doubtful"),
+    [
+        (["ann", "ben", "gold"], ["'gold'"]),
+        (["ann", "ben", "majority_vote", "adjudicated"], ["'majority_vote'", "'adjudicated'"]),
+        (["ann", "consensus", "final", "gpt-4o"], ["'consensus'", "'final'", "'gpt-4o'"]),
+        (["ann", "ben", "bert", "Max", "Claude"], []),
+        (["gpt-4o", "llama3"], []),
+        (["id_1", "id_2"], []),
+    ],
+)
+def test_rows_of_an_aggregate_among_annotators_are_named_in_the_report(tmp_path, people, doubtful):
+    rows = [["1", "One.", who, "yes"] for who in people]
+    found = read(tmp_path, ["item_id", "text", "annotator", "label"], *rows)
+    assert set(found.dataset.annotators) == set(people)
+    notes = " ".join(note for note in found.report.notes if DOUBTFUL in note)
+    assert all(name in notes for name in doubtful) and bool(notes) == bool(doubtful)
 
 
 def test_an_aggregate_that_the_user_maps_is_an_annotator(tmp_path):
@@ -183,9 +218,11 @@ def test_a_label_of_the_user_is_never_ignored(tmp_path):
         read(tmp_path, header, ["1", "One.", "a", "b", "c"], map=["annotator_id:1=nobody"])
 
 
-def test_names():
+def test_columns_of_aggregates_are_told_from_annotators_by_name():
     assert is_aggregate("num_annotators") and is_aggregate("Gold 1") and is_aggregate("hard")
     assert not any(map(is_aggregate, ("anna", "w12", "A1", "rater 3", "u1", "Zoë", "1")))
+    assert not is_aggregate("n", ["m", "n", "o"]) and is_aggregate("n", ["ann", "n"])
+    assert not is_aggregate("crowd_1", ["crowd_1", "crowd_2"]) and not is_aggregate("source")
 
 
 @pytest.mark.parametrize("listed", [False, True])

@@ -174,7 +174,12 @@ def test_a_team_is_the_mean_of_its_annotators():
     # bob said nothing readable on i1: the team speaks of i0 only, each annotator counting once.
     assert by["capo team"].item_ids == ("i0",)
     assert by["capo team"].shares.tolist() == [[0.75, 0.25, 0]]
-    assert texts(output_explanations(found, rows)) == ["x", "y", "z", "w"]
+    said = output_explanations(found, rows)
+    assert texts(said) == ["x", "y", "z", "w"] and set(said["source"]) == {"capo team"}
+    # Of one annotator alone there is no team, and its explanations are called as its shares are.
+    alone = rows[rows["target_annotator_id"] == "ann"]
+    assert {one.name for one in output_distributions(found, alone)} == {"capo ann"}
+    assert set(output_explanations(found, alone)["source"]) == {"capo ann"}
     with pytest.raises(DataError, match="none of 1 outputs"):
         output_distributions(found, outputs(("sft", "a", "elsewhere", "neutral", "")))
 

@@ -16,10 +16,17 @@ from typer.testing import CliRunner
 
 from capo_core.cli import app
 from capo_core.distributions import compare as distributions_compare
+from capo_core.distributions import paired
 from capo_core.distributions.compare import CompareConfig, compare
 from capo_core.distributions.files import read_judgments
+from capo_core.distributions.paired import DIFFERENCES, MeasuredPair
+from capo_core.distributions.ranking import rank
+from capo_core.distributions.report import DistributionReport, to_html, to_markdown
 from capo_core.distributions.sources import dataset_judgments
+from capo_core.distributions.wording import in_words
 from capo_core.errors import ConfigError, DataError
+from capo_core.provenance import Provenance
+from capo_core.stats.power import smallest_difference
 from capo_core.task import LabelScale, Task
 
 CONFIG = CompareConfig(draws=400)
@@ -89,6 +96,52 @@ def test_the_nearer_source_is_named_where_the_difference_is_clear():
     for measure in ("KL", "JSD", "TVD", "D.Corr"):
         assert rows["near", "far", measure] == "near"
     assert rows["near", "twin", "JSD"] == "undecided"
+
+
+def pair(by_item, *, draws=400):
+    weights = np.random.default_rng(0).dirichlet(np.ones(len(by_item)), draws)
+    return MeasuredPair("one", "other", by_item.mean(), weights @ by_item, len(by_item), by_item)
+
+
+@pytest.mark.parametrize(("n", "nearer"), [(5, "undecided"), (6, "other"), (40, "other")])
+def test_differences_that_are_all_alike_have_an_interval_and_are_decided_by_it(n, nearer):
+    (row,) = paired.tested("TVD", [pair(np.full(n, 0.25))], higher_is_closer=False)
+    one = dict(zip(DIFFERENCES, row, strict=True))
+    assert one["nearer"] == nearer
+    assert one["low"] < one["high"] == one["value"] == 0.25 and (one["low"] > 0) == (n > 5)
+
+
+def test_an_order_is_what_carries_order_decides(monkeypatch):
+    clear = pair(np.linspace(0.1, 0.4, 30))
+    assert paired.tested("TVD", [clear], higher_is_closer=False)[0][9] == "other"
+    monkeypatch.setattr(paired, "carries_order", lambda *_: False)
+    assert paired.tested("TVD", [clear], higher_is_closer=False)[0][9] == "undecided"
+
+
+def test_every_comparison_has_the_smallest_difference_that_it_detects():
+    crowd = drawn(1, 40)
+    sources = [source(name, 0.5 * crowd + 0.5 * drawn(seed, 40)) for seed, name in
+               enumerate(("a", "b", "c"), 2)]  # fmt: skip
+    both = judgments(source("crowd", crowd), *sources)
+    result = DistributionReport(both, rank(both, CONFIG), "TVD")
+    rows = result.ranking.differences
+    rows = rows[(rows["measure"] == "TVD") & ~rows["against"].isin(result.ranking.floors)]
+    assert len(rows) == 3
+    a, b = (result.ranking.per_item.query("source == @name")["TVD"].to_numpy() for name in "ab")
+    error = np.std(a - b, ddof=1) / np.sqrt(40)
+    expected = smallest_difference(error, 40, comparisons=3)
+    assert rows.query("source == 'a' and against == 'b'")["detectable"].item() == pytest.approx(
+        expected
+    )
+    (text,) = (in_words(one) for one in result.remarks if one.topic == "detectable")
+    assert "found with 80 % power on 40 items (3 pairs)" in text
+    provenance = Provenance("mine", "f")
+    for shown in (to_markdown(result, provenance), to_html(result, provenance)):
+        assert text.replace("(", "").replace(")", "") in (
+            shown.replace("\\", "").replace("(", "").replace(")", "")
+        )
+        assert "etectable" in shown and f"{expected:.2f}" in shown
+    assert text in result.to_dict()["remarks"]
 
 
 def test_too_many_items_for_all_pairs_are_said(monkeypatch):

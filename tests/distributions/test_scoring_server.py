@@ -4,13 +4,12 @@ import math
 
 import numpy as np
 import pytest
-from helpers.chat_server import serving
+from helpers.chat_server import serving_client
 from helpers.distribution_sources import judgments, source
 from helpers.option_scorers import GOOD, as_text, listed
 
 from capo_core.distributions.estimate import EstimateConfig, estimate
 from capo_core.errors import BackendUnavailable, ConfigError, DataError
-from capo_core.imitation.backends import openai
 from capo_core.imitation.backends.fake import FakeBackend
 from capo_core.imitation.backends.openai import ServerBackend, ServerSettings
 from capo_core.imitation.backends.option_scores import (
@@ -26,10 +25,7 @@ CONFIG = EstimateConfig(orders="rotations", temperature=1.0)
 
 @pytest.fixture
 def chat(monkeypatch):
-    monkeypatch.setattr(openai, "FIRST_WAIT_S", 0.01)
-    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    with serving() as server:
+    with serving_client(monkeypatch) as server:
         yield server
 
 

@@ -13,6 +13,7 @@ from helpers.transfers import LABELS, judged, made_transfer, seen
 from typer.testing import CliRunner
 
 from capo_core.cli import distributions as command
+from capo_core.cli.transfer import show
 from capo_core.dashboard.distributions.transfer import chart
 from capo_core.data.catalog import Catalog
 from capo_core.distributions import transfer_store
@@ -30,6 +31,7 @@ from capo_core.distributions.transfer import (
     training_distribution,
 )
 from capo_core.errors import DataError
+from capo_core.provenance import BOTH, PEOPLE, SIMULATED, UNKNOWN
 from capo_core.runs.kinds.training import run_training, sft_request
 from capo_core.workspace import Workspace
 
@@ -68,6 +70,41 @@ def test_the_differences_are_those_of_the_table_and_it_comes_back(tmp_path):
     text = to_markdown(found, found.provenance)
     assert all(cell in text for row in table(found)[1] for cell in row)
     assert len(chart(found, "JSD").data) == 2
+
+
+@pytest.mark.parametrize(
+    ("home", "away", "data", "mark"),
+    [
+        (PEOPLE, SIMULATED, BOTH, "partly simulated data"),
+        (SIMULATED, PEOPLE, BOTH, "partly simulated data"),
+        (SIMULATED, SIMULATED, SIMULATED, "simulated data"),
+        (PEOPLE, PEOPLE, PEOPLE, ""), (PEOPLE, UNKNOWN, PEOPLE, ""),
+        (SIMULATED, UNKNOWN, SIMULATED, "simulated data"),
+    ],
+)  # fmt: skip
+def test_what_is_simulated_at_either_place_is_said_everywhere(home, away, data, mark, capsys):
+    dataset = replace(make("mine"), simulated=home == SIMULATED)
+    found = made_transfer(dataset, away_data=away, seeds=(3, 5))
+    source = found.provenance
+    assert (source.data, source.mark, source.seeds) == (data, mark, (0, 3, 5))
+    details = dict(source.details)
+    assert (details["data at home"], details["other data"]) == (home, f"away ({away})")
+    back = Transfer.from_dict(json.loads(json.dumps(found.to_dict())))
+    assert back.provenance == source
+    show(found)
+    for text in (to_markdown(found, source), capsys.readouterr().out):
+        plain = " ".join(text.split())
+        for sentence in found.statements():
+            assert source.marked(sentence) in plain
+        assert source.titled("Imitated crowd: mine to away") in plain
+
+
+def test_a_result_of_an_earlier_version_is_read(tmp_path):
+    raw = made_transfer(replace(make("mine"), simulated=True)).to_dict()
+    for name in ("home_data", "away_data", "seeds"):
+        del raw[name]
+    found = Transfer.from_dict(raw)
+    assert (found.home_data, found.away_data, found.seeds) == (SIMULATED, UNKNOWN, (0,))
 
 
 def test_items_that_are_at_home_as_well_do_not_count_away():
@@ -111,7 +148,7 @@ def test_the_command_estimates_both_and_keeps_what_is_there(tmp_path, monkeypatc
     other.write_text("\n".join(map(json.dumps, rows)))
     base = tiny_base(tmp_path / "base")
     names = [
-        run_training(sft_request(dataset, who, sft_config(epochs=1), base), workspace,
+        run_training(sft_request(dataset, who, sft_config(epochs=1, seed=4), base), workspace,
                      dataset=dataset).run_id
         for who in ("A", "B")
     ]  # fmt: skip
@@ -122,7 +159,7 @@ def test_the_command_estimates_both_and_keeps_what_is_there(tmp_path, monkeypatc
     assert done.exit_code == 0, done.output
     found = Transfer.from_dict(json.loads(done.stdout))
     assert found.row(HOME, TEAM).n == 8 and found.row(AWAY, TEAM).n == 5 and found.left_out == 1
-    assert found.members == dict(zip("AB", names, strict=True))
+    assert found.members == dict(zip("AB", names, strict=True)) and found.seeds == (0, 4)
     before = training_distribution(dataset, ["A", "B"])
     assert before.sum() == pytest.approx(1)
     runs = sorted(path.name for path in workspace.runs.iterdir())

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from helpers.distribution_sources import judgments, source
-from helpers.generation import split_dataset, tiny_adapter, tiny_base
+from helpers.generation import base_with_adapters, local_backend, split_dataset
 from typer.testing import CliRunner
 
 from capo_core.cli import app
@@ -21,7 +21,6 @@ from capo_core.distributions.sources import dataset_judgments
 from capo_core.distributions.word_scores import LabelWordScorer
 from capo_core.errors import ConfigError, RunError
 from capo_core.imitation.backends.base import LabelChoice
-from capo_core.imitation.backends.transformers import TransformersBackend
 from capo_core.imitation.generation.generate import generate
 from capo_core.imitation.generation.outputs import read_label_probabilities
 from capo_core.imitation.generation.requests import GenerateConfig
@@ -41,15 +40,12 @@ TEST = [f"i{k}" for k in range(20, 26)]
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tiny")
-    tiny_base(folder / "base", positions=2048)
-    tiny_adapter(folder / "base", folder / "run1" / "adapter", seed=1)
-    return folder
+    return base_with_adapters(tmp_path_factory.mktemp("tiny"), "run1/adapter", positions=2048)
 
 
 @pytest.fixture(scope="module")
 def backend(place):
-    return TransformersBackend(load_base_model(str(place / "base"), device="cpu"))
+    return local_backend(place)
 
 
 def on_test_items(data):

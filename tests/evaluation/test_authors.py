@@ -36,6 +36,7 @@ from capo_core.run_folder import RunFolder
 from capo_core.runs.kinds import execute
 from capo_core.runs.kinds.training import run_training, sft_request
 from capo_core.runs.request import RunRequest
+from capo_core.task import PARAPHRASE
 from capo_core.workspace import Workspace, write_json
 
 
@@ -189,6 +190,30 @@ def test_by_command_and_as_a_run(world, monkeypatch):
     assert "12 items that no adapter was trained on" in message
     again = store.load(workspace, dataset)
     assert at(again, HELD_OUT).accuracy == at(said, HELD_OUT).accuracy
+
+
+def test_paraphrase_judgments_by_one_command_with_the_leak_test(tmp_path, monkeypatch):
+    plain = tiny_dataset(train=14, validation=6, test=6)
+    ratings = dict(zip(plain.task.scale.labels, ("-5", "0", "4"), strict=True))
+    labels = plain.annotations["label"].map(ratings)
+    dataset = replace(
+        plain, name="ratings", task=PARAPHRASE, annotations=plain.annotations.assign(label=labels)
+    )
+    workspace = Workspace(tmp_path / "ws")
+    Catalog(workspace).add(dataset)
+    base = tiny_base(tmp_path / "base")
+    for who in dataset.annotators:
+        asked = sft_request(dataset, who, sft_config(epochs=5), base)
+        run_training(asked, workspace, dataset=dataset)
+    monkeypatch.setenv("CAPO_WORKSPACE", str(workspace.root))
+    monkeypatch.setattr(compute, "VIEWS", (View("words", "none"),))
+    app = typer.Typer()
+    command.mount(app)
+    done = CliRunner().invoke(app, ["ratings", "--json", "--pool", "1", "2", "4", "--leak-test"])
+    assert done.exit_code == 0, done.output
+    said = AuthorAttribution.from_dict(json.loads(done.stdout))
+    assert at(said, HELD_OUT).accuracy > 0.8 and at(said, TRAIN).n_items == 14
+    assert any(one.text.startswith("Leak test, no result") for one in said.statements())
 
 
 def test_an_annotator_without_a_run_is_named(world, tmp_path):

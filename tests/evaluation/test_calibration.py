@@ -62,6 +62,44 @@ def test_the_nearest_strength_is_chosen_not_the_highest():
     assert found.to_dict()["imitation"] == pytest.approx({"0": 0.5, "0.5": 0.7, "1": 1.0})
 
 
+class TwoEyes(HumanYardstick):
+    """Yardstick with given shares: by classifier, of each strength and last of the human."""
+
+    shares = ((0.5, 0.6, 0.7, 0.8, 0.8), (0.7, 0.8, 0.9, 1.0, 0.6))
+
+    def _hits(self, streams):
+        n = len(self.item_ids)
+        taken = [*range(len(streams) - 1), -1]
+        return np.array([[np.arange(n) < eye[place] * n for place in taken]
+                         for eye in self.shares], dtype=float)  # fmt: skip
+
+
+def test_below_by_one_classifier_and_beyond_by_the_other_is_not_near():
+    dataset = tiny_dataset(train=30, validation=40)
+    stick = TwoEyes(dataset, "A", Embedder(), views=(View("words"), View("embedding")))
+    same = answers(stick, dataset, 0.5, 1.0)
+    # The mean share of the second, .70, is the human's; by neither classifier is it near.
+    found = stick.choose({0.0: same, 0.3: same, 0.6: same, 1.0: same})
+    assert found.imitation == pytest.approx({0.0: 0.6, 0.3: 0.7, 0.6: 0.8, 1.0: 0.9})
+    assert found.human == pytest.approx(0.7)
+    assert found.distance == pytest.approx({0.0: 0.2, 0.3: 0.2, 0.6: 0.2, 1.0: 0.2})
+    assert found.strength == 0 and "no larger strength is nearer" in found.reason
+    plain = found.to_dict()
+    assert plain["by_classifier"]["embedding"]["human"] == pytest.approx(0.6)
+    assert plain["by_classifier"]["words"]["imitation"]["0.6"] == pytest.approx(0.7)
+
+
+def test_a_classifier_below_the_human_level_asks_for_larger_strengths():
+    dataset = tiny_dataset(train=30, validation=40)
+    stick = TwoEyes(dataset, "A", Embedder(), views=(View("words"), View("embedding")))
+    same = answers(stick, dataset, 0.5, 1.0)
+    # By embeddings alone .15 and .20 (half of .3 and .4) beyond: not yet farther than the .20 of
+    # the nearest by five points, since words may still come near.
+    assert not stick.is_enough({0.0: same, 0.3: same, 0.6: same, 1.0: same})
+    stick.shares = ((0.5, 0.8, 0.9, 1.0, 0.8), (0.5, 0.6, 0.9, 1.0, 0.6))
+    assert stick.is_enough({0.0: same, 0.3: same, 0.6: same, 1.0: same})
+
+
 def test_a_strength_that_loses_labels_is_not_chosen():
     dataset = tiny_dataset(train=30, validation=40)
     stick = yardstick(dataset)

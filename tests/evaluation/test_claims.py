@@ -1,6 +1,6 @@
 """No sentence, cell or bold says more than its numbers: drawn score tables.
 
-`CAPO_TABLES=3000 CAPO_NEW_CASES=1 pytest tests/evaluation/test_claims.py` draws more of them.
+`CAPO_TABLES=400 CAPO_NEW_CASES=1 pytest tests/evaluation/test_claims.py` draws more of them.
 """
 
 import math
@@ -10,6 +10,7 @@ from io import StringIO
 
 import numpy as np
 import pytest
+from helpers.false_sentences import same_ends
 from helpers.score_tables import SHAPES, VIEW, drawn_tables
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,9 +20,12 @@ from capo_core.cli import evaluate as command
 from capo_core.dashboard.compare import scores as page
 from capo_core.evaluation import claims, export
 from capo_core.evaluation.cells import NO_VALUE, score_cells
+from capo_core.evaluation.human_distance import AT_LEVEL, OVERSHOOT, UNDERSHOOT
+from capo_core.evaluation.imitation_statement import _position
 from capo_core.evaluation.measures.labels import majority_label, own_labels
 from capo_core.evaluation.measures.registry import find_measure
 from capo_core.evaluation.referee.equivalence import ALPHA
+from capo_core.evaluation.referee.tables import referee_tables
 from capo_core.evaluation.streams import GUESS, HUMAN, OTHER
 from capo_core.evaluation.summary import statements, titled, worded
 from capo_core.evaluation.table import ALL
@@ -55,11 +59,13 @@ def test_nothing_is_said_that_the_numbers_do_not_say(shape, data):
             text = titled(statement)
             assert not finding.breaches(text), (finding.claim, text)
             check_numbers_of(text)
+            check_n(finding, text)
             CHECKS.get(finding.claim, lambda *_: None)(table, finding, text, target)
         check_baselines(table, target)
         check_bold(report, target)
     check_surfaces(report)
     check_paragraph(report)
+    check_intervals(report)
 
 
 def check_numbers_of(text: str) -> None:
@@ -67,6 +73,29 @@ def check_numbers_of(text: str) -> None:
     assert not re.search(r"\d\.\d+[\s\u00a0]?(%|points?)", text), text
     assert "nan" not in text.lower() and "None" not in text and "undefined" not in text, text
     assert "[]" not in text and "{" not in text and "  " not in text, text
+    assert not same_ends(text), text
+
+
+@pytest.mark.parametrize(
+    ("level", "gap", "said"),
+    [
+        (AT_LEVEL, 0.0, "not significantly different (0 points on every item) from"),
+        (OVERSHOOT, 1.0, "100 points on every item beyond"),
+        (UNDERSHOOT, -0.5, "50 points on every item below"),
+    ],
+)
+def test_an_interval_without_width_is_said_in_words(level, gap, said):
+    """Finding: a copy of the target's texts was "0 points [0–0]" from them."""
+    row = {"level": level, "gap": gap, "gap_low": gap, "gap_high": gap, "n_items": 9,
+           "too_few": False, "beyond": [], "below": []}  # fmt: skip
+    assert titled(_position(row)).lower() == said
+
+
+def check_n(finding: Finding, text: str) -> None:
+    """No interval without the n that it is over."""
+    if re.search(r"\[[−\d]", text) or finding.claim in ("equivalence", "personal"):
+        counted = r"n = \d|\d of \d|of [\d,]+ (text|answer|group|trial|test item)|: none"
+        assert re.search(counted, text), text
 
 
 def contrast(report, one, other, target):
@@ -105,10 +134,10 @@ def check_imitation(table, finding: Finding, text: str, target: str) -> None:
         assert (one["order"] == "further") <= carried
     assert said_nearest == (bool(others) and finding.decided)
     # "5 points [1–9] below": the interval as printed does not hold 0.
-    pattern = r"(−?\d+) points? \[(−?\d+)(?:–| to )(−?\d+)\] (beyond|below)"
+    pattern = r"(−?\d+) points? \[(−?[\d.]+)(?:–| to )(−?[\d.]+)\] (beyond|below)"
     for gap, low, high, _ in re.findall(pattern, text):
-        gap, low, high = (int(end.replace("−", "-")) for end in (gap, low, high))
-        assert 0 <= low <= gap <= high, text
+        gap, low, high = (float(end.replace("−", "-")) for end in (gap, low, high))
+        assert 0 < low <= gap <= high, text
     for low, high in re.findall(r"different \(.*?\[(−?\d+)(?:–| to )(−?\d+)\]\)", text):
         low, high = (int(end.replace("−", "-")) for end in (low, high))
         assert low <= 0 <= high, text
@@ -132,7 +161,12 @@ def check_labels(table, finding: Finding, text: str, target: str) -> None:
 
 
 def check_caricature(table, finding: Finding, text: str, target: str) -> None:
+    away = table.report.human_distance.distances
+    away = away[(away["measure"] == VIEW) & (away["target"] == target)].set_index("source")
     for one in finding.values["methods"]:
+        row = away.loc[one["method"].key]  # the same difference has the same interval everywhere
+        assert one["above"] == pytest.approx(row["gap"])
+        assert row["gap_low"] <= 0 or (one["low"], one["high"]) == (row["gap_low"], row["gap_high"])
         for measure in (VIEW, "style distance"):
             found = table.report.difference(
                 one["method"].key, HUMAN, measure, k_of(measure), target
@@ -153,12 +187,13 @@ def check_detectable(table, finding: Finding, text: str, target: str) -> None:
     rows = table.report.differences
     rows = rows[(rows["target"] == target) & rows["against"].isin(table.report.method_names)]
     shown = [int(n) for n in re.findall(r", n = (\d+)\)", text)]
-    assert shown and set(shown) <= set(rows.loc[rows["detectable"].notna(), "n"])
+    known = rows["detectable"].notna()
+    assert shown and set(shown) <= set(rows.loc[known, "n"])
+    assert text.count("comparison") - text.count("undecided comparison") == len(shown)
     assert not re.search(r"from (\d+ to )?1\d\d points", text)
     main = rows[rows["measure"].isin([VIEW, "label accuracy"]) & rows["detectable"].notna()]
-    assert ("of any size" in text) == any(
-        group.min() >= 1 for _, group in main.groupby("measure")["detectable"]
-    )
+    assert ("of any size" in text) == (main["detectable"] >= 1).any()
+    assert ("A difference between two methods is found" in text) == (main["detectable"] < 1).any()
 
 
 def check_equivalence(table, finding: Finding, text: str, target: str) -> None:
@@ -168,7 +203,13 @@ def check_equivalence(table, finding: Finding, text: str, target: str) -> None:
     rows = rows[(rows["target"] == target) & rows["measure"].isin(main)]
     undecided = rows[rows["verdict"] == "undecided"]
     assert ("undecided: " in text) == undecided["p"].notna().any()
-    assert ("not tested, for want of 10 items" in text) == undecided["p"].isna().any()
+    untested = undecided[undecided["p"].isna()]
+    assert ("not tested, for want of 10 items" in text) == (untested["n"] < 10).any()
+    assert ("not tested, since" in text) == (untested["n"] >= 10).any()
+    # What another annotator's texts would pass as well is no equivalence.
+    own = table.report.row(HUMAN, VIEW, 1, target)
+    if target != ALL and own is not None and abs(own["value"] - own["floor"]) <= 0.1 - 1e-9:
+        assert not (rows[rows["measure"] == VIEW]["verdict"] == "equivalent").any()
     assert ("indistinguishable" in text) == (rows["verdict"] == "equivalent").any()
 
 
@@ -182,9 +223,38 @@ def check_paragraph(report) -> None:
     assert many or "smallest detectable" not in text
 
 
+def check_measures(table, finding: Finding, text: str, target: str) -> None:
+    """ "All measures" are all, and methods are compared over annotators whom all imitate."""
+    rows = table.report.referee.measures
+    assert ("all " in text) <= (rows["nearest"] != "").all()
+    methods = {method for method, _ in table.answered}
+    imitated = {m: {t for one, t in table.answered if one == m} for m in methods}
+    assert set.intersection(*imitated.values())
+
+
+def check_intervals(report) -> None:
+    """No difference of shares, nor its interval, is larger than 100 points."""
+    limits = {
+        "differences": report.differences[report.differences["measure"] == VIEW],
+        "contrasts": report.human_distance.contrasts, "gaps": report.human_distance.distances,
+    }  # fmt: skip
+    for name, rows in limits.items():
+        ends = rows[["gap_low", "gap_high"] if name == "gaps" else ["low", "high"]].stack()
+        assert not (ends.abs() > 1 + 1e-9).any(), name
+    apart = report.referee.measures
+    apart = apart[apart["measure"] == VIEW][["apart_low", "apart_high"]].stack()
+    assert not (apart.abs() > 1 + 1e-9).any()
+    for made in referee_tables(report):
+        assert not same_ends(made.text_frame().to_string())
+        if made.name == "personal":
+            found = made.text_frame()["Detectable"][made.frame["similarity"] != "labels"]
+            assert all(cell in (NO_VALUE, ">1") or float(cell) <= 1 for cell in found)
+
+
 CHECKS = {
     "headline": check_imitation, "label": check_labels, "caricature": check_caricature,
     "left out": check_left_out, "detectable": check_detectable, "equivalence": check_equivalence,
+    "measures": check_measures,
 }  # fmt: skip
 
 
@@ -270,7 +340,12 @@ def check_surfaces(report) -> None:
     if not report.targets:
         return
     out = StringIO()
-    Console(file=out, width=400).print(command._score_table(report, ALL))
+    Console(file=out, width=400).print(
+        command._score_table(report, ALL, export.provenance_of(report))
+    )
+    latex = export.to_latex(report, export.provenance_of(report))
+    for text in (export.to_html(report), out.getvalue(), latex):
+        assert not same_ends(text), same_ends(text)
     printed = {tuple(line.split("  ")[0].split()): line for line in out.getvalue().splitlines()}
     for measure in MEASURES:
         k = k_of(measure)
@@ -284,7 +359,7 @@ def check_surfaces(report) -> None:
             if shown == NO_VALUE:
                 assert row is None or "undefined" in row[0]
             else:
-                assert f"{row[0]} {row[1]}" == shown
+                assert f"{row[0]} {row[1]}".strip() == shown
         with_score = next((s for s in report.method_names if grid[s] != NO_VALUE), None)
         if with_score:
             row = html[measure, escaped(export.source_name(with_score))]

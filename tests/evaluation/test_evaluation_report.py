@@ -93,7 +93,7 @@ def test_what_is_undefined_is_said_in_words(report, world):
     assert counts.nunique() == 1
     assert report.row("mute", "label accuracy").value == 0
     assert report.row("mute", VIEW.name, 1).value == 0
-    assert report.row("mute", VIEW.probability_name, 1).value == 0
+    assert report.row("mute", VIEW.measure_name("probability"), 1).value == 0
 
 
 def test_measures_fit_the_scale(report, world):
@@ -124,7 +124,9 @@ def test_repeating_oneself_shows_and_is_said(report):
     said = {s.topic: s.text for s in report.statements}
     assert "parrot" in said["diversity"] and "copy" not in said["diversity"]
     assert "copy is nearest to its targets" in said["headline"]
-    assert "not significantly different (0 points [0–0]) from the target" in said["headline"]
+    assert (
+        "not significantly different (0 points on every item) from the target" in said["headline"]
+    )
     assert f"mute, readable answers: 0 of {2 * report.n_items}" in said["unread"]
     assert "C is imitated by some methods only" in said["left out"]
     assert "caricature" not in said
@@ -173,6 +175,12 @@ def test_the_table_for_a_paper_has_the_cells_of_the_page(report, tmp_path):
     copy = score_cells(report, "label accuracy", 0).values["copy"]
     assert by_name["copy"][1].replace("\\textbf{", "").rstrip("}") == copy.replace("–", "--")
     assert rows[-1][0] == "n" and "Simulated" in text
+
+
+def test_no_two_columns_of_the_main_scores_have_one_title(report):
+    columns = export.main_scores(report).columns
+    assert len(set(columns)) == len(columns)
+    assert any(title.endswith(", by word n-grams") for title in columns)
 
 
 def test_text_of_data_does_nothing_in_latex(report):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers.evaluation_tables import copies
+from helpers.evaluation_tables import copies, only_row
 
 from capo_core.data.splits import assign_splits
 from capo_core.errors import ConfigError
@@ -49,13 +49,6 @@ def both(rate):
     return dict.fromkeys(TARGETS, rate)
 
 
-def one(table, **where):
-    for name, value in where.items():
-        table = table[table[name] == value]
-    assert len(table) == 1
-    return table.iloc[0]
-
-
 def test_planted_gaps_are_found_and_named():
     rng = np.random.default_rng(0)
     rates = {HUMAN: both(0.8), "sft": both(0.78), "capo": both(0.99), "zero": both(0.1)}
@@ -69,7 +62,8 @@ def test_planted_gaps_are_found_and_named():
     assert (overall["seeds"] == 3).all() and (overall["n"] == 400).all()
     assert list(found.nearest(*WORDS)["source"]) == ["sft", "capo", "zero"]
     capo = {
-        q: one(found.contrasts, source="capo", target=ALL, quantity=q) for q in (VALUE, DISTANCE)
+        q: only_row(found.contrasts, source="capo", target=ALL, quantity=q)
+        for q in (VALUE, DISTANCE)
     }
     # Attributed more often, and further away: the highest is not the nearest.
     assert (capo[VALUE].verdict, capo[DISTANCE].verdict) == ("higher", "further")
@@ -79,12 +73,12 @@ def test_too_much_for_one_and_too_little_for_another_do_not_cancel():
     rng = np.random.default_rng(1)
     rates = {HUMAN: both(0.6), "uneven": {"A": 0.9, "B": 0.3}, "even": both(0.6)}
     found = human_distance([seed_of(rates, rng, items=400)], [WORDS], [("even", "uneven")])
-    row = one(found.distances, source="uneven", target=ALL)
+    row = only_row(found.distances, source="uneven", target=ALL)
     assert abs(row.gap) < 0.07 and row.level == AT_LEVEL
     assert row.distance == pytest.approx(0.3, abs=0.05)
     targets = found.distances[found.distances["source"] == "uneven"].set_index("target")["level"]
     assert (targets["A"], targets["B"]) == (OVERSHOOT, UNDERSHOOT)
-    assert one(found.contrasts, target=ALL, quantity=DISTANCE).verdict == "nearer"
+    assert only_row(found.contrasts, target=ALL, quantity=DISTANCE).verdict == "nearer"
 
 
 def test_the_gap_is_averaged_over_seeds_before_its_size_is_taken():
@@ -100,7 +94,7 @@ def test_the_gap_is_averaged_over_seeds_before_its_size_is_taken():
             tuple(map(str, range(items))),
         )
 
-    row = one(human_distance([seed(0.6), seed(0.4)], [WORDS], []).distances, target="A")
+    row = only_row(human_distance([seed(0.6), seed(0.4)], [WORDS], []).distances, target="A")
     assert row.distance == pytest.approx(0, abs=1e-12)
 
 
@@ -117,10 +111,10 @@ def test_intervals_hold_the_truth(own_items):
             for number in range(2)
         ]
         found = human_distance(seeds, [WORDS], [("capo", "sft")], draws=300)
-        row = one(found.distances, source="capo", target=ALL)
+        row = only_row(found.distances, source="capo", target=ALL)
         held["gap"] += row.gap_low <= 0.1 <= row.gap_high
         held["distance"] += row.distance_low <= 0.1 <= row.distance_high
-        apart = one(found.contrasts, target=ALL, quantity=VALUE)
+        apart = only_row(found.contrasts, target=ALL, quantity=VALUE)
         held["difference"] += apart.low <= 0.1 <= apart.high
     assert all(0.91 <= count / worlds <= 0.99 for count in held.values()), held
 
@@ -132,8 +126,8 @@ def test_a_method_at_the_humans_level_is_rarely_called_distant():
     for _ in range(200):
         found = human_distance([seed_of(rates, rng, items=100)], [WORDS], [("copy", "other")],
                                draws=300)  # fmt: skip
-        false["level"] += one(found.distances, source="copy", target=ALL).level != AT_LEVEL
-        false["contrast"] += one(found.contrasts, target=ALL, quantity=DISTANCE).p <= 0.05
+        false["level"] += only_row(found.distances, source="copy", target=ALL).level != AT_LEVEL
+        false["contrast"] += only_row(found.contrasts, target=ALL, quantity=DISTANCE).p <= 0.05
     assert false["level"] <= 0.1 * 200 and false["contrast"] <= 0.1 * 200
 
 
@@ -143,14 +137,14 @@ def test_the_same_answers_differ_by_nothing_and_pairing_narrows():
     parts = dict(seed.parts) | {("two", t, *WORDS): seed.parts["one", t, *WORDS] for t in TARGETS}
     found = human_distance([SeedScores(parts, seed.item_ids)], [WORDS], [("one", "two")])
     for quantity in (VALUE, DISTANCE):
-        row = one(found.contrasts, target=ALL, quantity=quantity)
+        row = only_row(found.contrasts, target=ALL, quantity=quantity)
         assert (row.value, row.low, row.high, row.p) == (0, 0, 0, 1)
 
 
 def test_all_right_still_has_an_interval():
     rng = np.random.default_rng(5)
     seed = seed_of({HUMAN: both(0.9), "all": both(1.1)}, rng, items=40)
-    row = one(human_distance([seed], [WORDS], []).distances, target="A")
+    row = only_row(human_distance([seed], [WORDS], []).distances, target="A")
     assert row.value == 1.0 and 0.85 < row.low < 0.999 and row.high == 1.0
 
 
@@ -175,7 +169,7 @@ def test_labels_are_compared_by_value_only():
     seed = seed_of({"sft": both(0.6), "capo": both(0.3)}, rng, measure=("label accuracy", 0))
     found = human_distance([seed], [], [("capo", "sft")], plain=[("label accuracy", 0)])
     assert len(found.distances) == 0
-    row = one(found.contrasts, target=ALL)
+    row = only_row(found.contrasts, target=ALL)
     assert (row.quantity, row.verdict) == (VALUE, "lower")
 
 

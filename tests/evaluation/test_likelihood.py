@@ -8,6 +8,7 @@ import pytest
 import torch
 import typer
 from helpers.tiny_training import sft_config, tiny_base, tiny_dataset
+from markupsafe import escape
 from scipy.special import softmax
 from typer.testing import CliRunner
 
@@ -27,6 +28,7 @@ from capo_core.evaluation.likelihood import (
     written_by,
 )
 from capo_core.evaluation.measures.attribution import pooled_accuracy
+from capo_core.evaluation.referee.tables import referee_tables
 from capo_core.evaluation.report import EvaluationReport, load
 from capo_core.evaluation.streams import (
     HUMAN,
@@ -214,7 +216,12 @@ def test_the_report_names_authors_by_likelihood(world, tmp_path):
     assert EvaluationReport.from_dict(report.to_dict()).likelihood == report.likelihood
     assert "Likelihood attribution: mean log-probability" in report.methods["text"]
     assert MEASURE in to_html(report)
+    (test,) = (one for one in referee_tables(report) if one.name == "replacement")
+    assert "There is no such test by likelihood" in test.meaning
+    assert escape(test.meaning) in to_html(report)
     without = compute_report(dataset, ids, copies, config)
+    (test,) = (one for one in referee_tables(without) if one.name == "replacement")
+    assert "likelihood" not in test.meaning
     assert without.row(HUMAN, MEASURE, 1) is None and without.likelihood == {}
 
 

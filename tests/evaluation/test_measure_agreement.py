@@ -39,6 +39,18 @@ def table(values, items):
     return measure_agreement(scores, parts, away, 1)
 
 
+def test_methods_without_a_common_annotator_have_no_order():
+    """Finding: "measures put different methods first" of methods for different annotators."""
+    rng = np.random.default_rng(0)
+    found = table(
+        {("sft", ROUGE, 0): {"A": rng.random(20)}, ("capo", ROUGE, 0): {"B": rng.random(20)},
+         ("sft", WORDS, 1): {"A": np.ones(20)}, ("capo", WORDS, 1): {"B": np.zeros(20)}},
+        20,
+    )  # fmt: skip
+    assert found.measures["nearest"].tolist() == ["", ""]
+    assert found.pairs["methods"].tolist() == [0] and found.pairs["tau"].isna().all()
+
+
 def both(make):
     return {target: make() for target in TARGETS}
 

@@ -79,7 +79,7 @@ def test_a_new_measure_is_scored_compared_and_exported(report, tmp_path):
 
 def test_a_new_measure_is_on_the_command_line(report, capsys, monkeypatch):
     monkeypatch.setattr(command.console, "width", 200)
-    command._show(report)
+    command.show_scores(report, export.provenance_of(report))
     printed = capsys.readouterr().out
     row = next(line for line in printed.splitlines() if line.strip().startswith(NAME))
     assert "1.0000" in row

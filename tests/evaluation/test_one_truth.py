@@ -21,7 +21,10 @@ from capo_core.data.splits import assign_splits
 from capo_core.evaluation import export
 from capo_core.evaluation.claims import findings
 from capo_core.evaluation.compute import compute_report
+from capo_core.evaluation.imitation_statement import brief_statement
+from capo_core.evaluation.measures.attribution import item_mean
 from capo_core.evaluation.report import EvaluationReport
+from capo_core.evaluation.statement_parts import interval_text
 from capo_core.evaluation.streams import (
     HUMAN,
     OTHER,
@@ -33,10 +36,12 @@ from capo_core.evaluation.streams import (
 )
 from capo_core.evaluation.summary import brief, statements, titled
 from capo_core.evaluation.table import ALL, TableConfig
-from capo_core.formatting import rate, readable_answers
+from capo_core.findings import UNDECIDED, Finding
+from capo_core.formatting import Named, points_interval, rate, readable_answers
 from capo_core.imitation.generation.outputs import read_table
 from capo_core.simulation.simulate import SimulationConfig, simulate
 from capo_core.stats.agreement import agreement, pair_agreement
+from capo_core.stats.bootstrap import ResampledScore
 from capo_core.text.tokens import tokens
 from capo_core.workspace import Workspace
 
@@ -85,7 +90,9 @@ def test_baselines_of_one_imitated_annotator_are_that_annotator_s_everywhere(rep
     expected = only.row("m", VIEW.name, 1).value  # the score of A's own texts
     assert report.row(HUMAN, VIEW.name, 1).value == pytest.approx(expected)
     out = StringIO()
-    Console(file=out, width=400).print(command._score_table(report, ALL))
+    Console(file=out, width=400).print(
+        command._score_table(report, ALL, export.provenance_of(report))
+    )
     html = export.to_html(report)
     for measure, k in ((VIEW.name, 1), (VIEW.name, 4), ("label accuracy", 0)):
         grid = page.score_grid(report, [page.Column(measure, k)], ALL)
@@ -227,3 +234,41 @@ def test_a_run_and_its_report_count_the_same_readable_answers(tmp_path):
     shown = readable_answers(readable, len(frame))
     assert shown in report.methods["text"]
     assert shown in next(titled(s) for s in statements(report) if s.topic == "unread")
+
+
+def method(name: str, **more) -> dict:
+    """A method of a finding on imitation, 20 of 40 texts attributed to the target."""
+    return {"method": Named("method", name), "value": 0.5, "low": 0.4, "high": 0.6, "n": 40,
+            "order": "undecided"} | more  # fmt: skip
+
+
+@pytest.mark.parametrize("tied, words", [(1, "A 50 % [40–60] or B 50 % [40–60] ("),
+                                         (3, "C 50 % [40–60] or 1 other ("),
+                                         (5, "C 50 % [40–60] or 3 others (")])  # fmt: skip
+def test_a_card_lists_methods_without_an_order_and_their_n(tied, words):
+    """ "A, B or C and 1 more" was said of four methods, and of how many texts was not."""
+    values = {"methods": [method(name) for name in "ABCDEF"[: tied + 1]], "k": 4, "human": 0.6,
+              "single": False, "chance": 0.25}  # fmt: skip
+    text = brief_statement(Finding("headline", UNDECIDED, values)).text.replace("\u00a0", " ")
+    assert words in text and " and " not in text
+    assert text.endswith("(groups of 4 explanations; the target's own texts 60 %; n = 40).")
+
+
+def test_an_interval_without_0_is_not_printed_with_an_end_of_0():
+    """ "Exceeds that of another annotator (0.15; [0.00–0.01])", "3 points [0–6] beyond"."""
+    assert points_interval(0.003, 0.06) == "[0.3–6]"
+    assert points_interval(-0.06, -0.0004) == "[−6 to −0.04]"
+    assert points_interval(-0.003, 0.06) == "[0–6]" and points_interval(0.0, 0.0) == "[no width]"
+    assert interval_text(0.0012, 0.02) == "[0.001–0.020]"
+    assert interval_text(-0.02, -0.0012) == "[−0.020 to −0.001]"
+    assert interval_text(-0.001, 0.02) == "[0.00–0.02]"
+
+
+def test_one_item_has_no_interval():
+    """ "ROUGE-L 0.10 [0.10–0.10], n = 1": a mean of one number says nothing of its error."""
+    one = item_mean(np.array([0.1, 0.3]), np.array([0, 0]), n_items=5, share=False)
+    assert one.items == 1 and np.isnan([one.estimate().low, one.estimate().high]).all()
+    two = item_mean(np.array([0.1, 0.3]), np.array([0, 1]), n_items=5, share=False)
+    assert two.estimate().low < two.value < two.estimate().high
+    equal = ResampledScore(0.2, np.full(50, 0.2), 1)
+    assert np.isnan([equal.estimate().low, equal.estimate().high]).all()

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.evaluation_tables import made_up_vectors
+from helpers.evaluation_tables import made_up_vectors, only_row
 
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
@@ -23,13 +23,18 @@ from capo_core.evaluation.referee.claims import (
     RENDERERS,
     REPLACEMENT,
 )
+from capo_core.evaluation.referee.tables import referee_tables
 from capo_core.evaluation.report import EvaluationReport
 from capo_core.evaluation.streams import Stream, held_out_items, human_streams
 from capo_core.evaluation.summary import statements
 from capo_core.evaluation.table import ALL, TableConfig
 from capo_core.findings import find
+from capo_core.runs.experiments.config import ExperimentConfig
+from capo_core.runs.experiments.store import Member
+from capo_core.runs.margins import margins_fixed
 from capo_core.task import NLI, Task
 from capo_core.text.embeddings import Embedder
+from capo_core.workspace import Workspace
 
 EMBEDDER = Embedder(encode=made_up_vectors)
 LETTERS = NLI.scale.labels
@@ -84,13 +89,6 @@ def imitated(data, outputs):
     return [who for who in data.annotators if any(s.target == who for s in outputs)]
 
 
-def row(table, **where):
-    for name, value in where.items():
-        table = table[table[name] == value]
-    assert len(table) == 1
-    return table.iloc[0]
-
-
 E, N, C = LETTERS
 # On 40 items ann and bob agree; cyd differs from both on the last ten.
 AGREED = [E, N] * 20
@@ -107,12 +105,12 @@ def test_replacement_counts_the_hand_computed_advantages(three):
     and ties the rest. In ann's place "cyd's" loses the last ten: there the others say one each."""
     outputs = [answers("the agreed", "cyd", AGREED), answers("cyd's", "ann", STRAY)]
     found = replaced(three, outputs)
-    win = row(found, source="the agreed", target="cyd")
+    win = only_row(found, source="the agreed", target="cyd")
     assert (win.advantage, win.person, win.n, win.verdict) == (1.0, 0.75, 40, "stands in")
-    tie = row(found, source="cyd's", target="ann")
+    tie = only_row(found, source="cyd's", target="ann")
     # On the last ten ann matches bob, and cyd's label matches cyd: 1/2 each, a tie.
     assert (tie.advantage, tie.person) == (1.0, 1.0)
-    overall = row(found, source="the agreed", target=ALL)
+    overall = only_row(found, source="the agreed", target=ALL)
     assert (overall.won, overall.tested, overall.verdict) == (1, 1, "passed")
     assert "one decides" in overall.note
 
@@ -121,34 +119,34 @@ def test_a_wrong_and_an_unreadable_answer_lose_alike(three):
     wrong = [C] * 30 + [N] * 10
     found = replaced(three, [answers("wrong", "ann", wrong), answers("mute", "ann", [""] * 40)])
     for source in ("wrong", "mute"):
-        assert row(found, source=source, target=ALL).verdict == "not passed"
-    assert row(found, source="mute", target="ann").advantage == 0.0
+        assert only_row(found, source=source, target=ALL).verdict == "not passed"
+    assert only_row(found, source="mute", target="ann").advantage == 0.0
 
 
 def test_fewer_than_thirty_items_are_not_tested():
     data = dataset({"ann": AGREED[:20], "bob": AGREED[:20], "cyd": AGREED[:20]})
     found = replaced(data, [answers("m", "ann", AGREED[:20])])
-    one = row(found, target="ann")
+    one = only_row(found, target="ann")
     assert one.verdict == "not tested" and math.isnan(one.p) and "30" in one.note
-    assert row(found, target=ALL).verdict == "not tested"
+    assert only_row(found, target=ALL).verdict == "not tested"
 
 
 def test_a_single_annotator_has_nobody_to_be_compared_with():
     data = dataset({"ann": AGREED})
     outputs = [answers("m", "ann", AGREED)]
-    one = row(replaced(data, outputs), target="ann")
+    one = only_row(replaced(data, outputs), target="ann")
     assert one.n == 0 and one.verdict == "not tested"
-    alone = row(personally(data, outputs), target="ann")
+    alone = only_row(personally(data, outputs), target="ann")
     assert alone.verdict == "undecided" and "no other annotator" in alone.note
-    assert row(personally(data, outputs), target=ALL).note == "no annotator could be compared"
+    assert only_row(personally(data, outputs), target=ALL).note == "no annotator could be compared"
 
 
 def test_missing_labels_leave_out_items_and_several_count_by_the_nearest():
     data = dataset({"ann": [f"{E}/{N}"] * 40, "bob": ["", *[N] * 39], "cyd": ["", *[N] * 39]})
-    found = row(replaced(data, [answers("m", "bob", [N] * 40)]), target="bob")
+    found = only_row(replaced(data, [answers("m", "bob", [N] * 40)]), target="bob")
     assert found.n == 39 and (found.advantage, found.person) == (1.0, 1.0)
     # ann's own answer is the first label, E: the others say N.
-    other = row(replaced(data, [answers("m", "ann", [N] * 40)]), target="ann")
+    other = only_row(replaced(data, [answers("m", "ann", [N] * 40)]), target="ann")
     assert other.n == 39 and (other.advantage, other.person) == (1.0, 0.0)
 
 
@@ -161,13 +159,13 @@ def test_on_a_scale_similarity_is_minus_the_root_mean_square():
     assert known.score("3", others) == pytest.approx(-2)
     assert known.score("2", others) == pytest.approx(-math.sqrt(5))
     assert known.score("", others) == pytest.approx(-4)
-    found = row(replaced(data, [answers("m", "ann", ["2"] * 40)]), target="ann")
+    found = only_row(replaced(data, [answers("m", "ann", ["2"] * 40)]), target="ann")
     assert (found.advantage, found.person) == (0.0, 1.0)
 
 
 def test_seeds_are_averaged_before_the_test(three):
     two = [answers("m", "cyd", AGREED), answers("m", "cyd", [C] * 40, replicate="1")]
-    found = row(replaced(three, two), target="cyd")
+    found = only_row(replaced(three, two), target="cyd")
     # The second seed says C: right of nobody on 40 items; on the last ten so does cyd.
     assert found.advantage == pytest.approx((1.0 + 0.25) / 2) and found.n == 40
 
@@ -182,8 +180,8 @@ def test_explanations_are_compared_by_words():
     other = ["quartz"] * 40
     outputs = [answers("copy", "cyd", AGREED, own), answers("copy", "ann", AGREED, other)]
     found = replaced(data, outputs, families=("explanations",))
-    assert row(found, similarity=WORDS, target="cyd").verdict == "stands in"
-    assert row(found, similarity=WORDS, target="ann").verdict == "not shown"
+    assert only_row(found, similarity=WORDS, target="cyd").verdict == "stands in"
+    assert only_row(found, similarity=WORDS, target="ann").verdict == "not shown"
     assert set(found["similarity"]) == {WORDS, "embedding"}
 
 
@@ -191,30 +189,30 @@ def test_the_personal_form_is_against_the_best_other(three):
     """bob predicts ann perfectly, so nothing is better; of cyd the others know 30 of 40."""
     own = [answers("own", who, labels) for who, labels in (("ann", AGREED), ("cyd", STRAY))]
     found = personally(three, own)
-    ann, cyd = (row(found, target=who) for who in ("ann", "cyd"))
+    ann, cyd = (only_row(found, target=who) for who in ("ann", "cyd"))
     assert (ann.against, ann.value, ann.verdict) == ("bob", 0.0, "undecided")
     assert (cyd.method, cyd.person, cyd.value) == pytest.approx((1.0, 0.75, 0.25))
     assert cyd.verdict == "better" and cyd.low > 0 and cyd.n == 40
-    overall = row(found, target=ALL)
+    overall = only_row(found, target=ALL)
     assert (overall.better, overall.tested, overall.verdict) == (1, 2, "undecided")
     assert overall.value == pytest.approx(0.125)
 
 
 def test_worse_than_the_best_other_is_said(three):
     found = personally(three, [answers("bad", "ann", [C] * 40)])
-    assert row(found, target="ann").verdict == row(found, target=ALL).verdict == "worse"
+    assert only_row(found, target="ann").verdict == only_row(found, target=ALL).verdict == "worse"
 
 
 def test_better_than_one_other_is_not_better_than_the_best():
     labels = {"ann": AGREED, "bob": AGREED, "cyd": [C] * 40}
     slips = [C] * 4 + AGREED[4:]
-    one = row(personally(dataset(labels), [answers("m", "ann", slips)]), target="ann")
+    one = only_row(personally(dataset(labels), [answers("m", "ann", slips)]), target="ann")
     assert one.against == "bob" and one.verdict != "better"
 
 
 def test_one_item_decides_nothing():
     data = dataset({"ann": [E], "bob": [N], "cyd": [C]})
-    found = row(personally(data, [answers("m", "ann", [E])]), target="ann")
+    found = only_row(personally(data, [answers("m", "ann", [E])]), target="ann")
     assert found.n == 1 and found.value == 1.0 and found.verdict == "undecided"
 
 
@@ -227,10 +225,10 @@ def test_likelihood_compares_who_is_taken_for_the_author(three):
     others = [s for s in human_streams(three, held_out_items(three)) if s.target == "ann"]
     pairs = [(own, sure), *((s, not_sure) for s in others)]
     found = personally(three, [own], likelihoods=pairs, same_training=("m",))
-    one = row(found, similarity=LIKELIHOOD, target="ann")
+    one = only_row(found, similarity=LIKELIHOOD, target="ann")
     assert one.verdict == "better" and one.method > 0.98 > 0.1 > one.person
     assert "partial" in one.note
-    assert row(found, similarity=LABELS, target="ann").note == ""
+    assert only_row(found, similarity=LABELS, target="ann").note == ""
 
 
 def report_of(data, outputs, **settings):
@@ -274,12 +272,82 @@ def test_a_copy_is_indistinguishable_and_another_person_is_not(report):
     verdicts = main.set_index("source")["verdict"].to_dict()
     # One annotator who is not imitated is enough: two that are do not cancel it.
     assert verdicts == {"copy": "equivalent", "other": "different", "half": "different"}
-    assert row(main, source="half").note == "annotator cyd"
+    assert only_row(main, source="half").note == "annotator cyd"
     text = next(s for s in report.statements if s.topic == "equivalence").text
     assert "statistically indistinguishable from the human: copy" in text
     assert "other and half" in text.split("further away than the margin")[1]
     shown = find(report.findings, EQUIVALENCE)
     assert shown.decided and "indistinguishable" not in shown.must_not
+
+
+def test_a_margin_that_was_not_fixed_before_makes_nobody_indistinguishable(report):
+    data = manners(dataset({"ann": 2 * AGREED, "bob": 2 * AGREED, "cyd": 2 * STRAY}))
+    made = compute_report(
+        data, held_out_items(data), copies(data, "copy", lambda who: who),
+        replace(CONFIG, margin=0.3), embedder=EMBEDDER, margins_fixed=False,
+    )  # fmt: skip
+    back = EvaluationReport.from_dict(json.loads(json.dumps(made.to_dict(), default=str)))
+    for one in (made, back):
+        (table,) = (t for t in referee_tables(one) if t.name == "equivalence")
+        shown = next(f for f in one.findings if f.claim == "equivalence")
+        sentence = next(s for s in statements(one) if s.topic == "equivalence").text
+        for text in (table.meaning, sentence, one.methods["text"]):
+            assert "margin of this evaluation, not fixed before" in text
+            assert "fixed in the configuration" not in text
+        assert "statistically indistinguishable" not in sentence and "within the margin: copy" in (
+            sentence
+        )
+        assert "indistinguishable" in shown.must_not
+        assert {row[list(table.columns).index("Result")] for row in table.rows} == {
+            "within the margin"
+        }
+    assert "fixed before" not in report.methods["text"]
+
+
+def test_margins_are_fixed_by_the_earliest_experiment_of_a_run(tmp_path):
+    workspace = Workspace(tmp_path)
+
+    def plan(name, made, **evaluate):
+        folder = workspace.experiments / name
+        folder.mkdir(parents=True)
+        config = ExperimentConfig("data", targets=("a",), evaluate=evaluate).to_dict()
+        member = vars(Member("g", "generate", "sft", 0, 1.0))
+        raw = {"config": config, "made": made, "runs": [member]}
+        (folder / "experiment.json").write_text(json.dumps(raw))
+
+    wide = TableConfig(margin=0.3)
+    assert margins_fixed(workspace, ["g"], TableConfig())
+    assert not margins_fixed(workspace, ["g"], wide)
+    plan("later", 2.0, margin=0.3)
+    assert margins_fixed(workspace, ["g"], wide)
+    assert not margins_fixed(workspace, ["another"], wide)
+    plan("earlier", 1.0)
+    assert not margins_fixed(workspace, ["g"], wide)
+    assert not margins_fixed(workspace, ["g"], TableConfig(alpha_margin=0.2))
+    (workspace.experiments / "earlier" / "experiment.json").write_text("{")
+    assert margins_fixed(workspace, ["g"], wide)
+
+
+def test_a_difference_from_the_human_has_one_interval(report):
+    """The table of distances, that of differences, and sentences read the same ends; also in a
+    report of an earlier version, whose tables have two intervals."""
+    former = json.loads(json.dumps(report.to_dict(), default=str))
+    for row in former["differences"]:
+        row["low"], row["high"] = row["value"] - 0.01, row["value"] + 0.01
+    for made in (report, EvaluationReport.from_dict(former)):
+        distances = made.human_distance.distances
+        assert len(distances)
+        for one in distances.itertuples():
+            found = made.difference(one.source, "human", one.measure, one.k, one.target)
+            same = (found.value, found.low, found.high)
+            assert same == pytest.approx((one.gap, one.gap_low, one.gap_high), nan_ok=True)
+            held = one.gap_low <= 0 <= one.gap_high
+            assert not held or found.verdict == "undecided"
+
+
+def test_the_level_of_an_interval_that_is_not_95_percent_stands_in_its_header(report):
+    (table,) = (t for t in referee_tables(report) if t.name == "equivalence")
+    assert [name for name in table.columns if "Difference" in name] == ["Difference (90 % CI)"]
 
 
 def test_few_items_never_make_anyone_indistinguishable():
@@ -297,10 +365,10 @@ def test_few_items_never_make_anyone_indistinguishable():
 def test_alpha_of_the_group_is_tested_with_its_own_margin(report):
     rows = report.referee.equivalence
     alpha = rows[rows["measure"] == equivalence.ALPHA]
-    copy = row(alpha, source="copy", target="cyd")
+    copy = only_row(alpha, source="copy", target="cyd")
     assert copy.value == 0 and copy.verdict == "equivalent" and copy.n == 80
     # Someone who agrees with the others, in the place of cyd who does not, is no equivalent.
-    other = row(alpha, source="half", target="cyd")
+    other = only_row(alpha, source="half", target="cyd")
     assert other.method > other.human + 0.1 and other.verdict != "equivalent"
 
 
@@ -355,10 +423,10 @@ def test_rows_of_one_target(report):
 
 def test_measures_are_told_by_ceiling_and_floor_and_correlated_over_items(report):
     measures = report.referee.measures
-    words = row(measures, measure=CONFIG.views[0].name)
+    words = only_row(measures, measure=CONFIG.views[0].name)
     assert words.ceiling > 0.9 and words.floor < 0.1 and words.tells_apart == "yes"
     assert words.nearest == "copy"
-    rouge = row(measures, measure="ROUGE-L")
+    rouge = only_row(measures, measure="ROUGE-L")
     assert math.isnan(rouge.ceiling) and rouge.note
     pairs = report.referee.measure_pairs
     assert (pairs["methods"] == 3).all()

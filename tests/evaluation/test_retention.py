@@ -13,6 +13,7 @@ from capo_core.evaluation.retention import (
     IMITATION,
     LABELS,
     MEANING,
+    OTHER_TASK,
     OTHERS,
     OWN,
     Retention,
@@ -112,7 +113,7 @@ def test_intervals_of_a_change_are_those_of_a_bootstrap_over_passages(way):
 def test_the_base_is_the_base_and_copies_are_at_the_lines(world, way):
     ids, points, _, found = way
     frame = points_table(points, found).set_index(["at", "measure"])
-    assert set(frame.index.get_level_values("measure")) == set(MEANING)
+    assert set(frame.index.get_level_values("measure")) == set(MEANING) - {OTHER_TASK}
     for name in (GENERAL, OWN, OTHERS):
         assert frame.loc[(0.0, name), ["change", "change_low", "change_high"]].tolist() == [1, 1, 1]
     assert frame.loc[(0.0, IMITATION), "value"] == 0 == frame.loc[(0.0, LABELS), "value"]
@@ -187,7 +188,23 @@ def test_the_support_of_two_points_alike_is_shared():
     hits = np.stack([np.zeros(n), rng.permutation(np.arange(n) % 2), np.arange(n) % 2])
     found = RetentionScores({}, hits, np.ones(n), 1 / 3, None)
     scored = ScoredTexts({OTHERS: np.arange(n)}, {OTHERS: np.full(n, 10)}, {OTHERS: n})
-    assert 0.4 < best_point(points, found, scored).support < 0.95
+    best = best_point(points, found, scored)
+    assert 0.4 < best.support < 0.95
+    assert (best.at_low, best.at_high) == (0.5, 1.0) and not best.overshoot(1.0)
+
+
+def test_full_strength_beyond_the_interval_of_the_best_one_is_an_overshoot(way):
+    best = hand_made([0.25, 0.7, 0.9], [1.0, 1.2, 2.5])
+    assert (best.at, best.at_low, best.at_high) == (0.5, 0.5, 0.5)
+    assert best.overshoot(1.0) and not best.overshoot(0.5)
+    assert not hand_made([0.25, 0.7, 0.9], [1.0, 1.0, 1.0]).overshoot(1.0)  # best at full strength
+    _, points, _, found = way
+    frame = points_table(points, found)
+    text = sentence(best, frame, found.lines, GENERAL, "text")
+    assert "strength 0.5 of SFT [0.5 alone]" in text and "Overshoot: full strength" in text
+    wide = replace(best, at_high=2.0)
+    text = sentence(wide, frame, found.lines, GENERAL, "text")
+    assert "[0.5–2]" in text and "No overshoot is shown" in text and "Overshoot:" not in text
 
 
 def test_the_file_comes_back_and_a_damaged_one_is_told(way, tmp_path):

@@ -100,3 +100,15 @@ def serving():
     finally:
         chat.close()
         thread.join()
+
+
+@contextmanager
+def serving_client(monkeypatch):
+    """A server that the project's client reaches without a proxy and asks again at once."""
+    from capo_core.imitation.backends import openai
+
+    monkeypatch.setattr(openai, "FIRST_WAIT_S", 0.01)
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with serving() as server:
+        yield server

@@ -28,3 +28,11 @@ def copies(world, ids, source, author_of, **changes):
         replace(human[author_of(target)], source=source, target=target, replicate="0", **changes)
         for target in world.annotators
     ]
+
+
+def only_row(table, **where):
+    """The only row of a table with these values."""
+    for name, value in where.items():
+        table = table[table[name] == value]
+    assert len(table) == 1
+    return table.iloc[0]

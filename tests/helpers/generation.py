@@ -97,3 +97,27 @@ def tiny_adapter(base_folder: Path, folder: Path, *, seed: int, modules="all-lin
             torch.nn.init.normal_(weight, std=0.3)
     model.save_pretrained(folder)
     return folder
+
+
+def base_with_adapters(folder: Path, *adapters: str, **settings) -> Path:
+    """A folder with the tiny base in "base", and adapters of it (seeds 1, 2, …) in `adapters`."""
+    tiny_base(folder / "base", **settings)
+    for seed, name in enumerate(adapters, start=1):
+        tiny_adapter(folder / "base", folder / name, seed=seed)
+    return folder
+
+
+def local_backend(place: Path, **settings):
+    """The backend of the base in a folder of `base_with_adapters`."""
+    from capo_core.imitation.backends.transformers import TransformersBackend
+    from capo_core.imitation.models.base_model import load_base_model
+
+    return TransformersBackend(load_base_model(str(place / "base"), device="cpu"), **settings)
+
+
+def logits(model):
+    """Logits of a model for some tokens: float32 [1, 8, vocabulary]."""
+    import torch
+
+    with torch.no_grad():
+        return model(input_ids=torch.tensor([[5, 9, 33, 70, 12, 101, 44, 8]])).logits

@@ -69,6 +69,18 @@ def open_page(page: str, **query: str) -> AppTest:
     return app.run()
 
 
+def fine(app: AppTest) -> str:
+    """All that the page says; without an exception and without an error message."""
+    assert not app.exception, [one.value for one in app.exception]
+    assert not app.error, [one.value for one in app.error]
+    return shown(app)
+
+
+def labels(app: AppTest) -> set[str]:
+    """The labels of the page's buttons."""
+    return {button.label for button in app.button}
+
+
 def shown(app: AppTest) -> str:
     """All that the page says, in one text."""
     kinds = (

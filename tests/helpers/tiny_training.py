@@ -4,10 +4,14 @@ from pathlib import Path
 
 import pandas as pd
 import torch
+from safetensors.torch import load_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from capo_core.dataset import Dataset
+from capo_core.imitation.models.adapters import WEIGHTS
+from capo_core.imitation.prompting.prompts import render, write_response, zero_shot
+from capo_core.imitation.prompting.responses import history, items_of
 from capo_core.imitation.training.config import AdapterSettings, CapoConfig, SftConfig
 from capo_core.run_folder import RunFolder
 from capo_core.runs.kinds.training import capo_request, run_training, sft_request
@@ -17,6 +21,7 @@ from capo_core.workspace import Workspace
 SUBJECTS = ("cat", "dog", "boat", "child", "train", "baker", "river", "horse")
 VERBS = ("sleeps", "runs", "waits", "sings")
 LABELS = NLI.scale.labels
+CHAT = "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}{% endfor %}<answer>"
 MANNERS = {
     "A": "Because the premise says so about the {}.",
     "B": "I think the {} might be it; hard to say!",
@@ -81,6 +86,45 @@ def tiny_base(folder: Path, seed: int = 0, **settings) -> str:
     LlamaForCausalLM(LlamaConfig(**{**shape, **settings})).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return str(folder)
+
+
+def taught_base(folder: Path, dataset: Dataset, steps: int = 100) -> str:
+    """A Llama shaped as real ones are (grouped heads, tied embeddings, a chat template) that
+    answers in form, in the manner of any of the annotators; its folder's name."""
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 2}
+    tiny_base(folder, hidden_size=64, intermediate_size=128, tie_word_embeddings=True, **heads)
+    model = LlamaForCausalLM.from_pretrained(folder)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+    tokenizer.chat_template = CHAT
+    items = {item.item_id: item for item in items_of(dataset, "train")}
+    rows = []
+    for who in dataset.annotators:
+        for each in history(dataset, who, least=1).responses:
+            text = write_response(each.label, each.explanation)
+            read = render(zero_shot(dataset.task, items[each.item_id]), [text], tokenizer)
+            rows.append((*read.prompt, *read.responses[0], len(read.responses[0])))
+    longest = max(map(len, rows))
+    ids = torch.full((len(rows), longest), tokenizer.pad_token_id)
+    wanted = torch.full_like(ids, -100)
+    for row, (*tokens, answer) in enumerate(rows):
+        ids[row, -len(tokens) :] = torch.tensor(tokens)
+        wanted[row, -answer:] = ids[row, -answer:]
+    read = (ids != tokenizer.pad_token_id).long()
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    draw = torch.Generator().manual_seed(0)
+    for _ in range(steps):
+        part = torch.randperm(len(rows), generator=draw)[:16]
+        model(input_ids=ids[part], attention_mask=read[part], labels=wanted[part]).loss.backward()
+        optimiser.step()
+        optimiser.zero_grad()
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return str(folder)
+
+
+def weights(folder: RunFolder) -> dict[str, torch.Tensor]:
+    """The tensors of a finished run's adapter."""
+    return load_file(folder.adapter / WEIGHTS)
 
 
 LORA = AdapterSettings(rank=4, alpha=8)

@@ -322,6 +322,26 @@ def toloka(given: list[Given]) -> tuple[str, str]:
     return "assignments.tsv", table(rows, "\t")
 
 
+def appen(given: list[Given]) -> tuple[str, str]:
+    rows = [
+        {
+            "_unit_id": 700 + each.item,
+            "_created_at": "5/1/2024 10:00:00",
+            "_golden": "false",
+            "_id": 9000 + n,
+            "_tainted": "false" if each.counts else "true",
+            "_trust": "0.91",
+            "_worker_id": each.who,
+            "label": "\n".join(each.labels),
+            "label_gold": "",
+            "reason": each.why,
+            "text": each.text,
+        }
+        for n, each in enumerate(given)
+    ]
+    return "f1234567.csv", table(rows)
+
+
 def _lists(given: list[Given]) -> list[dict]:
     return [
         {
@@ -478,6 +498,7 @@ WRITERS: dict[str, tuple[str, Writer]] = {  # name → format, writer of one fil
     "MTurk radio buttons": ("mturk", mturk_radio),
     "MTurk taskAnswers": ("mturk", mturk_answers),
     "Toloka": ("toloka", toloka),
+    "Appen": ("appen", appen),
     "Lists, JSON Lines": ("lists", lambda g: ("rows.jsonl", lines(_lists(g)))),
     "Lists, Parquet": ("lists", lambda g: ("rows.parquet", parquet(_lists(g)))),
     "Lists, CSV": ("lists", lists_printed),
@@ -505,3 +526,11 @@ ONE_LABEL = {  # of each person for an item, all of which count
     "LeWiDi 2023",
 }
 WITHOUT_WORDS = {"Lists, CSV", "LeWiDi 2023"}
+
+
+def found(read):
+    """What an import holds: (text, annotator, label, explanation), sorted."""
+    data = read.dataset
+    texts = dict(zip(data.items["item_id"], data.items["text_a"], strict=True))
+    columns = (data.annotations[c] for c in ("item_id", "annotator_id", "label", "explanation"))
+    return sorted((texts[item], *rest) for item, *rest in zip(*columns, strict=True))

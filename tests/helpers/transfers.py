@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -13,6 +15,7 @@ from capo_core.distributions.judgments import (
     no_explanations,
 )
 from capo_core.distributions.transfer import Transfer, measure_transfer
+from capo_core.provenance import UNKNOWN
 from capo_core.task import NLI
 
 LABELS = NLI.scale.labels
@@ -34,13 +37,16 @@ def seen(judgments, rng, skill, who):
     return LabelDistribution(who, LABELS, crowd.item_ids, shares)
 
 
-def made_transfer(dataset: Dataset, at_home=0.7, away=0.7, n=80, seed=1) -> Transfer:
+def made_transfer(
+    dataset: Dataset, at_home=0.7, away=0.7, n=80, seed=1, away_data=UNKNOWN, seeds=()
+) -> Transfer:
     rng = np.random.default_rng(seed)
     home, other = judged("home", n, rng), judged("away", n, rng)
+    other = replace(other, data=away_data)
     estimates = {
         who: (seen(home, rng, at_home, who), seen(other, rng, away, who)) for who in ("A", "B", "C")
     }
     return measure_transfer(
         home, other, estimates, np.full(3, 1 / 3), dataset, model="planted",
-        members={who: f"sft-{who}" for who in estimates},
+        members={who: f"sft-{who}" for who in estimates}, seeds=seeds,
     )  # fmt: skip

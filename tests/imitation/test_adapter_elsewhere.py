@@ -82,6 +82,9 @@ def test_its_card_says_what_is_needed_to_use_it(run, workspace):
     assert f"| peft | {peft.__version__} |" in card
     assert f"| transformers | {transformers.__version__} |" in card
     assert "AutoPeftModelForCausalLM" in card and "Premise: {first text}" in card
+    # Else transformers takes the type of the base model's files, which need not be the run's.
+    precision = run.events("engine")[0]["precision"]
+    assert f"from_pretrained(folder, dtype=torch.{precision})" in card
     assert str(workspace.root) not in card
     assert "/" not in json.loads((run.adapter / "capo.json").read_text())["base"]
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from helpers.generation import logits
 from helpers.tiny_training import capo_config, sft_config, tiny_base, tiny_dataset, train
 from peft import AutoPeftModelForCausalLM, PeftModel
 
@@ -21,17 +22,10 @@ from capo_core.runs.experiments.config import ExperimentConfig
 from capo_core.runs.kinds.retention import training_title
 from capo_core.workspace import Workspace
 
-IDS = torch.tensor([[5, 9, 33, 70, 12, 101, 44, 8]])
-
 
 @pytest.fixture(scope="module")
 def base_folder(tmp_path_factory):
     return tiny_base(tmp_path_factory.mktemp("base") / "base")
-
-
-def logits(model) -> torch.Tensor:
-    with torch.no_grad():
-        return model(input_ids=IDS).logits
 
 
 def test_the_settings_name_the_kinds_that_there_are():

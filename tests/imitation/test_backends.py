@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from helpers.generation import tiny_adapter, tiny_base
+from helpers.generation import base_with_adapters, local_backend, tiny_adapter
 
 from capo_core.errors import BackendUnavailable, ConfigError, Stopped
 from capo_core.imitation.backends.base import Decoding, GenerationRequest, answer_ended, stop_fields
@@ -10,7 +10,6 @@ from capo_core.imitation.backends.decoder import DecoderModel, SeededSampling, n
 from capo_core.imitation.backends.fake import FakeBackend
 from capo_core.imitation.backends.transformers import (
     TokenizedRequest,
-    TransformersBackend,
     end_tokens,
     plan_batches,
 )
@@ -24,18 +23,12 @@ GREEDY = Decoding(temperature=0, max_new_tokens=20)
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tiny")
-    tiny_base(folder / "base")
-    for seed in (1, 2):
-        tiny_adapter(folder / "base", folder / f"a{seed}", seed=seed)
-    return folder
+    return base_with_adapters(tmp_path_factory.mktemp("tiny"), "a1", "a2")
 
 
 @pytest.fixture
 def backend(place):
-    return lambda **settings: TransformersBackend(
-        load_base_model(str(place / "base"), device="cpu"), **settings
-    )
+    return lambda **settings: local_backend(place, **settings)
 
 
 def ask(place, names=("", "a1", "a2"), count=12):

@@ -9,6 +9,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from capo_core.data.catalog import load_shipped
+from capo_core.imitation.embedded_base import model_card
 from capo_core.imitation.embedded_base.config import EmbeddedBaseConfig
 from capo_core.imitation.parsing import parse_response
 from capo_core.imitation.prompting import prompts
@@ -45,6 +46,12 @@ def test_the_card_names_every_measured_figure():
         for losses in tasks.values():
             assert f"| {losses['token']:.3f} |" in card
     assert len(about["quality"]["rows"]) == 18  # 3 formats × 2 tasks × 3 temperatures
+
+
+def test_the_card_says_what_it_cannot_do():
+    limits = (EMBEDDED_BASE / "README.md").read_text().partition("## Limitations\n\n")[2]
+    assert limits.strip() == model_card._LIMITS
+    assert "paraphrase items are at the level of chance" in " ".join(limits.split())
 
 
 def test_it_reads_long_prompts(base):

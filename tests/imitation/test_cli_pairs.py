@@ -71,7 +71,7 @@ def test_settings_reach_the_pairs(run):
     assert (validation["pairs"], validation["held_out"]) == (19, False)
 
 
-def test_export(run, tmp_path):
+def test_exported_pairs_have_prompt_answers_and_provenance(run, tmp_path):
     told = run("export", *WHO, "--out", "pairs.jsonl", "--json")
     assert told["pairs"] == 228
     rows = [json.loads(line) for line in (tmp_path / "pairs.jsonl").read_text().splitlines()]
@@ -89,7 +89,7 @@ def test_export(run, tmp_path):
         (("--dataset", "votes", "--annotator", "nobody"), "no annotator 'nobody'"),
         (("--dataset", "nothing", "--annotator", "who3"), "nothing"),
         (("--dataset", "whole", "--annotator", "A"), "split the items"),
-        ((*WHO, "--same-label", "perhaps"), "one of keep, drop, only"),
+        ((*WHO, "--same-label", "perhaps"), "one of keep, first, drop, only"),
         ((*WHO, "--same-label", "drop"), "228 same label"),
         ((*WHO, "--max-rejected", "0"), "max_rejected: 0"),
         ((*WHO, "--split", "dev"), "no part 'dev'"),

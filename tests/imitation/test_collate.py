@@ -53,7 +53,7 @@ def test_supervised_rows_have_nothing_rejected():
     assert batch.rejected.shape == batch.mask.shape == (4, 0)
 
 
-def test_as_pairs():
+def test_a_contrast_becomes_one_pair_for_each_rejected_response():
     pairs = [pair for contrast in (A, B, C) for pair in as_pairs(contrast)]
     texts = [tuple(ids[0] for ids in pair.rendered.responses) for pair in pairs]
     assert texts == [(10, 11), (10, 12), (10, 13), (10, 12), (11, 12)]

@@ -5,6 +5,7 @@ import torch
 from helpers.architectures import tiny_model
 from transformers import AutoTokenizer
 
+from capo_core.errors import ConfigError
 from capo_core.imitation.prompting.prompts import (
     Prompt,
     Rendered,
@@ -12,6 +13,7 @@ from capo_core.imitation.prompting.prompts import (
     render,
     write_response,
 )
+from capo_core.imitation.training.capo import reference_scores
 from capo_core.imitation.training.config import CapoConfig
 from capo_core.imitation.training.examples import ResponseContrast, as_pairs
 from capo_core.imitation.training.objective import (
@@ -84,9 +86,55 @@ def test_labels_are_not_contrasted_where_the_explanation_is():
         assert found.total.item() / found.units == pytest.approx(wanted, abs=1e-4)
 
 
+@pytest.mark.parametrize("part", ["response", "explanation"])
+def test_the_desensitised_form_weighs_what_a_longer_response_has_more(part, tmp_path):
+    """By hand, and with the reference as a training stores it."""
+    contrast, alpha, beta = ResponseContrast(ITEM, (0,), ((1, 2),)), 0.25, 0.5
+    reference_model, model = tiny_model("llama").eval(), tiny_model("llama").eval()
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(1.3)
+    engine = GroupEngine()
+    reference = reference_scores(
+        reference_model, engine, [ITEM], cache_folder=tmp_path, key={"base": "b"}, pad_id=0,
+        part=part, by_token=True,
+    )  # fmt: skip
+    heads = ITEM.heads if part == "explanation" else (0, 0, 0)
+
+    def by_token(scorer):
+        table = engine.score(scorer, [ITEM], pad_id=0)
+        lengths = [len(response) for response in ITEM.responses]
+        return [
+            row[head:length] for row, head, length in zip(table.by_place, heads, lengths,
+                                                          strict=True)
+        ]  # fmt: skip
+
+    now, before = by_token(model), by_token(reference_model)
+    torch.testing.assert_close(reference[0], torch.cat(before).detach())
+    wanted = []
+    for other in (1, 2):
+        shared = min(len(now[0]), len(now[other]))
+        rewards = []
+        for which in (0, other):
+            change = now[which] - before[which]
+            rewards.append(beta * (change[:shared].sum() + alpha * change[shared:].sum()))
+        wanted.append(-torch.nn.functional.logsigmoid(rewards[0] - rewards[1]).item())
+    config = CapoConfig(contrast=part, ld_alpha=alpha, beta=beta, nll=0.0)
+    found = Contrastive(engine, 0, config).batch_loss(
+        model, [TrainingExample(contrast, reference[0])]
+    )
+    assert found.total.item() / found.units == pytest.approx(sum(wanted) / 2, abs=1e-5)
+
+
+@pytest.mark.parametrize("wrong", [{"loss": "listwise"}, {"length_norm": True}])
+def test_lengths_are_compared_within_pairs_only(wrong):
+    with pytest.raises(ConfigError, match="lengths are compared within a pair"):
+        CapoConfig(ld_alpha=0.5, **wrong)
+
+
 def test_the_plain_form_keeps_its_name():
     plain = CapoConfig().to_dict()
-    assert "contrast" not in plain and "anchor" not in plain
+    assert not {"contrast", "anchor", "ld_alpha"} & set(plain)
     other = CapoConfig(contrast="explanation", anchor="label").to_dict()
     assert (other["contrast"], other["anchor"]) == ("explanation", "label")
     assert CapoConfig.from_dict(other).contrast == "explanation"

@@ -3,17 +3,15 @@
 import pytest
 import torch
 from helpers.architectures import tiny_model
-from helpers.generation import tiny_adapter, tiny_base
+from helpers.generation import base_with_adapters, local_backend
 
 from capo_core.imitation.backends import decoder, prefix_attention, transformers
 from capo_core.imitation.backends.base import Decoding, GenerationRequest, LabelChoice
 from capo_core.imitation.backends.decoder import DecodedRows, DecoderModel
 from capo_core.imitation.backends.transformers import (
-    TransformersBackend,
     label_tokens,
     plan_batches,
 )
-from capo_core.imitation.models.base_model import load_base_model
 from capo_core.imitation.prompting.prompts import Prompt, common_length, write_response
 from capo_core.task import NLI, PARAPHRASE
 
@@ -28,15 +26,7 @@ PROMPTS = [
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tiny")
-    tiny_base(folder / "base")
-    for seed in (1, 2):
-        tiny_adapter(folder / "base", folder / f"a{seed}", seed=seed)
-    return folder
-
-
-def backend(place, **settings):
-    return TransformersBackend(load_base_model(str(place / "base"), device="cpu"), **settings)
+    return base_with_adapters(tmp_path_factory.mktemp("tiny"), "a1", "a2")
 
 
 def ask(place, **more):
@@ -64,9 +54,9 @@ def test_a_shared_prefix_does_not_change_a_token(place, decoding, label, held, m
     held_from(monkeypatch, 16 if held else 10**6)
     monkeypatch.setattr(prefix_attention, "MOST_WEIGHTS", 4000)  # several parts of a batch
     requests = ask(place, label=label)
-    shared = answers(backend(place), requests, decoding)
-    apart = answers(backend(place, share=False), requests, decoding)
-    recomputed = backend(place)
+    shared = answers(local_backend(place), requests, decoding)
+    apart = answers(local_backend(place, share=False), requests, decoding)
+    recomputed = local_backend(place)
     recomputed._load(str(place / "a1"))
     recomputed._decoder.cacheable = False
     plain = answers(recomputed, requests, decoding)
@@ -85,7 +75,7 @@ def test_the_prefix_is_read_once_and_again_only_from_where_it_differs(place, mon
         return logits(self, ids, mask, cache, *rest)
 
     monkeypatch.setattr(DecoderModel, "logits", counted)
-    made = backend(place, batch_tokens=400)
+    made = local_backend(place, batch_tokens=400)
     requests = [each for each in ask(place) if not each.adapter]
     answers(made, requests, Decoding(temperature=0, max_new_tokens=1))
     # The prefix as one row, and then each batch's own ends alone.
@@ -128,7 +118,7 @@ def test_pieces_give_the_logits_of_the_whole_in_every_architecture(kind, held, m
 
 
 def test_the_score_of_a_label_is_that_of_its_word_and_line_break(place):
-    made = backend(place)
+    made = local_backend(place)
     base, labels = made._base, PARAPHRASE.scale.labels
     request = GenerationRequest("k", PROMPTS[0], label=LabelChoice(labels))
     scores = made.label_scores([request], GREEDY)["k"]
@@ -147,7 +137,7 @@ def test_the_score_of_a_label_is_that_of_its_word_and_line_break(place):
 
 
 def test_weights_and_sampling_of_labels(place):
-    made = backend(place)
+    made = local_backend(place)
     forced = LabelChoice(NLI.scale.labels, log_weights=(-1e3, -1e3, 0.0))
     requests = [GenerationRequest("k", PROMPTS[0], label=forced)]
     assert answers(made, requests, DRAWN)["k"].text.startswith("Label: contradiction\n")
@@ -163,7 +153,7 @@ def test_weights_and_sampling_of_labels(place):
 
 
 def test_an_explanation_is_one_line_with_a_word(place):
-    made = backend(place)
+    made = local_backend(place)
     requests = ask(place, label=LabelChoice(NLI.scale.labels))
     # Nearly every token ends a line: what is left has to be written all the same.
     every = range(len(made._base.tokenizer))
@@ -178,7 +168,7 @@ def test_an_explanation_is_one_line_with_a_word(place):
 
 @pytest.mark.parametrize("task", [NLI, PARAPHRASE], ids=["words", "numbers"])
 def test_the_tokens_of_labels_are_those_of_a_response(place, task):
-    tokenizer = backend(place)._base.tokenizer
+    tokenizer = local_backend(place)._base.tokenizer
     tokens = label_tokens(task.scale.labels, tokenizer)
     for label, option, rest in zip(task.scale.labels, tokens.options, tokens.rest, strict=True):
         whole = tokenizer(write_response(label, "So."), add_special_tokens=False)["input_ids"]
@@ -190,7 +180,7 @@ def test_the_tokens_of_labels_are_those_of_a_response(place, task):
 
 
 def test_rows_with_one_beginning_are_in_one_batch(place, monkeypatch):
-    tokenizer = backend(place)._base.tokenizer
+    tokenizer = local_backend(place)._base.tokenizer
     from capo_core.imitation.backends.transformers import TokenizedRequest
 
     heads = ["first beginning ", "second beginning "]

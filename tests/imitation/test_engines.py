@@ -59,7 +59,7 @@ def test_padding_and_neighbours_change_nothing(engine):
 
 
 @pytest.mark.parametrize("engine", FAST, ids=lambda engine: engine.name)
-def test_gradient_checkpointing(engine):
+def test_gradient_checkpointing_changes_neither_scores_nor_gradients(engine):
     model, batch = tiny_model("llama", lora=True).train(), ragged_batch()
     table = engine.score(model, batch, pad_id=0)
     slope = gradients(model, table.log_probs)

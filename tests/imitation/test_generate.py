@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from helpers.generation import split_dataset, tiny_adapter, tiny_base
+from helpers.generation import base_with_adapters, local_backend, split_dataset
 from typer import Typer
 from typer.testing import CliRunner
 
@@ -18,7 +18,6 @@ from capo_core.cli import generate as cli_generate
 from capo_core.data.catalog import Catalog
 from capo_core.errors import ConfigError, DataError, RunError, Stopped
 from capo_core.imitation.backends.fake import FakeBackend, placeholder_answer
-from capo_core.imitation.backends.transformers import TransformersBackend
 from capo_core.imitation.generation.generate import (
     generate,
     generation_folder,
@@ -31,7 +30,6 @@ from capo_core.imitation.generation.trained_adapters import (
     collect_adapters,
     find_training_runs,
 )
-from capo_core.imitation.models.base_model import load_base_model
 from capo_core.imitation.prompting.prompts import METHOD_NAMES, METHODS
 from capo_core.run_folder import RunFolder
 from capo_core.runs import run as runs_run
@@ -45,14 +43,7 @@ SHORT = {"max_new_tokens": 16, "temperature": 0.8}
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tiny")
-    tiny_base(folder / "base", positions=1024)
-    for seed in (1, 2):
-        tiny_adapter(folder / "base", folder / f"run{seed}" / "adapter", seed=seed)
-    return folder
-
-
-def hf(place, **settings):
-    return TransformersBackend(load_base_model(str(place / "base"), device="cpu"), **settings)
+    return base_with_adapters(folder, "run1/adapter", "run2/adapter", positions=1024)
 
 
 def adapters(place):
@@ -130,8 +121,8 @@ def test_the_same_command_finds_the_same_run_and_another_one_another(tmp_path):
 def test_after_an_interruption_the_outputs_are_those_of_an_uninterrupted_run(place, tmp_path, cut):
     data, config = split_dataset(), GenerateConfig("sft", samples=2, **SHORT)
     whole = generate(
-        data, BOTH, config, hf(place, batch_tokens=3000), RunFolder(tmp_path / "a" / "run"),
-        adapters=adapters(place),
+        data, BOTH, config, local_backend(place, batch_tokens=3000),
+        RunFolder(tmp_path / "a" / "run"), adapters=adapters(place),
     )  # fmt: skip
     folder = RunFolder(tmp_path / "b" / "run")
     lines = OutputLines(folder.path)
@@ -139,7 +130,7 @@ def test_after_an_interruption_the_outputs_are_those_of_an_uninterrupted_run(pla
     class Killed(BaseException):
         pass
 
-    backend = hf(place, batch_tokens=3000)
+    backend = local_backend(place, batch_tokens=3000)
     real = backend.complete
 
     def dying(*args, **more):
@@ -156,7 +147,12 @@ def test_after_an_interruption_the_outputs_are_those_of_an_uninterrupted_run(pla
         file.write(b'{"output_id": "half of a li')
     kept = lines.path.read_bytes()[: -len(b'{"output_id": "half of a li')]
     rest = generate(
-        data, BOTH, config, hf(place, batch_tokens=3000), folder, adapters=adapters(place)
+        data,
+        BOTH,
+        config,
+        local_backend(place, batch_tokens=3000),
+        folder,
+        adapters=adapters(place),
     )
     assert rest.equals(whole)
     assert lines.path.read_bytes().startswith(kept)
@@ -167,8 +163,8 @@ def test_what_batches_there_are_does_not_change_the_outputs(place, tmp_path):
     data, config = split_dataset(), GenerateConfig("capo", **SHORT)
     frames = [
         generate(
-            data, BOTH, config, hf(place, batch_tokens=size), RunFolder(tmp_path / f"{size}" / "r"),
-            adapters=adapters(place),
+            data, BOTH, config, local_backend(place, batch_tokens=size),
+            RunFolder(tmp_path / f"{size}" / "r"), adapters=adapters(place),
         )
         for size in (1, 1000, 50_000)
     ]  # fmt: skip
@@ -251,7 +247,7 @@ def test_examples_are_left_out_one_by_one_where_they_do_not_fit(place, tmp_path)
     # The tiny model reads 1024 tokens, a token is a letter: 3 examples fit, 8 do not.
     folder = RunFolder(tmp_path / "r")
     config = GenerateConfig("icl", examples=8, **SHORT)
-    backend = hf(place)
+    backend = local_backend(place)
     frame = generate(split_dataset(), ["1"], config, backend, folder)
     shown = folder.result["examples_shown"]
     assert sum(shown.values()) == 6 and "8" not in shown and "0" not in shown
@@ -280,13 +276,23 @@ def test_a_prompt_that_does_not_fit_is_not_asked_but_said(tmp_path):
 
 def test_what_answers_may_depend_on_is_saved(place, tmp_path):
     config = GenerateConfig("zero_shot", items=1, **SHORT)
-    generate(split_dataset(), ["1"], config, hf(place, batch_tokens=900), RunFolder(tmp_path / "r"))
+    generate(
+        split_dataset(),
+        ["1"],
+        config,
+        local_backend(place, batch_tokens=900),
+        RunFolder(tmp_path / "r"),
+    )
     saved = RunFolder(tmp_path / "r").config
     assert saved["settings"] == config.to_dict()
     assert saved["base"]["precision"] == "float32" and saved["base"]["batch_tokens"] == 900
     with pytest.raises(RunError, match=r"base\.batch_tokens was 900 and is 1000 now"):
         generate(
-            split_dataset(), ["1"], config, hf(place, batch_tokens=1000), RunFolder(tmp_path / "r")
+            split_dataset(),
+            ["1"],
+            config,
+            local_backend(place, batch_tokens=1000),
+            RunFolder(tmp_path / "r"),
         )
 
 

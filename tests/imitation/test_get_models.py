@@ -4,9 +4,11 @@ import json
 import resource
 import shutil
 import threading
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -433,6 +435,47 @@ def test_the_commands_import_and_remove(workspace, gguf_file):
     assert used.exit_code == 2 and "is used by the run waiting" in used.stderr
     refused = run(app, ["models", "get", "gemma3-270m"])
     assert refused.exit_code == 2 and "--accept-terms" in refused.stderr
+
+
+def test_a_training_and_an_experiment_get_the_named_base_first(
+    workspace, known, sources, monkeypatch
+):
+    from capo_core.runs.experiments import store
+    from capo_core.runs.kinds import training
+
+    monkeypatch.setattr(obtain, "pip_sources", lambda: sources)
+    asked = []
+
+    def train(request, workspace, **more):
+        asked.append((request.settings["base"], left(workspace)))
+        return SimpleNamespace(path=workspace.runs, result={})
+
+    def start(workspace, config):
+        asked.append((config.base, left(workspace)))
+        raise ConfigError("far enough")
+
+    monkeypatch.setattr(training, "run_training", train)
+    monkeypatch.setattr(store, "start", start)
+    of = ["--dataset", "demo-nli", "--annotator"]
+    for command, who, code in (("train sft", "A", 0), ("experiment start", "A", 2)):
+        call = [*command.split(), *of, who, "--base", "tiny", "--json"]
+        if (workspace.models / "tiny").exists():
+            remove_model(workspace, "tiny")
+        result = CliRunner().invoke(app, [*call, "--fetch"])
+        assert result.exit_code == code, (result.output, result.exception)
+    assert asked == [("tiny", ["tiny"])] * 2
+    remove_model(workspace, "tiny")
+    # Not for an annotator who does not exist; no terms are accepted by the way.
+    strange = CliRunner().invoke(
+        app, ["experiment", "start", *of, "nope", "--base", "tiny", "--fetch"]
+    )
+    assert strange.exit_code == 2 and "no annotator 'nope'" in strange.stderr
+    assert strange.stdout == "" and left(workspace) == []
+    terms = replace(known, name="gemma", terms="Terms of Use", terms_url="https://example.org")
+    monkeypatch.setitem(registry.KNOWN_MODELS, "gemma", terms)
+    obtain.get_missing("gemma", workspace)
+    with pytest.raises(ConfigError, match="--accept-terms, after reading the Terms of Use"):
+        find_base_model("gemma", workspace)
 
 
 def test_a_run_of_the_kind_model_gets_it_beside_the_page(workspace, known, sources):

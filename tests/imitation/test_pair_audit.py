@@ -59,7 +59,7 @@ def test_audit_tells_who_wrote_what(made, pairs):
     assert table["rejected_explanation"][0] == "four, five"
 
 
-def test_summary_counts(made, pairs):
+def test_the_summary_counts_pairs_and_what_was_dropped(made, pairs):
     told = pair_summary(pairs, made)
     json.dumps(told, allow_nan=False)
     assert (told["pairs"], told["items"], told["chosen_responses"]) == (3, 2, 2)

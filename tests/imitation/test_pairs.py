@@ -170,6 +170,10 @@ def test_same_label_is_kept_dropped_or_taken_alone():
     assert who_against_whom(only) == [("x0", "x1")]
     assert counted(only) == {OTHER_LABEL: 2}
     assert only.items_without == ("i2",)
+    # First: x0 has a response of its own label; x5 has none, and keeps the other one.
+    first = with_rule("first")
+    assert who_against_whom(first) == [("x0", "x1"), ("x5", "x6")]
+    assert counted(first) == {OTHER_LABEL: 1} and first.items_without == ()
 
 
 def test_specific_weights_follow_the_likeness_and_have_mean_one():
@@ -331,7 +335,7 @@ ROWS = st.lists(
 CONFIGS = st.builds(
     PairsConfig,
     near_duplicate=st.sampled_from([0.0, 0.5, 0.9, 2.0]),
-    same_label=st.sampled_from(["keep", "drop", "only"]),
+    same_label=st.sampled_from(["keep", "first", "drop", "only"]),
     max_rejected=st.sampled_from([None, 1, 2]),
     seed=st.integers(0, 3),
 )

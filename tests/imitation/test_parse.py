@@ -77,7 +77,7 @@ TASKS = {
 
 @pytest.mark.parametrize("name", TASKS)
 @pytest.mark.parametrize("form", FORMATS)
-def test_formats(name, form):
+def test_answers_in_every_usual_form_are_read(name, form):
     task, label, other, item = TASKS[name]
     prompt = in_context(task, item, [Example(PromptItem("e", "One.", "Two."), other, "So.")]).text
     text = FORMATS[form].replace("OTHER", other)

@@ -8,14 +8,12 @@ import pytest
 import torch
 import typer
 from helpers import tiny_training
-from helpers.tiny_training import capo_config, sft_config, tiny_base, tiny_dataset
-from safetensors.torch import load_file
+from helpers.tiny_training import capo_config, sft_config, tiny_dataset, weights
 from typer.testing import CliRunner
 
 from capo_core.cli import train
 from capo_core.data.catalog import Catalog
 from capo_core.errors import ConfigError, DataError, RunError, Stopped
-from capo_core.imitation.models.adapters import WEIGHTS
 from capo_core.imitation.models.base_model import load_base_model
 from capo_core.imitation.pairs.build import PairsConfig
 from capo_core.imitation.pairs.files import (
@@ -35,11 +33,6 @@ from capo_core.run_folder import RunFolder
 from capo_core.workspace import Workspace
 
 PAIR = {"prompt": "Say it.\n\nAnswer:\n", "chosen": "yes", "rejected": "no"}
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory) -> str:
-    return tiny_base(tmp_path_factory.mktemp("base") / "llama")
 
 
 @pytest.fixture(scope="module")
@@ -74,10 +67,6 @@ def train_in(folder, dataset, config, sft: RunFolder, pairs) -> RunFolder:
     workspace = Workspace(folder)
     shutil.copytree(sft.path, workspace.runs / sft.run_id)
     return tiny_training.train(workspace, dataset, config, sft, preferences=pairs)
-
-
-def weights(folder: RunFolder):
-    return load_file(folder.adapter / WEIGHTS)
 
 
 @pytest.mark.parametrize("how", ["uniform", "specific"])
@@ -207,7 +196,7 @@ def test_from_the_command_line(base, dataset, exported, tmp_path, monkeypatch):
     train.mount(app)
     line = ["train", "capo", "--dataset", "tiny", "--base", base, "--epochs", "1",
             "--items-per-step", "7", "--sample-every", "0", "--preferences", str(exported),
-            "--json"]  # fmt: skip
+            "--contrast", "response", "--no-calibrate", "--json"]  # fmt: skip
     nobody = CliRunner().invoke(app, [*line, "--annotator", "B"])
     assert nobody.exit_code == 2, nobody.output
     assert "no preference pair is of annotator 'B'" in " ".join(nobody.output.split())

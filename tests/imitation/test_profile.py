@@ -174,12 +174,11 @@ def test_ctrl_c_keeps_the_profiles_that_are_there(tmp_path, monkeypatch):
     assert len(backend.asked) == 3  # the first profile was not written again
 
 
-def test_the_commands(tmp_path, monkeypatch):
+def test_the_commands_make_show_and_edit_profiles(tmp_path, monkeypatch):
     monkeypatch.setenv("CAPO_WORKSPACE", str(tmp_path / "ws"))
     Catalog(Workspace.default()).add(split_dataset())
     backend = FakeBackend(lambda request: GOOD)
-    for module in (generate, generate):
-        monkeypatch.setattr(module, "backend_of", lambda *_: backend)
+    monkeypatch.setattr(generate, "backend_of", lambda *_: backend)
     app = Typer()
     generate.mount(app)
 

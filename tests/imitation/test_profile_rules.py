@@ -17,7 +17,6 @@ def written(label: str, text: str, n: int = 10) -> list[Example]:
 
 
 OTHERS = common_of(
-    NLI,
     written("entailment", "It is the same thing.")
     + written("neutral", "The premise does not tell us.")
     + written("contradiction", "The two are at odds."),
@@ -69,15 +68,13 @@ def test_who_does_as_others_do():
     [(("4", "5"), "higher scores"), (("-4", "-5"), "lower scores"), (("-5", "5"), "the ends")],
 )
 def test_scores_against_others(scores, expected):
-    common = common_of(
-        PARAPHRASE, [Example(ITEM, label, "Well.") for label in ("-2", "-1", "0", "1", "2")] * 4
-    )
+    common = common_of([Example(ITEM, label, "Well.") for label in ("-2", "-1", "0", "1", "2")] * 4)
     own = [Example(ITEM, label, "Well.") for label in scores] * 10
     assert expected in lines(own, common, PARAPHRASE)["Labels:"]
 
 
 def test_slips_are_words_nobody_else_writes():
-    common = common_of(NLI, written("neutral", "The premise does not tell us about it."))
+    common = common_of(written("neutral", "The premise does not tell us about it."))
     # One of eight words, in every second explanation.
     slipping = written("neutral", "The premise does not tell us abuot it.", 5)
     right = written("neutral", "The premise does not tell us about it.", 5)
@@ -87,6 +84,6 @@ def test_slips_are_words_nobody_else_writes():
 
 @pytest.mark.parametrize("task", TASKS)
 def test_no_examples_at_all_still_gives_three_lines(task):
-    common = common_of(TASKS[task][0], [])
+    common = common_of([])
     assert common.labels == Counter()
     assert len(rule_profile(TASKS[task][0], [], common).splitlines()) == 3

@@ -4,11 +4,10 @@ import json
 import time
 
 import pytest
-from helpers.chat_server import good, serving
+from helpers.chat_server import good, serving_client
 from helpers.generation import split_dataset
 
 from capo_core.errors import BackendUnavailable, ConfigError, Stopped
-from capo_core.imitation.backends import openai
 from capo_core.imitation.backends.base import Decoding, GenerationRequest
 from capo_core.imitation.backends.openai import (
     Retry,
@@ -29,10 +28,7 @@ KEY = "sk-very-secret-0123456789"
 
 @pytest.fixture
 def chat(monkeypatch):
-    monkeypatch.setattr(openai, "FIRST_WAIT_S", 0.01)
-    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    with serving() as server:
+    with serving_client(monkeypatch) as server:
         yield server
 
 

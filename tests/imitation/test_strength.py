@@ -4,7 +4,12 @@ import json
 
 import pytest
 import torch
-from helpers.generation import split_dataset, tiny_adapter, tiny_base
+from helpers.generation import (
+    base_with_adapters,
+    logits,
+    split_dataset,
+    tiny_base,
+)
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file
 
@@ -15,22 +20,11 @@ from capo_core.imitation.prompting.prompts import render, zero_shot
 from capo_core.imitation.prompting.responses import items_of
 from capo_core.imitation.training.scoring.engines import PairsEngine
 
-IDS = torch.tensor([[5, 9, 33, 70, 12, 101, 44, 8]])
-
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     """A base and two adapters on it that change its logits a lot."""
-    root = tmp_path_factory.mktemp("strength")
-    tiny_base(root / "base")
-    for seed, name in enumerate(("sft", "capo"), start=1):
-        tiny_adapter(root / "base", root / name, seed=seed)
-    return root
-
-
-def logits(model) -> torch.Tensor:
-    with torch.no_grad():
-        return model(input_ids=IDS).logits
+    return base_with_adapters(tmp_path_factory.mktemp("strength"), "sft", "capo")
 
 
 def blend(folders, *names: str) -> Blend:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 import torch
+from helpers.generation import logits
 from helpers.tiny_training import capo_config, sft_config, tiny_base, tiny_dataset
 from peft import PeftModel
 from safetensors.torch import load_file
@@ -27,8 +28,6 @@ from capo_core.imitation.training.capo import train_capo
 from capo_core.imitation.training.config import CapoConfig
 from capo_core.imitation.training.sft import train_sft
 from capo_core.run_folder import RunFolder
-
-IDS = torch.tensor([[5, 9, 33, 70, 12, 101, 44, 8]])
 
 
 @dataclass
@@ -66,11 +65,6 @@ def calibrated(sft, folder, yardstick, **more):
     return train_capo(
         tiny_dataset(), "A", config, sft, RunFolder(folder), yardstick=yardstick, **more
     )
-
-
-def logits(model):
-    with torch.no_grad():
-        return model(input_ids=IDS).logits
 
 
 @pytest.mark.parametrize("strength", [0.0, 0.25, 1.0])

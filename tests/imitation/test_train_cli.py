@@ -15,6 +15,7 @@ from capo_core.runs import actions
 from capo_core.runs import run as runs_run
 from capo_core.workspace import Workspace
 
+PLAIN = ("--contrast", "response", "--no-calibrate")  # what is usual: test_usual_capo.py
 QUICK = ("--epochs", "1", "--items-per-step", "4", "--sample-every", "0")
 
 
@@ -30,7 +31,8 @@ def run(tmp_path, monkeypatch):
     def invoke(*arguments: str):
         stage, *rest = arguments
         named = [] if "--sft" in rest and "--base" not in rest else ["--base", base]
-        line = ["train", stage, "--dataset", "tiny", *named, *rest]
+        plain = PLAIN if stage == "capo" else ()
+        line = ["train", stage, "--dataset", "tiny", *named, *plain, *rest]
         return CliRunner().invoke(app, line)
 
     return invoke

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.tiny_training import capo_config, sft_config, tiny_base, tiny_dataset, train
+from helpers.tiny_training import capo_config, sft_config, tiny_dataset, train
 
 from capo_core.errors import ConfigError, RunError, Stopped
-from capo_core.imitation.models import adapters
+from capo_core.imitation.models import adapters, base_model
 from capo_core.imitation.training import checkpoint, loop
 from capo_core.imitation.training.capo import train_capo
 from capo_core.imitation.training.checkpoint import FILE, load_checkpoint
@@ -18,11 +18,6 @@ from capo_core.imitation.training.objective import Supervised
 from capo_core.imitation.training.sft import sft_run_config, train_sft
 from capo_core.run_folder import RunFolder, run_for
 from capo_core.workspace import Workspace
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory) -> str:
-    return tiny_base(tmp_path_factory.mktemp("base") / "llama")
 
 
 @pytest.fixture
@@ -154,15 +149,17 @@ def test_a_full_disk_keeps_the_last_checkpoint(base, folder, monkeypatch):
     monkeypatch.undo()
     assert load_checkpoint(folder).counters.step == 2
     assert [path.name for path in folder.checkpoint.iterdir()] == [FILE]  # no half file is left
+    assert [event["step"] for event in folder.events("checkpoint")] == [2]  # what is there
     train_sft(tiny_dataset(), "A", sft_config(), base, folder)
     assert [event["step"] for event in folder.events("step")] == list(range(1, 9))
+    assert [event["step"] for event in folder.events("checkpoint")] == [2, 4, 6, 8]
 
 
 def test_a_full_disk_at_the_end_loses_nothing(base, folder, monkeypatch):
     def no_room(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(adapters, "save", no_room)
+    monkeypatch.setattr(adapters, "write_tensors", no_room)
     with pytest.raises(RunError, match="disk is full"):
         train_sft(tiny_dataset(), "A", sft_config(), base, folder)
     monkeypatch.undo()
@@ -183,6 +180,20 @@ def test_no_memory_says_what_takes_less(base, folder, monkeypatch, error):
     with pytest.raises(RunError, match=r"not enough memory.*batch_tokens.*gradient_checkpointing"):
         train_sft(tiny_dataset(), "A", sft_config(), base, folder)
     assert load_checkpoint(folder).counters.step == 2
+
+
+def test_what_does_not_help_is_not_advised(base, folder, monkeypatch):
+    """On a CPU no base is loaded in 4 bits; what is on already is not to be switched on."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    fail_at(monkeypatch, 3, MemoryError())
+    with pytest.raises(RunError, match="not enough memory") as raised:
+        train_sft(tiny_dataset(), "A", sft_config(gradient_checkpointing=True), base, folder)
+    assert "batch_tokens" in raised.value.todo
+    assert "4 bits" not in raised.value.todo
+    assert "gradient_checkpointing" not in raised.value.todo
+    for place, advised in (("cpu", False), ("cuda", True)):
+        error = base_model._too_large(folder.path, torch.device(place))
+        assert ("4 bits" in error.todo) is advised
 
 
 def fail_at(monkeypatch, call: int, error: Exception) -> None:

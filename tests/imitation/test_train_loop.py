@@ -6,8 +6,7 @@ import threading
 import pytest
 import torch
 from helpers.provenance import provenance_in
-from helpers.tiny_training import capo_config, sft_config, tiny_base, tiny_dataset
-from safetensors.torch import load_file
+from helpers.tiny_training import capo_config, sft_config, tiny_dataset, weights
 
 from capo_core import __version__
 from capo_core.errors import Stopped
@@ -15,11 +14,6 @@ from capo_core.imitation.models.adapters import WEIGHTS
 from capo_core.imitation.training.capo import train_capo
 from capo_core.imitation.training.sft import train_sft
 from capo_core.run_folder import RunFolder
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory) -> str:
-    return tiny_base(tmp_path_factory.mktemp("base") / "llama")
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +27,6 @@ def sft(base, dataset, tmp_path_factory) -> RunFolder:
     folder = RunFolder(tmp_path_factory.mktemp("runs") / "sft")
     train_sft(dataset, "A", sft_config(sample_every=4), base, folder)
     return folder
-
-
-def weights(folder: RunFolder) -> dict[str, torch.Tensor]:
-    return load_file(folder.adapter / WEIGHTS)
 
 
 def apart(one: RunFolder, other: RunFolder) -> float:

@@ -41,11 +41,6 @@ from capo_core.run_folder import RunFolder
 from capo_core.workspace import Workspace
 
 
-@pytest.fixture(scope="module")
-def base(tmp_path_factory) -> str:
-    return tiny_base(tmp_path_factory.mktemp("base") / "llama")
-
-
 def without(dataset: Dataset, who: str, part: str) -> Dataset:
     """The dataset without one annotator's responses to one part."""
     items = dataset.items.loc[dataset.items["split"] == part, "item_id"]
@@ -71,6 +66,7 @@ def test_nothing_to_contrast_is_said_before_sft_is_trained(base, tmp_path, monke
     app = typer.Typer()
     train.mount(app)
     line = ["train", "capo", "--dataset", "tiny", "--base", base, "--annotator", "A"]
+    line += ["--contrast", "response", "--no-calibrate"]
     done = CliRunner().invoke(app, line)
     assert done.exit_code == 2
     told = " ".join(done.output.split())

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 import typer
-from helpers.tiny_training import capo_config, sft_config, tiny_base, tiny_dataset
-from safetensors.torch import load_file
+from helpers.tiny_training import capo_config, sft_config, tiny_dataset, weights
 from typer.testing import CliRunner
 
 from capo_core.cli import train
@@ -18,7 +17,6 @@ from capo_core.imitation.backends.transformers import TransformersBackend
 from capo_core.imitation.generation.generate import generate
 from capo_core.imitation.generation.outputs import OutputLines
 from capo_core.imitation.generation.requests import GenerateConfig
-from capo_core.imitation.models.adapters import WEIGHTS
 from capo_core.imitation.models.base_model import load_base_model
 from capo_core.imitation.prompting.prompts import write_response
 from capo_core.imitation.training.capo import train_capo
@@ -31,11 +29,6 @@ from capo_core.run_folder import RunFolder
 from capo_core.runs import kinds
 from capo_core.runs.request import RunRequest
 from capo_core.workspace import Workspace
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory) -> str:
-    return tiny_base(tmp_path_factory.mktemp("base") / "llama")
 
 
 @pytest.fixture(scope="module")
@@ -54,10 +47,6 @@ class Counting:
         self.seen.append([(answer.item_id, answer.target) for answer in answers])
         torch.rand(3)
         return {"target_share": 0.5, "n": len(answers)}
-
-
-def weights(folder: RunFolder) -> dict[str, torch.Tensor]:
-    return load_file(folder.adapter / WEIGHTS)
 
 
 def same(one: RunFolder, other: RunFolder) -> bool:

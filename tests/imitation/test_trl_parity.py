@@ -14,7 +14,7 @@ from trl import DPOConfig, DPOTrainer
 from capo_core.imitation.prompting.prompts import Rendered
 from capo_core.imitation.training.examples import ResponseContrast, as_pairs
 from capo_core.imitation.training.losses import contrastive_loss
-from capo_core.imitation.training.objective import collate
+from capo_core.imitation.training.objective import collate, desensitised
 from capo_core.imitation.training.scoring.engines import GroupEngine, PairsEngine, TreeEngine
 
 BETA, SMOOTHING, ANCHOR = 0.3, 0.1, 0.7
@@ -167,14 +167,38 @@ def test_nca_with_one_rejected_response(trainer):
 
 
 @pytest.mark.parametrize("kind", ["pairwise", "listwise"])
-def test_length_normalised(trainer, kind):
+def test_length_normalised_losses_are_trls(trainer, kind):
     wanted = theirs(trainer, ["sigmoid_norm"], [1.0])
     found = ours(trainer, kind, all_pairs(), TreeEngine(), length_norm=True)
     assert found.loss.item() == pytest.approx(wanted.item(), abs=1e-6)
 
 
+@pytest.mark.parametrize("alpha", [0.0, 0.4, 1.0])
+@pytest.mark.parametrize("engine", [TreeEngine(), PairsEngine()])
+def test_the_length_desensitised_loss_is_trls(trainer, monkeypatch, alpha, engine):
+    monkeypatch.setattr(trainer, "ld_alpha", alpha)
+    wanted = theirs(trainer, ["sigmoid"], [1.0])
+    their_slopes = slopes(trainer, wanted)
+    batch = contrasts()
+    renders = [contrast.rendered for contrast in batch]
+    trainer.model.set_adapter("ref")
+    with torch.no_grad():
+        table = engine.score(trainer.model, renders, pad_id=0)
+        index = collate(batch)
+        reference = desensitised(table.by_place, table.tokens, index, alpha)
+    trainer.model.set_adapter("default")
+    table = engine.score(trainer.model, renders, pad_id=0)
+    tokens = index.split(table.tokens)
+    found = contrastive_loss(
+        "pairwise", *desensitised(table.by_place, table.tokens, index, alpha), *reference,
+        index.mask, chosen_tokens=tokens[0], rejected_tokens=tokens[1], beta=BETA,
+    )  # fmt: skip
+    assert found.loss.item() == pytest.approx(wanted.item(), abs=1e-6)
+    torch.testing.assert_close(slopes(trainer, found.loss), their_slopes, atol=1e-5, rtol=1e-4)
+
+
 @pytest.mark.parametrize("kind", ["pairwise", "listwise"])
-def test_label_smoothing(trainer, kind):
+def test_losses_with_label_smoothing_are_trls(trainer, kind):
     # Of TRL's losses "aot" has conservative DPO's form; for one pair its sorting does nothing.
     for number, pair in enumerate(all_pairs()):
         wanted = theirs(trainer, ["aot"], [1.0], slice(number, number + 1))
@@ -182,7 +206,7 @@ def test_label_smoothing(trainer, kind):
         assert found.loss.item() == pytest.approx(wanted.item(), abs=1e-6)
 
 
-def test_the_anchor(trainer):
+def test_the_loss_with_an_anchor_is_trls(trainer):
     # TRL averages the anchor over a batch's tokens, we over its responses, so that parts of a
     # step add up: the same for a batch of one pair.
     for number, pair in enumerate(all_pairs()):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,9 @@ from capo_core.imitation.generation.requests import GenerateConfig
 from capo_core.leaderboards import linear, report, scores, store
 from capo_core.leaderboards.board import (
     OURS,
+    Leaderboard,
     compute_board,
+    difference_interval,
     item_scores,
     mean_interval,
 )
@@ -36,13 +39,14 @@ from capo_core.leaderboards.cells import board_task
 from capo_core.leaderboards.compute import compute
 from capo_core.leaderboards.find import board_of, find_dataset
 from capo_core.leaderboards.imitations import imitation_rows
-from capo_core.leaderboards.systems import SYSTEMS, Resources
+from capo_core.leaderboards.systems import SYSTEMS, Prediction, Resources
 from capo_core.progress import silent
 from capo_core.run_folder import RunFolder
 from capo_core.runs.experiments.board_methods import board_experiment, methods_of
 from capo_core.runs.experiments.plan import plan_runs
 from capo_core.runs.kinds import execute
 from capo_core.runs.request import RunRequest
+from capo_core.stats.power import smallest_difference
 from capo_core.task import NLI, LabelScale, Task
 from capo_core.text.embeddings import Embedder
 from capo_core.workspace import Workspace
@@ -182,10 +186,86 @@ def test_ties_are_paired_and_a_worse_row_is_not_one():
     assert all(row.kind == OURS or row.n == 0 for row in result.rows)
 
 
+def board_of_errors(rows: dict[str, list[int]]) -> Leaderboard:
+    """A board of rows that answer the given numbers of the test items with wrong labels."""
+    task = board_task(made(items=60, several=False),
+                      BOARDS["varierr"])  # fmt: skip
+    more = []
+    for name, wrong in rows.items():
+        items = np.unique(task.truth.item)
+        bad = np.isin(task.truth.item, items[np.flatnonzero(wrong)])
+        chances = np.where(bad[:, None], ~task.truth.given, task.truth.given).astype(float)
+        more.append((name, name, Prediction(chances)))
+    return compute_board(task, CONTENT, resources(), names=("nothing",), more=more)
+
+
+def test_a_tie_is_called_lowest_by_point_estimate_and_never_best():
+    alike = [1] * 3 + [0] * 17
+    result = board_of_errors({"one": alike, "other": [0, *alike[1:]]})
+    by = {row.name: row for row in result.ours}
+    assert by["one"].tied[PERSPECTIVE] and by["other"].tied[PERSPECTIVE]
+    assert result.headline().startswith("Lowest row of ours by point estimate, task B: other, ")
+    assert "No significant difference from" in result.headline()
+    for text in (report.to_markdown(result, result.provenance), result.headline()):
+        assert "Best" not in text and "best row of ours" not in text
+    clear = board_of_errors({"one": [0] * 19 + [1]})
+    assert clear.headline().startswith("Significantly lowest row of ours, task B: one, ")
+
+
+def test_ties_are_adjusted_for_all_pairs_of_the_track():
+    """Seven errors more on 20 items are significant by themselves (p = .016) and with two rows, but
+    not among the 21 pairs of seven."""
+    few, many = [1] + [0] * 19, [1] * 8 + [0] * 12
+    two = board_of_errors({"few": few, "many": many})
+    seven = board_of_errors({"few": few, **{f"many{k}": many for k in range(5)}})
+    for result, name, tied in ((two, "many", False), (seven, "many0", True)):
+        row = result.differences.query("task == @PERSPECTIVE and first == @name").iloc[0]
+        assert row["low"] > 0 and row["p"] == pytest.approx(2 / 2**7)
+        assert row["p_holm"] >= row["p"] and (row["p_holm"] > 0.05) == tied
+        assert {one.name: one.tied[PERSPECTIVE] for one in result.ours}[name] == tied
+
+
+def test_the_smallest_detectable_difference_is_shown_wherever_a_board_is():
+    result = board_of_errors({"few": [1] + [0] * 19, "many": [1] * 8 + [0] * 12})
+    apart = result.differences.query("task == @PERSPECTIVE and first == 'many'").iloc[0]
+    error = math.sqrt(7 / 20 * 13 / 20 / 19)  # seven of 20 items differ, by 1
+    assert apart["detectable"] == pytest.approx(smallest_difference(error, 20, comparisons=3))
+    text = result.detectable()
+    assert "20 items × 2 annotators detect with 80 % power (paired, Holm over 3 pairs)" in text
+    for shown in (
+        report.measures(result),
+        report.to_markdown(result, result.provenance),
+        report.to_latex(result, result.provenance).replace("\\%", "%"),
+    ):
+        assert text.replace("×", "") in shown.replace("×", "").replace("$\\times$", "")
+    table = result.table(PERSPECTIVE).set_index("row")
+    assert table.loc["many", "detectable"] == apart["detectable"]
+    alone = board_of_errors({})
+    assert alone.detectable() == "" and alone.headline().startswith("Only ranked row of ours")
+
+
+def test_a_board_saved_before_the_adjustment_is_to_be_computed_again(tmp_path):
+    workspace, result = Workspace(tmp_path), board_of_errors({"few": [1] + [0] * 19})
+    path = store.save(result, workspace)
+    raw = json.loads(path.read_text())
+    del raw["significance"]
+    path.write_text(json.dumps(raw))
+    with pytest.raises(DataError, match="compute it again"):
+        store.load(workspace, "varierr", CONTENT)
+
+
 def test_an_interval_needs_items_that_differ():
     value, low, high = mean_interval(np.array([0.0, 0.2, 0.4]))
     assert (low, value) == (0.0, pytest.approx(0.2)) and 0.69 < high < 0.7  # t(2) = 4.303
     assert np.isnan(mean_interval(np.array([0.5, 0.5]))[1])
+
+
+def test_differences_that_are_all_alike_are_decided_where_a_sign_test_decides():
+    for n, apart in ((5, False), (6, True)):
+        value, low, high = difference_interval(np.full(n, 0.25))
+        assert value == high == 0.25 and (low > 0) == apart
+        assert difference_interval(np.full(n, -0.25))[2] == -low
+    assert np.isnan(difference_interval(np.zeros(9))[1])
 
 
 # Rows of runs
@@ -219,6 +299,30 @@ def test_a_result_is_the_same_after_it_was_saved(tmp_path):
     assert json.dumps(back.to_dict(), default=str) == json.dumps(result.to_dict(), default=str)
     assert store.saved(workspace) == [("varierr", EXPLANATION)]
     assert "not comparable" in report.to_markdown(back, back.provenance)
+
+
+def test_a_board_fetches_its_dataset_and_the_base_of_its_imitations(tmp_path, monkeypatch):
+    from typer.testing import CliRunner
+
+    from capo_core.cli import app, benchmark
+    from capo_core.runs.experiments import store as experiments
+
+    asked = []
+
+    def start(workspace, config):
+        raise DataError("far enough")
+
+    monkeypatch.setenv("CAPO_WORKSPACE", str(tmp_path))
+    monkeypatch.setattr(experiments, "start", start)
+    monkeypatch.setattr(benchmark, "fetch_missing", lambda _, **what: asked.append(what))
+    command = ["benchmark", "lewidi", "--dataset", "varierr", "--method", "sft",
+               "--base", "smollm2", "--fetch"]  # fmt: skip
+    CliRunner().invoke(app, command)
+    assert [each["dataset"] for each in asked] == ["lewidi-varierr"]
+    Catalog(Workspace(tmp_path)).add(made())
+    found = CliRunner().invoke(app, command)
+    assert "far enough" in found.stderr
+    assert [each.get("dataset", each.get("base")) for each in asked[1:]] == ["", "smollm2"]
 
 
 def test_what_does_not_exist_is_said_with_what_does(tmp_path):

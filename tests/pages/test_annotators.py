@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 from helpers.pages import make, open_page, shown
@@ -63,6 +64,24 @@ def test_two_annotators_are_set_against_each_other(add, begun):
     assert "ann and cyd both annotated 24 items" in said
 
 
+def test_two_are_opened_with_the_pair_that_has_most_common_items(add, begun):
+    dataset = make("mine")
+    at = dataset.items["item_id"].tolist()
+    of = {"ann": at[:4], "bob": at[4:14], "cyd": at[8:16]}
+    keep = [row.item_id in of.get(row.annotator_id, ()) for row in dataset.annotations.itertuples()]
+    apart = dataset.annotations[keep].reset_index(drop=True)
+    add(replace(dataset, annotations=apart))
+    assert "bob and cyd both annotated 6 items" in shown(
+        open_page("annotators", dataset="mine", view="two")
+    )
+    assert "cyd and bob both annotated 6 items" in shown(
+        open_page("annotators", dataset="mine", view="two", who="cyd")
+    )
+    assert "ann and bob have no item in common" in shown(
+        open_page("annotators", dataset="mine", view="two", who="ann")
+    )
+
+
 def test_the_items_of_a_pair_keep_the_pair_and_a_cell_its_labels(add, begun):
     dataset = make("mine")
     add(dataset)
@@ -106,3 +125,15 @@ def test_equal_explanations_with_a_phrase_are_shown_once_and_lead_to_their_items
     said = shown(open_page("annotators", dataset="mine", who="bob", phrase="maybe"))
     assert said.count("<mark>maybe</mark> so") == 1 and "×3" in said
     assert 'href="annotators?dataset=mine&amp;view=items&amp;item=i0"' in said
+
+
+def test_style_features_stand_with_unit_and_interval_in_few_columns(add, begun):
+    add(make("mine", items=60))
+    app = open_page("annotators", dataset="mine", who="bob")
+    (features,) = [each for each in app.dataframe if "strength" in each.value.columns]
+    assert not {"low", "high"} & set(features.value.columns)
+    widths = json.loads(features.proto.columns)
+    # A window of 820 pixels has 788 for a table.
+    assert sum(widths[name]["width"] for name in features.value.columns) <= 780
+    assert set(features.value["unit"]) <= {"% of explanations", "% of words", "words", "characters",
+                                           "per explanation"}  # fmt: skip

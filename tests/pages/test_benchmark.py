@@ -5,6 +5,7 @@ from html import unescape
 
 from helpers.pages import make, open_page, shown
 
+from capo_core.data.formats.registry import download_sources
 from capo_core.leaderboards import store
 from capo_core.leaderboards.board import compute_board
 from capo_core.leaderboards.boards import BOARDS, EXPLANATION, PERSPECTIVE
@@ -50,7 +51,11 @@ def test_a_board_is_shown_on_its_track_alone_with_a_way_to_compute_it(workspace,
 
 def test_another_dataset_has_no_board(add):
     add(make("mine"))
-    assert "none of the shared task LeWiDi-2025" in opened("mine", "content")[1]
+    app, text = opened("mine", "content")
+    assert "mine is none of the datasets of the shared task LeWiDi-2025" in text
+    (commands,) = [code.value for code in app.code if "data fetch" in code.value]
+    fetched = {line.rpartition(" ")[2] for line in commands.splitlines()}
+    assert fetched and fetched <= set(download_sources())
 
 
 def test_a_saved_transfer_is_shown_or_the_command_for_one(workspace, add):

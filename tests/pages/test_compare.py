@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from html import unescape
 
+import pandas as pd
 import pytest
 from helpers.comparisons import (
     experiment,
@@ -18,6 +20,7 @@ from helpers.links import keys_of, says_it_is_not_here
 from helpers.pages import open_page, shown
 from helpers.retention_reports import retention
 
+from capo_core.dashboard.compare import scores
 from capo_core.dashboard.ui.text import markdown
 from capo_core.data.catalog import Catalog
 from capo_core.progress import silent
@@ -148,6 +151,39 @@ def test_every_part_opens(scored, query):
     assert not app.exception and not app.error
 
 
+def test_all_numbers_have_the_titles_of_measures_and_one_classifier(scored, monkeypatch):
+    saved = {}
+
+    def download(frame, *, key, file_name):
+        saved[key] = frame
+
+    monkeypatch.setattr(scores, "download_table", download)
+    app = open_page("compare", dataset="mine", part="numbers")
+    said = unescape(shown(app))
+    assert not app.exception
+    for name, table in zip(("numbers", "distances", "differences"), app.dataframe[2:], strict=True):
+        titles = set(table.value["title"])
+        assert "Attributed to target → human" in titles and not any("(" in each for each in titles)
+        rows = saved[f"compare.{name}.csv"]
+        views = set(rows["measure"][rows["measure"].str.startswith("attribution (")])
+        if len(views) > 1:
+            assert len(table.value) < len(rows)
+            assert f"their files have all {len(views)} classifiers" in said
+
+
+def test_a_reason_stands_below_the_scores_once_with_its_measures():
+    rows = pd.DataFrame(
+        {
+            "measure": ["ROUGE-L", "label accuracy", "length ratio", "ROUGE-L", "kappa"],
+            "note": ["no second text", "", "no second text", "no second text", "one label alone"],
+        }
+    )
+    assert scores._notes(rows) == [
+        "ROUGE-L and Length ratio: no second text.",
+        "Kappa: one label alone.",
+    ]
+
+
 def test_what_was_forgotten_is_asked_for_and_shown(workspace, add, begun):
     dataset = world()
     entry = add(dataset)
@@ -205,6 +241,13 @@ def test_unknown_settings_in_the_address_have_their_defaults(scored):
     )
     assert not app.exception and not app.error
     assert "1 of 36 cases" in shown(app)
+
+
+def test_runs_to_choose_from_are_a_table(scored):
+    choice = open_page("compare", dataset="mine").dataframe[0].value
+    assert list(choice.columns) == ["method", "annotator", "model", "seed", "ended"]  # one split
+    made = [one for one in scored.members if one.kind == "generate"]
+    assert len(choice) == len(made) and set(choice["seed"]) == {0}
 
 
 def test_runs_can_be_put_together_by_the_address(workspace, scored, begun):
@@ -269,7 +312,7 @@ def test_the_tests_are_tables_of_their_own(scored):
     # Twelve items are too few to replace anyone, and it is said so.
     assert "no annotator has 30 items that others answered too" in page
     assert "Benjamini–Yekutieli" in page
-    replacement = app.dataframe[1].value
+    replacement = app.dataframe[2].value
     assert set(replacement["Annotator"]) == {"all", "ann", "bob", "cyd"}
     assert set(replacement["Result"]) == {"not tested"}
     assert not any("indistinguishable" in text.value for text in app.warning)
@@ -277,7 +320,7 @@ def test_the_tests_are_tables_of_their_own(scored):
 
 def test_the_tests_of_one_annotator(scored):
     app = open_page("compare", dataset="mine", part="tests", target="bob")
-    assert set(app.dataframe[1].value["Annotator"]) == {"bob"}
+    assert set(app.dataframe[2].value["Annotator"]) == {"bob"}
 
 
 def test_without_its_tests_an_older_report_offers_to_be_computed_again(scored, workspace):

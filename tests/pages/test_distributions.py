@@ -11,7 +11,7 @@ import pytest
 from helpers.comparisons import experiment, speaker, the_target, world
 from helpers.distribution_sources import row
 from helpers.links import keys_of, says_it_is_not_here
-from helpers.pages import make, open_page, shown
+from helpers.pages import fine, make, open_page, shown
 
 from capo_core.data import catalog
 from capo_core.distributions.compare import KL
@@ -21,12 +21,6 @@ from capo_core.task import NLI, LabelScale, Task
 
 NASTY = '<script>alert(1)</script> <img src=x onerror=alert(1)> $x^2$ [a](http://b) "{}"'
 ALL_PARTS = ("items", "differences", "explanations", "models", "training")
-
-
-def fine(app) -> str:
-    assert not app.exception, [one.value for one in app.exception]
-    assert not app.error, [one.value for one in app.error]
-    return shown(app)
 
 
 def with_crowd(dataset, people: int = 10):
@@ -86,9 +80,12 @@ def test_an_ordinal_scale_without_a_crowd_says_what_to_do_next(workspace):
     said = fine(app)
     assert "No crowd distribution" in said and "under *Files*" in said
     assert "closest to the other annotators: " in said and "Wasserstein " in said
-    assert "one annotator is left out at a time" in said
+    assert "There is no crowd. The reference is the annotators themselves" in said
     assert "Not ranked, as it is made of the reference’s own labels: “single label”." in said
     assert 'class="capo-cols"' in said  # a column for each point of the scale
+    # What is compared first has distances: the single label has none to the annotators' own.
+    assert app.selectbox(key="distributions.focus.widget").value == "annotator A"
+    assert "no items in common" not in said
 
 
 def test_without_any_dataset_the_page_says_what_to_do(workspace, monkeypatch):
@@ -310,6 +307,7 @@ def test_an_estimate_and_a_training_are_one_click_away(mine, workspace, monkeypa
     app.button(key="distributions.new.begin").click().run()
     fine(app)
     app = open_page("distributions", dataset="mine", part="training")
+    assert "on two idle cores, in the background" in shown(app)
     app.button(key="distributions.train").click().run()
     fine(app)
     assert sorted(run.request.kind for run in all_runs(workspace)) == ["estimate", "softlabel"]

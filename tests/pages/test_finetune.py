@@ -9,11 +9,13 @@ import shutil
 import time
 
 import pytest
-from helpers.pages import make, open_page, shown
+from helpers.pages import fine, labels, make, open_page, shown
 from helpers.run_folders import a_training, capo_settings, put_run, sft_settings, write_events
 
+from capo_core import demo_results
 from capo_core.dashboard.finetune import draft, preflight
 from capo_core.data.catalog import Catalog
+from capo_core.run_folder import list_runs
 from capo_core.runs import queue, submit
 from capo_core.runs import run as runs_run
 from capo_core.runs.experiments import store
@@ -30,16 +32,6 @@ def nothing_begins(monkeypatch):
     """Runs come into the queue, and stay there; no check begins by itself."""
     monkeypatch.setattr(queue, "advance", lambda workspace: [])
     monkeypatch.setattr(preflight, "SETTLED_S", float("inf"))
-
-
-def fine(app) -> str:
-    assert not app.exception, [one.value for one in app.exception]
-    assert not app.error, [one.value for one in app.error]
-    return shown(app)
-
-
-def labels(app) -> set[str]:
-    return {button.label for button in app.button}
 
 
 def at_work() -> dict:
@@ -101,6 +93,8 @@ def test_retention_and_a_judge_are_switched_on_and_off(workspace):
     assert app.code[0].value.endswith("--set 'retention={}'")
     app.number_input(key="finetune.form.retention.items").set_value(9).run()
     assert form(workspace)["retention"] == {"items": 9}
+    app.text_input(key="finetune.form.retention.other_task").set_value("none").run()
+    assert form(workspace)["retention"] == {"items": 9, "other_task": "none"}
     app.text_input(key="finetune.form.retention.text").set_value("/not/there").run()
     assert "there is no file" in shown(app)
     app.toggle(key="finetune.form.retention.on").set_value(False).run()
@@ -263,7 +257,7 @@ def watched(workspace: Workspace, add, run_id: str = "r", **status):
         ({"state": "failed", "message": "the milk is sour"}, "The run failed.** the milk is sour",
          {"Resume"}, {"Stop and save"}),
         ({"state": "stopped", "message": "stopped after step 3, and saved"},
-         "stopped after step 3, and saved", {"Resume"}, {"Stop and save"}),
+         "Stopped after step 3, and saved", {"Resume"}, {"Stop and save"}),
         ({"state": "running", "pid": 2**22 + 1, "birth": "x:1"}, "The run is lost", {"Resume"},
          {"Stop and save"}),
         ({"state": "succeeded"}, "Succeeded", {"Save notes"}, {"Resume", "Stop and save"}),
@@ -279,9 +273,9 @@ def test_a_run_says_how_it_is_and_offers_what_makes_sense(
 
 
 def test_a_run_at_work_shows_how_far_it_is(workspace, add):
-    app = watched(workspace, add, **at_work())
+    app = watched(workspace, add, **at_work() | {"started": time.time() - 36_000})
     said = fine(app)
-    assert "step 3 of 6, about 60 s left" in said
+    assert "step 3 of 6, about 10 h" in said
     app.button(key="finetune.stop").click().run()
     assert runs_run.find_run(workspace, "r").stop_asked
     assert app.button(key="finetune.stop").disabled
@@ -327,7 +321,8 @@ def test_a_training_shows_its_curves_its_probe_and_what_it_writes(workspace, add
     assert "written at step 3" in said and "written at step 6" in said and own.iloc[0] in said
 
 
-def test_a_calibrated_strength_shows_what_it_was_chosen_by(workspace, add):
+@pytest.mark.parametrize("former", [False, True], ids=["distances", "mean share alone"])
+def test_a_calibrated_strength_shows_what_it_was_chosen_by(workspace, add, former):
     add(make("mine"))
     run = put_run(workspace, "c", "train_capo", capo_settings("r"), state="succeeded")
     chosen = {
@@ -339,6 +334,12 @@ def test_a_calibrated_strength_shows_what_it_was_chosen_by(workspace, add):
         "n": 40,
         "reason": "nearest to the target's own texts",
     }
+    if not former:
+        chosen["distance"] = {"0": 0.25, "0.2": 0.1, "1": 0.25}
+        chosen["by_classifier"] = {
+            "words": {"imitation": {"0": 0.4, "0.2": 0.6, "1": 1.0}, "human": 0.7},
+            "embedding": {"imitation": {"0": 0.6, "0.2": 0.8, "1": 1.0}, "human": 0.8},
+        }
     write_json(run.folder / "result.json", {"calibration": chosen})
     app = open_page("finetune", dataset="mine", view="run", run="c")
     fine(app)
@@ -346,10 +347,15 @@ def test_a_calibrated_strength_shows_what_it_was_chosen_by(workspace, add):
     assert "Calibrated strength: 0.2 of the way from SFT to CAPO" in said
     assert "Nearest to the target's own texts. The target's own texts about the same" in said
     assert "40 validation items: 75 % attributed" in said
+    assert ("70 % by word n-grams" in said) is not former
     frame = next(each.value for each in app.dataframe if "attributed" in each.value.columns)
     assert frame["attributed"].tolist() == [50, 70, 100]
     assert frame["labels"].tolist() == [45, 50, 25]
     assert frame["chosen"].tolist() == ["", "chosen", ""]
+    assert ("distance" in frame) is not former
+    if not former:
+        assert frame["distance"].tolist() == [25, 10, 25]
+        assert frame["embedding"].tolist() == [60, 80, 100]
 
 
 def test_expected_stands_beside_measured(workspace, add):
@@ -475,6 +481,15 @@ def test_a_failed_method_is_told_and_the_evaluation_is_there_without_it(workspac
     assert experiment.members[0].run_id not in said  # titles, not names
 
 
+def test_an_evaluation_says_what_compare_says(workspace):
+    demo_results.install(workspace)
+    (run,) = (each for each in list_runs(workspace) if "-evaluate-" in each.path.name)
+    app = open_page("finetune", dataset="demo-nli", view="run", run=run.path.name)
+    said = html.unescape(fine(app))
+    assert said.count("the target's own texts 66") == 2  # above all views, and of the run
+    assert "cannot be judged" not in said
+
+
 # The base model
 
 
@@ -529,6 +544,30 @@ def test_a_model_of_the_workspace_is_chosen_by_name(workspace):
     assert "--base mine" in app.code[0].value
 
 
+def test_the_form_of_capo_follows_a_base_model_that_is_chosen_by_hand(workspace):
+    shutil.copytree(EMBEDDED_BASE, workspace.models / "smollm2")
+    app = open_page("finetune", dataset="demo-nli", view="new")
+
+    def capo() -> tuple[str, bool]:
+        return (
+            app.selectbox(key="finetune.form.capo.contrast").value,
+            app.toggle(key="finetune.form.capo.calibrate").value,
+        )
+
+    fine(app)
+    assert capo() == ("response", False)
+    app.segmented_control(key="finetune.form.base_kind").set_value("smollm2").run()
+    fine(app)
+    assert capo() == ("explanation", True)
+    assert app.code[0].value.endswith("--preset minutes --base smollm2")
+    app.toggle(key="finetune.form.capo.calibrate").set_value(False).run()
+    app.segmented_control(key="finetune.form.base_kind").set_value("embedded").run()
+    app.segmented_control(key="finetune.form.base_kind").set_value("smollm2").run()
+    fine(app)
+    assert capo() == ("explanation", False)  # what was changed by hand stays
+    assert "capo.calibrate=false" in app.code[0].value
+
+
 def test_the_embedded_base_on_other_data_has_to_be_allowed(workspace):
     real(workspace)
     app = open_page("finetune", dataset="real", view="new")
@@ -538,4 +577,5 @@ def test_the_embedded_base_on_other_data_has_to_be_allowed(workspace):
     app.toggle(key="finetune.form.allow_embedded").set_value(True).run()
     fine(app)
     assert "--allow-embedded" in app.code[0].value
+    assert "capo.calibrate=false" in app.code[0].value  # its own form of CAPO
     assert app.button(key="finetune.start")

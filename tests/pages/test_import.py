@@ -61,7 +61,9 @@ def test_crowd_counts_are_added_and_pages_say_what_needs_annotators(workspace):
     assert "Crowd: entailment 60, neutral 40, contradiction 0." in shown(app)
     app.button(key="import.add").click().run()
     assert not app.exception
-    assert "There are no annotations to export" in shown(app)
+    assert "One row per item, with an object of labels and numbers of people" in shown(app)
+    keys = {each.key for each in app.get("download_button")}
+    assert {f"data.export.crowd.{kind}" for kind in ("csv", "jsonl", "parquet")} <= keys
     assert "Crowd labels" in shown(app) and "Annotations per annotator" not in shown(app)
     for page in ("overview", "annotators", "stability", "finetune", "compare", "studies"):
         app = open_page(page, dataset="crowd")
@@ -70,6 +72,26 @@ def test_crowd_counts_are_added_and_pages_say_what_needs_annotators(workspace):
     app = open_page("distributions", dataset="crowd")
     assert not app.exception
     assert "has no annotators" not in shown(app)
+
+
+def test_addresses_are_pointed_out_and_pseudonyms_offered(workspace):
+    rows = [f"{n},Text {n},{who}@lab.example,{label},so" for n in range(2)
+            for who, label in (("zoe", "yes"), ("ann", "no"))]  # fmt: skip
+    rows += [f"{n},Text {n},gold,yes," for n in range(2)]
+    content = "\n".join(["item_id,text,annotator_id,label,reason", *rows]).encode()
+    app = open_page("data", view="import")
+    app.file_uploader[0].set_value([("votes.csv", content, "text/csv")])
+    app.run()
+    told = " ".join(each.value for each in app.warning)
+    assert "look like e-mail addresses. Choose “Pseudonyms” above" in told
+    assert "By its name no person, but an aggregate" in told and "'gold'" in told
+    assert "--pseudonyms" not in shown(app)
+    next(each for each in app.checkbox if each.label.startswith("Pseudonyms")).check().run()
+    assert not app.exception and "lab.example" not in shown(app)
+    app.button(key="import.add").click().run()
+    assert not app.exception
+    assert Catalog(workspace).load("votes").annotators == ("A1", "A2", "A3")
+    assert "Annotators are pseudonyms. The key is in" in shown(app)
 
 
 def test_files_of_two_annotators_and_the_label_of_a_tool(workspace):
@@ -156,6 +178,8 @@ def test_labels_without_explanations_lead_to_what_works(workspace):
     assert "0 train, 2 validation, 2 test." in shown(app)
     app.button(key="import.add").click().run()
     links = [each.proto.label for each in app.get("page_link")]
+    alpha = "Krippendorff's alpha of the labels (nominal metric):"
+    assert alpha in shown(app).replace("&#x27;", "'").replace("&#39;", "'")
     assert "See how the annotators use the labels" in links
     assert not {"Fine-tune on an annotator", "Measure how identifiable they are"} & set(links)
     for page, view in (("stability", ""), ("overview", ""), ("annotators", "map")):
@@ -163,6 +187,11 @@ def test_labels_without_explanations_lead_to_what_works(workspace):
         assert not app.exception, page
         assert "votes has no explanations" in shown(app).replace("*", ""), page
         assert not [each for each in app.button if each.key and each.key.startswith("begin.")], page
+    app = open_page("overview", dataset="votes")
+    overview = shown(app).replace("&#x27;", "'").replace("&#39;", "'")
+    assert alpha in overview and "no stability report yet" not in overview
+    assert ">Next<" not in overview and overview.count(">Not possible<") == 4
+    assert "2 annotators; label use, and the agreement of two." in overview
     app = open_page("annotators", dataset="votes", who="a")
     assert "a wrote no explanations." in shown(app)
     app = open_page("annotators", dataset="votes", view="two")

@@ -71,7 +71,7 @@ def test_another_workspace_s_dataset_is_not_here_and_nothing_is_shown_for_it(
 
 
 @pytest.mark.parametrize("key", keys_of("annotators"))
-def test_annotators(key, add):
+def test_a_link_to_what_the_annotators_page_lacks_says_so(key, add):
     add(make("mine"))
     says_it_is_not_here("annotators", key, "mine")
 
@@ -95,13 +95,13 @@ def test_an_item_that_the_filters_of_the_link_leave_out_is_said(add):
 
 
 @pytest.mark.parametrize("key", keys_of("stability"))
-def test_stability(key, with_report):
+def test_a_link_to_what_the_stability_page_lacks_says_so(key, with_report):
     says_it_is_not_here("stability", key, "measured")
 
 
 @pytest.mark.parametrize("key", keys_of("finetune"))
 @pytest.mark.parametrize("runs", [False, True])
-def test_finetune(key, runs, workspace, add, monkeypatch):
+def test_a_link_to_what_the_finetune_page_lacks_says_so(key, runs, workspace, add, monkeypatch):
     from helpers.run_folders import put_run, sft_settings
 
     from capo_core.runs import queue

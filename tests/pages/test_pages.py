@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 
 import pytest
-from helpers.pages import make, open_page, shown
+from helpers.pages import fine, make, open_page, shown
 from streamlit.testing.v1 import AppTest
 
 import capo_core.dashboard
@@ -16,12 +16,6 @@ from capo_core.data.catalog import Catalog
 
 PAGES = ("overview", "data", "annotators", "stability", "distributions")
 NASTY = '<script>alert(1)</script> <img src=x onerror=alert(1)> $x^2$ [a](http://b) :tada: "{}'
-
-
-def fine(app) -> str:
-    assert not app.exception, [one.value for one in app.exception]
-    assert not app.error, [one.value for one in app.error]
-    return shown(app)
 
 
 @pytest.mark.parametrize("page", PAGES)

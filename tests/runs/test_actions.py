@@ -9,7 +9,6 @@ import struct
 import pytest
 from helpers.dummy_runs import (
     ENDLESS,
-    end_all,
     expected_sum,
     put,
     settings,
@@ -22,14 +21,6 @@ from capo_core.runs import actions, queue, submit
 from capo_core.runs import run as runs_run
 from capo_core.runs.foreground import foreground
 from capo_core.runs.status import Status
-from capo_core.workspace import Workspace
-
-
-@pytest.fixture
-def workspace(tmp_path):
-    workspace = Workspace(tmp_path)
-    yield workspace
-    end_all(workspace)
 
 
 def test_stop_saves_and_resume_says_from_which_step(workspace):

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from helpers.dummy_runs import (
     ENDLESS,
-    end_all,
     expected_sum,
     let_go,
     put,
@@ -25,16 +24,9 @@ from helpers.dummy_runs import (
 from capo_core.runs import actions, queue, submit
 from capo_core.runs import run as runs_run
 from capo_core.runs.status import Status, process_start_mark
-from capo_core.workspace import Workspace, write_json
+from capo_core.workspace import write_json
 
 LOOK_AGAIN_S = 30  # within which a dead worker must be told
-
-
-@pytest.fixture
-def workspace(tmp_path):
-    workspace = Workspace(tmp_path)
-    yield workspace
-    end_all(workspace)
 
 
 def test_a_killed_dashboard_leaves_its_run_at_work_and_finds_it_again(workspace):
@@ -179,43 +171,57 @@ def test_the_last_word_gets_through_where_no_new_file_can_be_made(workspace, mon
     assert run.status().message == "the disk is full"
 
 
-@pytest.mark.parametrize(
-    ("file", "content", "said"),
-    [
-        ("request.json", "not JSON", "request.json: the file is not JSON"),
-        ("request.json", "[1, 2]", "the file is not a JSON object"),
-        ("request.json", '{"kind": "dance"}', "no run of kind 'dance'"),
-        ("request.json", '{"settings": {}}', "the request has no kind"),
-        ("request.json", '{"kind": "dummy", "speed": 3}', "a request has no 'speed'"),
-        ("request.json", '{"kind": "dummy", "after": "x"}', "after is 'x'"),
-        ("request.json", '{"kind": "dummy", "after": ["../x"]}', "'../x' cannot be used"),
-        ("request.json", '{"kind": "dummy", "settings": {"steps": "many"}}', "steps is 'many'"),
-        ("request.json", '{"kind": "dummy", "settings": {"pace": 1}}', "no setting 'pace'"),
-        ("request.json", '{"kind": "dummy", "settings": {}}', "'steps' is missing"),
-        ("request.json", '{"kind": "dummy", "order": "first"}', "order is 'first'"),
-        ("request.json", "\x00\xff", "the file is not JSON"),
-        ("status.json", "{", "status.json is damaged"),
-        ("status.json", '{"state": "asleep"}', "the state is 'asleep'"),
-        ("status.json", '{"state": "running", "share": "half"}', "share is 'half'"),
-        ("status.json", '{"mood": "good"}', "a status has no 'mood'"),
-        ("config.json", "][", "config.json is damaged"),
-        ("config.json", '"everything"', "config.json: the file is not a JSON object"),
-    ],
-)
-def test_a_file_edited_into_nonsense_is_told_and_spoils_no_other(workspace, file, content, said):
-    broken, well = put(workspace, seed=1), put(workspace, seed=2)
-    (broken.folder / file).write_text(content, encoding="latin-1")
+NONSENSE = [
+    ("request.json", "not JSON", "request.json: the file is not JSON"),
+    ("request.json", "[1, 2]", "the file is not a JSON object"),
+    ("request.json", '{"kind": "dance"}', "no run of kind 'dance'"),
+    ("request.json", '{"settings": {}}', "the request has no kind"),
+    ("request.json", '{"kind": "dummy", "speed": 3}', "a request has no 'speed'"),
+    ("request.json", '{"kind": "dummy", "after": "x"}', "after is 'x'"),
+    ("request.json", '{"kind": "dummy", "after": ["../x"]}', "'../x' cannot be used"),
+    ("request.json", '{"kind": "dummy", "settings": {"steps": "many"}}', "steps is 'many'"),
+    ("request.json", '{"kind": "dummy", "settings": {"pace": 1}}', "no setting 'pace'"),
+    ("request.json", '{"kind": "dummy", "settings": {}}', "'steps' is missing"),
+    ("request.json", '{"kind": "dummy", "order": "first"}', "order is 'first'"),
+    ("request.json", "\x00\xff", "the file is not JSON"),
+    ("status.json", "{", "status.json is damaged"),
+    ("status.json", '{"state": "asleep"}', "the state is 'asleep'"),
+    ("status.json", '{"state": "running", "share": "half"}', "share is 'half'"),
+    ("status.json", '{"mood": "good"}', "a status has no 'mood'"),
+    ("config.json", "][", "config.json is damaged"),
+    ("config.json", '"everything"', "config.json: the file is not a JSON object"),
+]
+
+
+def edited(workspace, seed, file, content):
+    """A run of which one file was edited into nonsense."""
+    run = put(workspace, seed=seed)
+    (run.folder / file).write_text(content, encoding="latin-1")
+    return run
+
+
+@pytest.mark.parametrize(("file", "content", "said"), NONSENSE)
+def test_a_file_edited_into_nonsense_is_told(workspace, file, content, said):
+    broken, well = edited(workspace, 1, file, content), put(workspace, seed=2)
     found = {run.run_id: run.status() for run in runs_run.all_runs(workspace)}
     assert found[broken.run_id].state == runs_run.BROKEN
     assert said in found[broken.run_id].message
     assert found[well.run_id].state == "queued"
     # Deciding who is next takes no notice of it either.
     assert put(workspace, seed=3).request.order >= 2
-    queue.advance(workspace)
-    wait_for(well, "succeeded")
     # And it can be put away.
     actions.delete(workspace, broken.run_id)
     assert broken.run_id not in {run.run_id for run in runs_run.all_runs(workspace)}
+
+
+def test_files_edited_into_nonsense_stop_no_other_run(workspace):
+    for seed, (file, content, _) in enumerate(NONSENSE):
+        edited(workspace, seed, file, content)
+    well = put(workspace, seed=len(NONSENSE))
+    queue.advance(workspace)
+    wait_for(well, "succeeded")
+    broken = [run for run in runs_run.all_runs(workspace) if run.status().state == runs_run.BROKEN]
+    assert len(broken) == len(NONSENSE)
 
 
 @pytest.mark.parametrize(

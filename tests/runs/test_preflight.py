@@ -195,3 +195,44 @@ def test_it_survives_its_file(workspace):
 
 def test_default_settings_are_those_of_the_training():
     assert SftConfig.from_dict({}) == SftConfig()
+
+
+@pytest.mark.parametrize(
+    ("stored", "loaded", "fits"),
+    [("bfloat16", 4, 2000), ("bfloat16", 2, 1000), ("float32", 4, 1000), ("float32", 2, 500)],
+)
+def test_weights_are_counted_in_the_number_type_they_are_loaded_in(
+    tmp_path, monkeypatch, stored, loaded, fits
+):
+    """`auto` is bf16 on a CPU that computes with it: the model's own rule is asked."""
+    import torch
+
+    from capo_core.imitation.models import base_files, base_model
+
+    (tmp_path / "model.safetensors").write_bytes(b"x" * 1000)
+    (tmp_path / "config.json").write_text(json.dumps({"dtype": stored}))
+    monkeypatch.setattr(base_files, "find_base_model", lambda name: tmp_path)
+    types = {4: torch.float32, 2: torch.bfloat16}
+    monkeypatch.setattr(base_model, "number_type", lambda *_: types[loaded])
+    assert report.weights_problem("smollm2", "auto", False, fits) is None
+    assert report.weights_problem("smollm2", "auto", False, fits - 1).kind == "memory"
+
+
+@pytest.mark.parametrize(
+    "stderr",
+    [
+        "Traceback …\nImportError: libtorch_cpu.so: failed to map segment",
+        "Traceback …\nMemoryError",
+        "Traceback …\npyo3_runtime.PanicException: PyObject pointer is null",
+    ],
+)
+def test_a_dry_step_without_memory_is_an_obstacle_and_no_defect(workspace, monkeypatch, stderr):
+    from types import SimpleNamespace
+
+    done = SimpleNamespace(returncode=1, stdout="", stderr=stderr)
+    monkeypatch.setattr(dry_run.subprocess, "run", lambda *_, **__: done)
+    found = dry_run.estimate_run(workspace, RunRequest("train_sft", {}))
+    assert found.problems[0].kind == "memory"
+    done.stderr = "Traceback …\nKeyError: 'x'"
+    with pytest.raises(RunError, match="KeyError"):
+        dry_run.estimate_run(workspace, RunRequest("train_sft", {}))

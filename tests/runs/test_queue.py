@@ -7,20 +7,12 @@ import time
 from itertools import pairwise
 
 import pytest
-from helpers.dummy_runs import ENDLESS, end_all, expected_sum, put, python, settings, wait_for
+from helpers.dummy_runs import ENDLESS, expected_sum, put, python, settings, wait_for
 
 from capo_core.errors import ConfigError, RunError
 from capo_core.runs import queue, submit
 from capo_core.runs import run as runs_run
 from capo_core.runs.status import Status, process_start_mark
-from capo_core.workspace import Workspace
-
-
-@pytest.fixture
-def workspace(tmp_path):
-    workspace = Workspace(tmp_path)
-    yield workspace
-    end_all(workspace)
 
 
 def test_runs_begin_in_order_one_after_the_other_and_each_once(workspace):

@@ -7,7 +7,7 @@ import signal
 import time
 
 import pytest
-from helpers.dummy_runs import end_all, wait_for, wait_until
+from helpers.dummy_runs import wait_for, wait_until
 from safetensors.numpy import load_file
 
 from capo_core.data.catalog import Catalog
@@ -24,13 +24,6 @@ pytestmark = [
         not (EMBEDDED_BASE / "model.safetensors").exists(), reason="the embedded base is not built"
     ),
 ]
-
-
-@pytest.fixture
-def workspace(tmp_path):
-    workspace = Workspace(tmp_path)
-    yield workspace
-    end_all(workspace)
 
 
 @pytest.fixture

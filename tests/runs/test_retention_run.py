@@ -12,10 +12,11 @@ from typer.testing import CliRunner
 from capo_core.cli import retention as retention_command
 from capo_core.data.catalog import Catalog
 from capo_core.errors import ConfigError, DataError, RunError, Stopped
-from capo_core.evaluation.general_text import general_text
+from capo_core.evaluation.general_text import GUIDE, general_text, guide_text
 from capo_core.evaluation.retention import (
     GENERAL,
     LABELS,
+    OTHER_TASK,
     OTHERS,
     OWN,
     Retention,
@@ -184,24 +185,17 @@ def test_what_cannot_be_measured_is_told(trained, tmp_path):
         path.write_bytes(before)
 
 
-def test_without_general_text_the_others_responses_say_what_is_kept(trained, monkeypatch):
-    workspace, _, _, sft, _, _ = trained
-    monkeypatch.setenv("CAPO_WORKSPACE", str(workspace.root))
-    app = typer.Typer()
-    retention_command.mount(app)
-    app.command("other")(lambda: None)  # a lone command would be the app itself
-    line = ["retention", "--dataset", "tiny", "--run", sft.run_id, "--strengths", "0", "1",
-            "--items", "3", "--max-new-tokens", "8"]  # fmt: skip
-    done = CliRunner().invoke(app, [*line, "--json"])
-    assert done.exit_code == 0, done.output
-    said = json.loads(done.stdout)
-    assert said["unit_of_kept"] == OTHERS and said["general"] == "" and said["n_items"] == 3
-    assert GENERAL not in {row["measure"] for row in said["points"]}
-    shown = CliRunner().invoke(app, line)
-    assert shown.exit_code == 0 and said["sentence"][:40] in shown.stdout.replace("\n", " ")
-    assert "3 validation items" in shown.stdout.replace("\n", " ")
-    bad = CliRunner().invoke(app, [*line, "--strengths", "0.5"])
-    assert bad.exit_code == 2 and "ascending from 0 to 1" in bad.stderr
+def test_without_general_text_the_others_responses_say_what_is_kept(trained):
+    # As a build measured that knew neither the guide's text nor another task.
+    workspace, data, _, sft, _, _ = trained
+    folder = RunFolder(workspace.runs / "nothing-general")
+    config = {"strengths": [0, 1], "items": 3, "max_new_tokens": 8}
+    asked = {**settings_of(data, sft, ""), "config": config}
+    retention.measure_retention(data, asked, workspace, folder, silent)
+    found = load(folder.path)
+    assert found.unit_of_kept == OTHERS and found.texts == "" and found.n_items == 3
+    assert not {GENERAL, OTHER_TASK} & set(found.points["measure"])
+    assert "another task" not in found.sentence
 
 
 def test_a_corpus_is_cut_into_passages_whose_first_token_is_given(trained):
@@ -223,3 +217,60 @@ def test_the_embedded_base_knows_its_own_general_text():
     assert sum("This is how one annotator answered" in text for text in texts) == 4
     assert sum("paraphrase" in text.split("\n")[0] for text in texts) == 4
     assert general_text(base, 8) == found != general_text(base, 8, seed=1)
+
+
+def test_another_task_and_english_are_measured_where_nothing_is_named(trained, monkeypatch):
+    workspace, _, base, sft, _, _ = trained
+    monkeypatch.setenv("CAPO_WORKSPACE", str(workspace.root))
+    app = typer.Typer()
+    retention_command.mount(app)
+    app.command("other")(lambda: None)
+    line = ["retention", "--dataset", "tiny", "--run", sft.run_id, "--strengths", "0", "1",
+            "--items", "3", "--passages", "5", "--max-new-tokens", "8"]  # fmt: skip
+    done = CliRunner().invoke(app, [*line, "--json"])
+    assert done.exit_code == 0, done.output
+    found = Retention.from_dict(json.loads(done.stdout))
+    assert found.general == GUIDE and set(found.curve(GENERAL)["n"]) == {5}
+    other = Catalog(workspace).load("demo-paraphrase")
+    assert other.name in found.other_task and "simulated annotators" in found.other_task
+    # The figure at the ends is that of base and adapter, response by response.
+    chosen = np.random.default_rng(0)
+    ids = list(dict.fromkeys(each.item_id for each in responses(other, split="validation")))
+    ids = [ids[at] for at in sorted(chosen.choice(len(ids), 3, replace=False).tolist())]
+    items = {item.item_id: item for item in items_of(other, "validation")}
+    for at, adapter in ((0, None), (1, sft.adapter)):
+        fresh = load_base_model(base)
+        model = load_adapter(fresh, adapter) if adapter else fresh.model
+        nats = tokens = 0
+        for each in responses(other, split="validation"):
+            if each.item_id in ids:
+                prompt, text = (
+                    zero_shot(other.task, items[each.item_id]),
+                    (each.label, each.explanation),
+                )
+                rendered = render(prompt, [write_response(*text)], fresh.tokenizer)
+                table = PairsEngine().score(model.eval(), [rendered], pad_id=fresh.pad_id)
+                nats -= float(table.log_probs.sum().detach())
+                tokens += len(rendered.responses[0])
+        value = found.curve(OTHER_TASK).set_index("at").at[at, "value"]
+        assert value == pytest.approx(np.exp(nats / tokens), rel=1e-4), at
+    assert (
+        "another task's responses" in found.sentence and "what other annotators" in found.sentence
+    )
+    shown = CliRunner().invoke(app, line).stdout.replace("\n", " ")
+    assert found.sentence[:40] in shown and "3 validation items" in shown
+    bad = CliRunner().invoke(app, [*line, "--strengths", "0.5"])
+    assert bad.exit_code == 2 and "ascending from 0 to 1" in bad.stderr
+    assert f"General text: {GUIDE}." in shown and "Other task:" in shown
+    none = CliRunner().invoke(app, [*line, "--json", "--other-task", "none"])
+    without = Retention.from_dict(json.loads(none.stdout))
+    assert without.other_task == "" and without.curve(OTHER_TASK).empty
+    assert without.general == GUIDE and "another task" not in without.sentence
+    same = CliRunner().invoke(app, [*line, "--other-task", "tiny"])
+    assert same.exit_code == 2 and "same task" in same.stderr
+
+
+def test_the_guides_prose_has_no_marks_of_its_pages():
+    texts = guide_text().texts
+    assert len(texts) > 60
+    assert not [text for text in texts if "`" in text or "**" in text or "](" in text]

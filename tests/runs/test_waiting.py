@@ -6,19 +6,11 @@ import os
 import signal
 
 import pytest
-from helpers.dummy_runs import ENDLESS, end_all, put, settings, wait_for, wait_for_step, wait_until
+from helpers.dummy_runs import ENDLESS, put, settings, wait_for, wait_for_step, wait_until
 
 from capo_core.errors import RunError
 from capo_core.runs import actions, queue, submit
 from capo_core.runs.status import Status
-from capo_core.workspace import Workspace
-
-
-@pytest.fixture
-def workspace(tmp_path):
-    workspace = Workspace(tmp_path)
-    yield workspace
-    end_all(workspace)
 
 
 def put_last(workspace, *others):

@@ -166,7 +166,7 @@ def test_annotators_from_a_seed_differ_and_do_not_depend_on_how_many():
     assert sample_annotators(4, seed=8) != ten[:4]
     biases = {spec.label_bias for spec in ten}
     assert len(biases) == len({tuple(spec.tilts["term.context"]) for spec in ten}) == 10
-    assert ten[0].facet("neg")["neg.does"].keys() == {"doesn't", "does not"}
+    assert all(len(spec.tilts["neg.does"]) == 2 for spec in ten)  # "doesn't", "does not"
 
 
 def test_annotators_can_be_given():

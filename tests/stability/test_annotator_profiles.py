@@ -1,7 +1,6 @@
 """Cards: made from the numbers, and honest where there are none."""
 
 import json
-import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -20,11 +19,7 @@ from capo_core.task import NLI, PARAPHRASE, LabelScale
 E, N, C = NLI.scale.labels
 
 
-@pytest.fixture(autouse=True)
-def no_warnings():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield
+pytestmark = pytest.mark.filterwarnings("error")
 
 
 def two_writers(n: int = 80, seed: int = 0):

@@ -79,3 +79,20 @@ def test_crossing_is_linear_in_log_k():
     assert attribution.crossing([1, 2, 4], [0.5, 0.8, 1.0], 0.9) == pytest.approx(2 * 2**0.5)
     assert attribution.crossing([1, 2], [0.95, 1.0], 0.9) == 1.0
     assert attribution.crossing([1, 2], [0.3, 0.4], 0.9) is None
+
+
+def test_the_temperature_of_many_annotators_is_that_of_few():
+    rng = np.random.default_rng(0)
+    annotators, n = 70, 700  # above 64 in single precision, in one pass
+    annotator = np.repeat(np.arange(annotators), n // annotators)
+    scores = rng.standard_normal((n, annotators)).astype(np.float32)
+    scores[np.arange(n), annotator] += 1.5
+
+    def loss(log_slope):
+        values = np.exp(log_slope) * scores.astype(float)
+        own = values[np.arange(n), annotator]
+        return float(np.mean(np.log(np.exp(values).sum(axis=1)) - own))
+
+    grid = np.linspace(-6, 4, 4001)
+    best = np.exp(grid[int(np.argmin([loss(each) for each in grid[1500:3000:10]])) * 10 + 1500])
+    assert attribution._temperature(scores, annotator) == pytest.approx(best, rel=0.02)

@@ -7,7 +7,12 @@ from sklearn.linear_model import RidgeClassifier
 
 from capo_core.stability import attribution
 from capo_core.stability.corpus import build_corpus, partition
-from capo_core.stability.permutation import NullDistribution, permutation_null, shuffles
+from capo_core.stability.permutation import (
+    NullDistribution,
+    _Contrasts,
+    permutation_null,
+    shuffles,
+)
 from capo_core.text.representations import DenseFeatures
 
 
@@ -87,6 +92,29 @@ def test_pooled_null_equals_a_ladder_on_moved_texts():
         for at, k in enumerate((1, 2, 4)):
             expected = attribution.pool(scores, corpus, parts, k).accuracy
             assert null.values[index, at] == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("annotators", ["ABCD", "ABCDEFGHIJKLMNOPQR"], ids=["few", "many"])
+def test_the_null_is_the_same_in_whatever_form_operators_are(annotators):
+    corpus, features, parts = setting(0.4, annotators, drop=lambda i, a: (i + ord(a)) % 6 == 0)
+    factors = made(features, parts)
+    dense = [[one.dense() for one in folds] for folds in factors]
+    moves = shuffles(corpus.item, 9, seed=2)
+    one, other = (permutation_null(each, corpus, parts, (1, 2), moves) for each in (factors, dense))
+    np.testing.assert_allclose(one.values, other.values, atol=1e-12)
+    np.testing.assert_allclose(one.observed, other.observed, atol=1e-12)
+
+
+def test_one_text_of_each_item_follows_from_the_others():
+    corpus, features, parts = setting(0.4, drop=lambda i, a: (i + ord(a)) % 3 == 0)
+    (train, _), whole = parts[0].split(0), made(features, parts)[0][0].dense()
+    item, own = corpus.item[train], corpus.annotator[train]
+    contrasts = _Contrasts.of(whole, item, own, 4)
+    assert len(contrasts.rows) == len(train) - len(np.unique(item))
+    for move in shuffles(item, 3, seed=0):
+        targets = np.eye(4, dtype=np.float32)[own[move]]
+        found = contrasts.operator @ targets[contrasts.rows] + contrasts.fixed
+        np.testing.assert_allclose(found, whole @ targets, atol=1e-5)
 
 
 def test_shuffles_stay_within_strata_and_are_uniform():

@@ -1,7 +1,5 @@
 """Phrases and habits that set annotators apart."""
 
-import warnings
-
 import numpy as np
 import pytest
 import statsmodels.api as sm
@@ -11,16 +9,11 @@ from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
 from capo_core.stability import phrases
 from capo_core.stability.label_use import contrast
-from capo_core.stability.phrases import PhrasePrior, log_odds, prune_phrases
+from capo_core.stability.phrases import PhrasePrior, log_odds
 from capo_core.stats.intervals import json_rows
 from capo_core.text.tokens import phrase_table, tokenize
 
-
-@pytest.fixture(autouse=True)
-def no_warnings():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield
+pytestmark = pytest.mark.filterwarnings("error")
 
 
 def planted(n_items: int = 150, seed: int = 0, manner: bool = True) -> Dataset:
@@ -140,28 +133,6 @@ def test_phrase_table_equals_counting_by_hand():
     assert set(table.phrases) == set(expected)
     for column, phrase in enumerate(table.phrases):
         assert set(table.presence[:, column].nonzero()[0]) == expected[phrase]
-
-
-def test_repetition_is_pruned_to_the_phrase_that_says_most():
-    texts = ["the context says so"] * 8 + ["the dog"] * 2 + ["both it is"] * 5
-    corpus = tokenize(texts)
-    table = phrase_table(corpus, (1, 3), min_texts=1, allowed=np.ones(len(corpus.ids), bool))
-    strength = np.zeros(len(table.phrases))
-    for phrase, z in [
-        ("context", 6.1),
-        ("the context", 6.0),
-        ("the", 5),
-        ("says", 4.9),
-        ("both", 4),
-    ]:
-        strength[table.phrases.index(phrase)] = z
-    order = [k for k in np.argsort(-strength) if strength[k] > 0]
-    kept = [
-        table.phrases[k] for k in prune_phrases(order, strength, table.phrases, table.presence, 10)
-    ]
-    # "the context" is nearly as strong as "context" and says more; 8 of the 10 texts with "the"
-    # have it already. "says" only stands beside it, and "both" elsewhere.
-    assert kept == ["the context", "says", "both"]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """Split-half reliability: planted profiles are recovered, noise is not."""
 
 import json
-import warnings
 
 import numpy as np
 import pytest
@@ -10,12 +9,7 @@ from scipy import sparse
 from capo_core.errors import ConfigError
 from capo_core.stability.reliability import split_half
 
-
-@pytest.fixture(autouse=True)
-def no_warnings():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield
+pytestmark = pytest.mark.filterwarnings("error")
 
 
 def table(n_items=100, n_annotators=4, manner=0.5, *, d=30, seed=0, content=3.0):

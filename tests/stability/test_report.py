@@ -12,8 +12,7 @@ from helpers.simulated_annotators import bag_of_words_vectors, world
 from capo_core.errors import ConfigError, DataError, Stopped
 from capo_core.formatting import percent
 from capo_core.simulation.simulate import SimulationConfig, simulate
-from capo_core.stability import claims, store, summary, tables
-from capo_core.stability import report as stability_report
+from capo_core.stability import claims, report_jobs, store, summary, tables
 from capo_core.stability.config import StabilityConfig
 from capo_core.stability.evidence import Evidence, by_annotator
 from capo_core.stability.ladder import COLUMNS
@@ -200,7 +199,7 @@ def test_it_can_be_stopped():
 
 def test_a_stop_ends_the_embedding_beside_the_measures(monkeypatch):
     begun, stops, embedded = Event(), [], []
-    progress_until = stability_report._until
+    progress_until = report_jobs._until
 
     def watched(stopped):
         stops.append(stopped)
@@ -217,7 +216,7 @@ def test_a_stop_ends_the_embedding_beside_the_measures(monkeypatch):
             assert begun.wait(timeout=60)
             raise Stopped("stopped by the test")
 
-    monkeypatch.setattr(stability_report, "_until", watched)
+    monkeypatch.setattr(report_jobs, "_until", watched)
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     config = replace(TINY, representations=("words", "embedding"))
     with pytest.raises(Stopped):

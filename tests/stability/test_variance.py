@@ -1,7 +1,6 @@
 """Variance components: equal to the analysis of variance, unbiased, undefined in words."""
 
 import json
-import warnings
 
 import numpy as np
 import pytest
@@ -10,12 +9,7 @@ from scipy import sparse
 from capo_core.errors import ConfigError
 from capo_core.stability.variance import shares
 
-
-@pytest.fixture(autouse=True)
-def no_warnings():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield
+pytestmark = pytest.mark.filterwarnings("error")
 
 
 def simulated(n_items, n_annotators, sd, *, d=4, seed=0, keep=1.0, mean=0.0):

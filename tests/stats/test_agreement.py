@@ -1,7 +1,6 @@
 """Agreement against two libraries, by hand, and where it is not defined."""
 
 import json
-import warnings
 
 import krippendorff
 import numpy as np
@@ -18,11 +17,7 @@ from capo_core.task import NLI, PARAPHRASE, LabelScale, Task
 E, N, C = NLI.scale.labels
 
 
-@pytest.fixture(autouse=True)
-def no_warnings():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield
+pytestmark = pytest.mark.filterwarnings("error")
 
 
 def labelled(table: dict[str, list], task=NLI) -> Dataset:
@@ -170,6 +165,12 @@ def test_an_annotator_of_one_label_has_no_interval():
     two = agreement(labelled({"a": [E] * 24, "b": [N] * 24}))
     assert two.raw.value == 0 and np.isnan(two.raw.low)
     assert "no two annotators agree" in two.raw.note
+    some = agreement(labelled({"a": [E] * 24, "c": [E, N, C] * 8})).raw
+    assert some.value == pytest.approx(1 / 3) and np.isnan([some.low, some.high]).all()
+    assert some.note == "one of the two gives one label only: no interval"
+    # Of three annotators raw agreement is not of one pair, and has its interval.
+    assert found.raw.low < found.raw.value < found.raw.high
+    assert not np.isnan(agreement(labelled({"b": [N, E] * 12, "c": [E, N, C] * 8})).raw.low)
 
 
 def test_many_labels_need_no_more_memory_than_those_in_use():

@@ -1,6 +1,5 @@
 """Distances of distributions: by hand, against SciPy and dcor, and their bounds."""
 
-import dcor
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -25,7 +24,7 @@ def normal(raw):
     return raw / raw.sum(axis=-1, keepdims=True)
 
 
-def test_by_hand():
+def test_distances_of_two_distributions_by_hand():
     # KL: 2 · 0.5 · ln(0.5 / 0.25) = ln 2; what P rules out costs nothing.
     assert distances.kl(P, Q, clip=0) == pytest.approx(np.log(2))
     # TVD: half of 0.25 + 0.25 + 0.5.
@@ -73,6 +72,8 @@ def test_equal_to_the_references(raw):
         [stats.wasserstein_distance(values, values, a, b) for a, b in zip(p, q, strict=True)],
         atol=1e-9,
     )
+    import dcor  # compiles for ten seconds, which every worker would wait for at the top
+
     # dcor leaves out what rounds to nothing at another place than we do: far from it, equal.
     if min(np.ptp(p), np.ptp(q)) > 1e-3:
         assert distance_correlation(p, q) == pytest.approx(

@@ -16,10 +16,13 @@ from capo_core.stats.bootstrap import difference, resample
 from capo_core.stats.equivalence import (
     DIFFERENT,
     EQUIVALENT,
+    INSENSITIVE,
     MIN_ITEMS,
     UNDECIDED,
+    EquivalenceTest,
     alpha_substitution,
     bootstrap_tost,
+    insensitive,
     paired_tost,
     tost,
     tost_of,
@@ -169,6 +172,27 @@ def test_noise_in_an_annotators_place_lowers_alpha_beyond_the_margin():
     noise = one_hot(rng.integers(0, 3, 150))
     found = alpha_substitution(labels, 0, [noise], NOMINAL, 0.1)
     assert found.test.verdict == DIFFERENT and found.test.value < -0.2
+
+
+@pytest.mark.parametrize(
+    ("annotators", "noise", "tested"), [(4, 0.3, True), (30, 0.3, False), (4, 0.8, False)]
+)
+def test_where_nobody_makes_a_difference_nobody_is_equivalent(annotators, noise, tested):
+    """Finding: among 30 annotators, or some who hardly agree, labels at random in one's place were
+    indistinguishable from the person's."""
+    rng = np.random.default_rng(4)
+    people = crowd(rng, items=300, annotators=annotators, noise=noise)[1]
+    at_random = rng.integers(0, 3, 300)
+    found = alpha_substitution(one_hot(people), 0, [one_hot(at_random)], NOMINAL, 0.1)
+    assert found.test.verdict != EQUIVALENT
+    assert (found.test.note == INSENSITIVE) == math.isnan(found.test.p) == (not tested)
+
+
+def test_a_difference_beyond_the_margin_is_one_by_any_measure():
+    far = EquivalenceTest(0.3, 0.2, 0.4, 0.1, 0.99, 50)
+    near = EquivalenceTest(0.0, -0.05, 0.05, 0.1, 0.01, 50)
+    assert insensitive(far) == far
+    assert math.isnan(insensitive(near).p) and insensitive(near).note == INSENSITIVE
 
 
 def test_someone_of_the_same_kind_may_be_shown_equivalent_and_someone_better_not():

@@ -90,9 +90,12 @@ def test_posterior_of_the_deviations_is_that_of_dense_matrices():
         told.append(given.log_posterior)
         np.testing.assert_allclose(given.mode, best.x, atol=1e-4)
         inverse = np.linalg.inv(hessian)
-        np.testing.assert_allclose(given.covariance, inverse[:2, :2], rtol=1e-4)
+        np.testing.assert_allclose(given.hessian.covariance(), inverse[:8, :8], rtol=1e-4)
         spread = np.einsum("re,ef,rf->r", table, inverse, table)
-        shift = inverse @ (table.T @ (-p * (1 - p) * (1 - 2 * p) * spread)) / 2
+        skew = table.T @ (-p * (1 - p) * (1 - 2 * p) * spread)
+        shift = inverse @ skew / 2
+        weight = p * (1 - p)
+        wanted[-1] += skew @ shift / 4 - np.sum(weight * (1 - 6 * weight) * spread**2) / 8
         np.testing.assert_allclose(given.mean - given.mode[:2], shift[:2], atol=1e-4)
     np.testing.assert_allclose(np.diff(told), np.diff(wanted), atol=1e-5)
 
@@ -118,7 +121,7 @@ def test_laplace_is_near_exact_integration():
     known = [exact(sd) for sd in (0.4, 0.9, 1.6)]
     for given, (_, mean, sd) in zip(told, known, strict=True):
         assert given.mean[0] == pytest.approx(mean, abs=0.01)
-        assert np.sqrt(given.covariance[0, 0]) == pytest.approx(sd, abs=0.02)
+        assert np.sqrt(ours.covariance(given)[0, 0]) == pytest.approx(sd, abs=0.002)
     apart = np.diff([given.log_posterior for given in told])
     prior = np.diff([np.log(sd) - sd for sd in (0.4, 0.9, 1.6)])
     np.testing.assert_allclose(apart - prior, np.diff([log for log, _, _ in known]), atol=0.1)
@@ -137,17 +140,60 @@ def test_intervals_cover_the_truth_and_deviations_are_found(sds):
     np.testing.assert_allclose(np.median(sizes, axis=0), sds, atol=0.2)
 
 
-def test_a_difference_has_the_quantile_of_two_means_over_so_many_clusters():
+def test_a_difference_has_its_own_error_and_the_normal_quantile():
     fit = CrossedEffectsModel(*drawn(5, judges=6, items=24)).fit()
     value, error, low, high = fit.difference(0, 1)
     assert value == fit.value[0] - fit.value[1]
     contrast = np.array([1, -1])
     assert error == pytest.approx(np.sqrt(contrast @ fit.covariance @ contrast))
-    # Six judges: 10 degrees of freedom, whose 97.5 % quantile is 2.228 in every table of t.
-    assert (high - value) / error == pytest.approx(2.228, abs=0.001)
-    assert (value - low) / error == pytest.approx(2.228, abs=0.001)
+    assert (high - value) / error == pytest.approx(1.96, abs=0.001)
+    assert (value - low) / error == pytest.approx(1.96, abs=0.001)
     (back, _, other_low, other_high) = fit.difference(1, 0)
     assert (back, other_low, other_high) == pytest.approx((-value, -high, -low))
+
+
+def sampled(model, log_sd, draws, seed):
+    """Log posterior, mean and covariance of β given σ by importance sampling, of draws from the
+    normal approximation around the mean."""
+    at = model.given(log_sd)
+    table = columns(model.source, model.judge, model.item)
+    p = expit(table @ at.mode)
+    inverse = np.linalg.inv((table.T * (p * (1 - p))) @ table + np.diag(at.precision))
+    spread = np.einsum("re,ef,rf->r", table, inverse, table)
+    centre = at.mode - inverse @ (table.T @ (p * (1 - p) * (1 - 2 * p) * spread)) / 2
+    z = np.random.default_rng(seed).normal(size=(draws // 2, len(at.mode)))
+    z = np.concatenate([z, -z])
+    root = np.linalg.cholesky(inverse) * 1.04
+    effects = centre + z @ root.T
+    odds = effects @ table.T
+    log = odds @ model.hit - np.logaddexp(0, odds).sum(axis=1)
+    log += (z**2).sum(axis=1) / 2 - effects**2 @ at.precision / 2 + np.log(np.diag(root)).sum()
+    share = np.exp(log - logsumexp(log))
+    mean = share @ effects[:, :2]
+    apart = effects[:, :2] - mean
+    judges, items = model.sizes[1:]
+    prior = log_sd[0] - np.exp(log_sd[0]) + log_sd[1] - np.exp(log_sd[1])
+    whole = logsumexp(log) - np.log(draws) - judges * log_sd[0] - items * log_sd[1] + prior
+    return whole, mean, (apart.T * share) @ apart
+
+
+def test_the_next_order_comes_near_exact_integration_of_crossed_effects():
+    """Finding: by Laplace's approximation alone σ came out too small and errors 5 to 10 % too
+    small, so that intervals of differences covered in 93 % where judges and items differ much."""
+    model = CrossedEffectsModel(*drawn(11, sds=(1.0, 1.2), log_odds=(2.0, -0.8)))
+    contrast, told, known = np.array([1, -1]), [], []
+    for number, sds in enumerate(((0.5, 0.6), (1.0, 1.2), (1.7, 1.0))):
+        given = model.given(np.log(sds))
+        whole, mean, covariance = sampled(model, np.log(sds), 20_000, number)
+        known.append(whole)
+        told.append(given.log_posterior)
+        exact = np.sqrt(contrast @ covariance @ contrast)
+        ours = np.sqrt(contrast @ model.covariance(given) @ contrast)
+        laplace = np.sqrt(contrast @ given.hessian.covariance()[:2, :2] @ contrast)
+        assert ours / exact == pytest.approx(1, abs=0.02)
+        assert laplace < 0.97 * exact
+        np.testing.assert_allclose(given.mean, mean, atol=0.04 * exact)
+    np.testing.assert_allclose(np.diff(told), np.diff(known), atol=0.06)
 
 
 def test_same_answers_in_any_order_give_the_same_estimates():

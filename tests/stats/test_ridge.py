@@ -62,3 +62,16 @@ def test_frequent_and_rare_sparse_features_make_the_products_of_all():
     dense = rows.toarray()
     np.testing.assert_allclose(kernel, dense[:70] @ dense[:70].T, atol=1e-5)
     np.testing.assert_allclose(cross, dense[70:] @ dense[:70].T, atol=1e-5)
+
+
+def test_an_operator_of_few_features_is_two_factors_that_do_the_same():
+    train, y, test = problem(10)
+    targets = np.eye(4, dtype=np.float32)[y]
+    quick, whole = ridge.quickest_operator(train, test), ridge.operator(train, test)
+    assert isinstance(quick, ridge.Factors) and quick.shape == whole.shape == (20, 60)
+    np.testing.assert_allclose(quick.dense(), whole, atol=1e-6)
+    for form in (np.asarray, sparse.csr_matrix):
+        expected = ridge.apply(whole, form(targets))
+        np.testing.assert_allclose(ridge.apply(quick, form(targets)), expected, atol=1e-6)
+    # 20 × 60 numbers are less than 30 × (20 + 60).
+    assert isinstance(ridge.quickest_operator(*problem(30)[::2]), np.ndarray)

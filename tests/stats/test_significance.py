@@ -75,6 +75,19 @@ def test_a_score_against_itself_is_no_difference():
     assert bootstrap_p(difference(drawn, drawn)) == 1.0
 
 
+def test_two_scores_apart_by_rounding_are_equal():
+    """Sums in another order, as by another number of BLAS threads, are no difference."""
+    rng = np.random.default_rng(3)
+    values = rng.random(40)
+    rounding = 1e-17 * rng.integers(-8, 9, size=1000)
+    one = ResampledScore(0.5, 0.4 + 0.1 * rng.random(1000), 40)
+    other = ResampledScore(0.5 + 1e-16, one.draws + rounding, 40)
+    assert one.value != other.value and (one.draws != other.draws).any()
+    assert bootstrap_p(difference(one, other)) == 1.0
+    apart = difference(score(values), score(values * (1 + 1e-15 * rng.integers(-8, 9, 40))))
+    assert sign_flip(apart.contributions) == 1.0
+
+
 def test_bootstrap_p_is_about_the_normal_one():
     rng = np.random.default_rng(0)
     drawn = ResampledScore(0.2, 0.2 + 0.1 * rng.normal(size=20_000), 50)

@@ -249,7 +249,7 @@ def test_an_experiments_methods_become_sources(place, monkeypatch):
         assert refused.exit_code == 2 and "--pair" in refused.output
 
 
-def test_the_commands(place, monkeypatch):
+def test_the_commands_plan_draft_and_freeze_a_study(place, monkeypatch):
     workspace, world, run = place
     monkeypatch.setenv("CAPO_WORKSPACE", str(workspace.root))
 

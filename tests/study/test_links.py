@@ -133,7 +133,7 @@ def test_bounds_of_an_invitation(study):
         study.service.revoke("nonsense")
 
 
-def test_an_invitation(study):
+def test_an_invitation_has_a_slot_an_address_and_an_end(study):
     made = study.service.invite("s1", 3, days=5)
     assert [each.judge_slot for each in made] == ["J01", "J02", ""]
     assert made[0].url("http://h:1/") == f"http://h:1/judge?t={made[0].token}"

@@ -10,7 +10,8 @@ from scipy.stats import t as student
 
 from capo_core.errors import ConfigError
 from capo_core.formatting import percent, percent_interval
-from capo_core.study.design import planner
+from capo_core.stats.clustered import MIN_CLUSTERS
+from capo_core.study.design import freeze_review, planner
 from capo_core.study.design.planner import (
     ReadingPace,
     card_words,
@@ -153,3 +154,30 @@ def test_a_design_that_would_more_likely_miss_is_warned_of():
     assert many.warnings == () and many.to_dict()["warnings"] == ()
     ratings = planner.plan(planner.PlanInputs("comparison", 3, 4, 3, expected=0.55), simulations=50)
     assert len(ratings.warnings) == 1
+
+
+def test_so_few_judges_that_the_analysis_has_no_interval_are_warned_of():
+    few = planner.plan(planner.PlanInputs("comparison", 2, 4, 2), simulations=20)
+    (warning,) = few.warnings
+    assert warning.startswith("With 2 judges the analysis has no interval over judges")
+    assert planner.too_few(MIN_CLUSTERS) == ""
+
+
+@pytest.mark.parametrize(
+    ("numbers", "few"),
+    [
+        (planner.PlanInputs("attribution", 2, 8, 2, choices=4), "2 judges"),
+        (planner.PlanInputs("comparison", 2, 8, 1, expected=0.9), "2 judges"),
+        (planner.PlanInputs("reasoning", 6, 1, 3), "2 trials"),
+        # Sources take turns: of six judges, two see this one.
+        (planner.PlanInputs("attribution", 6, 0, 1, strata=3, extra=1), "2 judges"),
+    ],
+)
+def test_a_plan_states_no_interval_and_no_power_that_the_analysis_will_not_have(numbers, few):
+    """Finding: with two judges the plan quoted the width of an interval and a power."""
+    made = planner.plan(numbers, simulations=20)
+    said = " ".join(made.sentences)
+    assert few in made.too_few and made.too_few in said and made.warnings == (made.too_few,)
+    assert "wide" not in said and "Power" not in said and "coverage" not in said
+    assert made.coverage is None and np.isnan(made.width) and made.lowest_power == 0
+    assert few in freeze_review.power_words(made) and "[" not in freeze_review.power_words(made)

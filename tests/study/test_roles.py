@@ -69,7 +69,7 @@ def test_oidc_makes_owners_of_those_named():
     )
 
 
-def test_the_password():
+def test_only_the_password_itself_is_right():
     assert password_is_right(LONG, SignInSettings("", LONG))
     for wrong in ("", LONG[:-1], LONG + " ", LONG.upper(), "\udcff"):
         assert not password_is_right(wrong, SignInSettings("", LONG))
@@ -85,12 +85,12 @@ def test_the_password():
         ("192.168.1.4", False), ("lab.example", False), ("localhost.example", False),
     ],
 )  # fmt: skip
-def test_loopback(address, expected):
+def test_addresses_of_this_computer_are_known(address, expected):
     assert is_loopback(address) is expected
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "", "::", "192.168.1.4", "lab.example"])
-def test_listening_to_others_needs_a_door(address):
+def test_listening_to_others_needs_a_way_to_sign_in(address):
     with pytest.raises(ConfigError, match="CAPO_OWNER_PASSWORD") as caught:
         check_binding(SignInSettings(address))
     assert "whoever opens it there would be the owner" in str(caught.value)

@@ -225,7 +225,8 @@ def test_conduct_counts_sides_repeats_checks_and_time():
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_dawid_skene_equals_crowd_kit():
-    crowdkit = pytest.importorskip("crowdkit.aggregation")
+    from crowdkit.aggregation import DawidSkene
+
     rng = np.random.default_rng(5)
     truth = rng.choice(list("xyz"), 60)
     rows = []
@@ -235,7 +236,7 @@ def test_dawid_skene_equals_crowd_kit():
             rows.append((f"t{task:02}", f"w{worker}", said))
     table = pd.DataFrame(rows, columns=["task", "worker", "label"])
     ours = dawid_skene(table, steps=12)
-    theirs = crowdkit.DawidSkene(n_iter=12, tol=-np.inf).fit(table)  # never stops early
+    theirs = DawidSkene(n_iter=12, tol=-np.inf).fit(table)  # never stops early
     expected = theirs.probas_.loc[ours.probabilities.index, ours.probabilities.columns]
     np.testing.assert_allclose(ours.probabilities, expected, atol=1e-9)
     assert (np.diff(ours.trace) >= -1e-9).all() and len(ours.trace) > 3
@@ -311,7 +312,6 @@ def test_a_further_model_stands_beside_dawid_skene_in_report_and_methods(simulat
 def test_mace_of_crowd_kit_tells_a_guesser_and_is_named(simulated):
     from capo_core.study.analysis.crowd_models import crowd_results
 
-    pytest.importorskip("crowdkit")
     rows = [
         attribution(f"J{k}", f"t{t}", PEOPLE[t % 2] if k < 3 else PEOPLE[(t // 3 + k) % 2],
                     source="human", truth=PEOPLE[t % 2])

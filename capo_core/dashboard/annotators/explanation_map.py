@@ -14,7 +14,7 @@ from capo_core.atlas.explanation_map import (
     TSNE,
     ExplanationMap,
     MapConfig,
-    load_map,
+    largest_map,
     made_map,
     map_title,
 )
@@ -38,7 +38,6 @@ from capo_core.dashboard.ui.glossary import HELP
 from capo_core.dashboard.ui.item_html import Answer, Tile, tiles_html
 from capo_core.dashboard.ui.text import plotly
 from capo_core.dashboard.ui.theme import (
-    NEUTRAL,
     OKABE_ITO,
     SYMBOLS,
     Look,
@@ -56,11 +55,17 @@ from capo_core.runs import comparisons
 from capo_core.text.reductions import REDUCTIONS
 from capo_core.text.representations import REPRESENTATIONS
 
-MOST_POINTS = 20_000  # drawn; above, all of them as a density, and so many as points
+MOST_POINTS = 20_000  # drawn; above, so many of them, and lines of the density of all
 _NEAR = 12  # texts opened by a point
 _METHODS = {DISCRIMINANT: "Discriminant directions", TSNE: "t-SNE"}
+_SHOWS = {
+    DISCRIMINANT: "Each explanation is a point, drawn by the two directions in which annotators "
+    "differ most.",
+    TSNE: "Each explanation is a point; similar ones lie beside each other.",
+}
 _COLORS = {"annotator_id": "Annotator", "label": "Label", "source": "Method"}
 _BINS = 64
+_SHARES = (0.9, 0.75, 0.5, 0.25)  # of all points, enclosed by the lines of density
 
 
 def show(context: PageContext, dataset: Dataset) -> None:
@@ -68,11 +73,11 @@ def show(context: PageContext, dataset: Dataset) -> None:
     if no_explanations(context, dataset):
         return
     config, color, runs = _controls(context)
-    found = load_map(dataset, config, context.workspace, runs)
+    found = largest_map(dataset, config, context.workspace, runs)
     if found is None:
         show_note(
-            f"{map_title(config)}: not computed yet. It takes seconds for a few thousand "
-            "explanations, minutes for twenty thousand."
+            f"{map_title(config)}: not computed yet. {_SHOWS[config.method]} It takes seconds for "
+            "a few thousand explanations, minutes for twenty thousand."
         )
         if st.button("Compute the map", type="primary", key=f"{PAGE}.map.compute"):
             with show_errors(), st.spinner("Computing the map …"):
@@ -141,12 +146,13 @@ def amount_notes(found: ExplanationMap, dataset: Dataset) -> list[str]:
     if found.config.most and there < written and written > found.config.most:
         notes.append(
             f"The map has {there:,} of {count(written, 'explanation')}: whole items drawn at "
-            "random. The command export map takes more (--most 100000; 0 takes all)."
+            "random. The command export map --most 0 computes the map of all, which this page "
+            "then shows."
         )
     if len(found.frame) > MOST_POINTS:
         notes.append(
-            f"Points: {MOST_POINTS:,} of {len(found.frame):,}, drawn at random; grey squares are "
-            "the density of all."
+            f"Points: {MOST_POINTS:,} of {len(found.frame):,}, drawn at random. Lines: they "
+            "enclose the densest 25, 50, 75 and 90 % of all points."
         )
     return notes
 
@@ -155,7 +161,7 @@ def _method_note(config: MapConfig) -> str:
     if config.method == DISCRIMINANT:
         return (
             "Each point is drawn by directions that were fitted without its item, so that "
-            "annotators who do not differ are not parted. Distances have no unit."
+            "annotators who do not differ are not separated. Distances have no unit."
         )
     return (
         "Neighbours on the map are neighbours in the representation; sizes of groups and distances "
@@ -167,15 +173,19 @@ def _method_note(config: MapConfig) -> str:
 def figure(frame: pd.DataFrame, color: str, dataset: Dataset, *, dark: bool) -> go.Figure:
     """Return the map with a colour for each value of the column `color`."""
     drawn = blank(560, legend=True)
+    every, size, opacity = frame, 6, 0.75
     if len(frame) > MOST_POINTS:
-        _density(drawn, frame)
+        size, opacity = 4, 0.4
         frame = frame.sample(MOST_POINTS, random_state=0).sort_index()
     for value, look, name in _groups(frame, color, dataset, dark=dark):
         rows = frame[frame[color] == value]
         drawn.add_scatter(
             x=rows["x"], y=rows["y"], mode="markers", name=plotly(name, 24),
-            marker={"color": look.color, "symbol": look.symbol, "size": 6, "opacity": 0.75},
-            selected={"marker": {"opacity": 0.75}}, unselected={"marker": {"opacity": 0.75}},
+            marker={
+                "color": look.color, "symbol": look.symbol, "size": size, "opacity": opacity
+            },
+            selected={"marker": {"opacity": opacity}},
+            unselected={"marker": {"opacity": opacity}},
             customdata=[
                 (row.id, plotly(row.annotator_id), plotly(row.label), plotly(row.text, 90))
                 for row in rows.itertuples()
@@ -183,6 +193,9 @@ def figure(frame: pd.DataFrame, color: str, dataset: Dataset, *, dark: bool) -> 
             hovertemplate="%{customdata[3]}<br>%{customdata[1]}, %{customdata[2]}"
             "<br>click to read it and those near<extra>%{fullData.name}</extra>",
         )  # fmt: skip
+    if len(every) > MOST_POINTS:
+        _density(drawn, every, dark=dark)
+        drawn.update_layout(legend_itemsizing="constant")  # the points are too small for a legend
     drawn.update_xaxes(showticklabels=False, title="Map, first direction")
     drawn.update_yaxes(showticklabels=False, title="Map, second direction")
     return drawn
@@ -213,18 +226,24 @@ def _groups(
     return [(value, look, title(value)) for value, look in named.items() if value in there]
 
 
-def _density(drawn: go.Figure, frame: pd.DataFrame) -> None:
-    """Draw in four shades how many points there are, as squares behind them."""
+def _density(drawn: go.Figure, frame: pd.DataFrame, *, dark: bool) -> None:
+    """Draw lines above the points that enclose the densest shares of all points."""
+    from contourpy import contour_generator
+    from scipy.ndimage import gaussian_filter
+
     counts, xs, ys = np.histogram2d(frame["x"], frame["y"], bins=_BINS)
-    middle_x, middle_y = (xs[1:] + xs[:-1]) / 2, (ys[1:] + ys[:-1]) / 2
-    edges = np.quantile(counts[counts > 0], [0, 0.25, 0.5, 0.75, 1])
-    for level in range(4):
-        inside = (counts > edges[level]) & (counts <= edges[level + 1])
-        a, b = np.nonzero(inside | ((counts == edges[0]) if level == 0 else False))
+    dense = gaussian_filter(counts, 1.5)
+    contours = contour_generator((xs[1:] + xs[:-1]) / 2, (ys[1:] + ys[:-1]) / 2, dense.T)
+    falling = np.sort(dense.ravel())[::-1]
+    enclosed = np.cumsum(falling) / falling.sum()
+    for share in _SHARES:
+        level = falling[np.searchsorted(enclosed, share)]
+        lines = [np.vstack([line, [[np.nan, np.nan]]]) for line in contours.lines(level)]
+        path = np.vstack(lines) if lines else np.empty((0, 2))
         drawn.add_scatter(
-            x=middle_x[a], y=middle_y[b], mode="markers", hoverinfo="skip", showlegend=False,
-            name="density", marker={"color": NEUTRAL, "symbol": "square", "size": 9,
-                                    "opacity": 0.1 + 0.15 * level},
+            x=path[:, 0], y=path[:, 1], mode="lines", hoverinfo="skip", showlegend=False,
+            name="density",
+            line={"color": "#F2F4F6" if dark else "#1F2328", "width": 1.6, "dash": "solid"},
         )  # fmt: skip
 
 

@@ -78,7 +78,7 @@ def _controls(page: str, dataset: Dataset) -> tuple[ui_item_html.Filter, bool, b
             clears=_MOVED,
             format_func=lambda value: value or "Any",
         )
-    with st.container(horizontal=True, gap="medium"):
+    with st.container(horizontal=True, gap="medium", vertical_alignment="center"):
         differ = url_state.toggle(
             "Only where labels differ", page=page, key="differ", clears=_MOVED
         )

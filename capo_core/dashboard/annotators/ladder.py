@@ -50,11 +50,15 @@ def show(page: str, context: PageContext, dataset: Dataset, item_id: str) -> Non
         )
         return
     reductions = list(dict.fromkeys(found["reduction"]))
+    shown = attribution_table(found, rows)
+    # Their beginnings are needed only where an annotator has several; else all reductions have
+    # room in a window of 1440 pixels.
+    texts = {"explanation": Field("Explanation", width="small")}
     table(
-        attribution_table(found, rows),
+        shown,
         {
             "annotator": Field("Annotator"),
-            "explanation": Field("Explanation", width="medium"),
+            **({} if shown["annotator"].is_unique else texts),
             **{name: Field(reduction_name(name), _CELL) for name in reductions},
         },
         key=f"{page}.ladder",

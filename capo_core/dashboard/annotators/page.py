@@ -32,7 +32,7 @@ from capo_core.dashboard.ui.item_html import Answer, answers_html, item_html, la
 from capo_core.dashboard.ui.text import markdown
 from capo_core.dashboard.ui.theme import looks
 from capo_core.dataset import Dataset
-from capo_core.formatting import count, number, share_of, short
+from capo_core.formatting import count, number, number_interval, share_of, short
 
 _MOST_LABELS = 40
 # Unit of a style feature (see `stylometry.Feature`) → as it stands after a number.
@@ -51,10 +51,12 @@ def show_pair(context: PageContext, dataset: Dataset) -> None:
         return
     with side_by_side("pair", [1, 1]) as (left, right):
         with left:
-            first = choose_annotator("First annotator", "who", names)
+            opening = annotators_cache.most_common_items(dataset)
+            first = choose_annotator("First annotator", "who", names, default=opening[0])
         rest = [name for name in names if name != first]
         with right:
-            second = choose_annotator("Second annotator", "than", rest, known=names)
+            other = annotators_cache.most_common_items(dataset, first)[1]
+            second = choose_annotator("Second annotator", "than", rest, default=other, known=names)
     common = labels_of_two(dataset, first, second)
     if common.empty:
         show_headline(f"{first} and {second} have no item in common.")
@@ -290,30 +292,22 @@ def _style_features(context: PageContext, card) -> None:
     if not rows["n"].any():  # of an earlier version, which did not keep it
         rows = rows.drop(columns=["n", "n_others"])
     table(
-        rows.assign(own_mean=_with_unit(rows["own"], rows["unit"]),
-                    others_mean=_with_unit(rows["others"], rows["unit"])),
+        rows.assign(unit=[_UNITS.get(unit, unit) for unit in rows["unit"]]),
         {
-            "text": Field("Feature", width="large"),
-            "own_mean": Field(f"{short(card.annotator_id, 20)}", "This annotator's mean."),
-            "others_mean": Field("Others", "Mean of all others."),
+            "text": Field("Feature", width=316),
+            "own": Field(short(card.annotator_id, 20), "This annotator's mean.", 1, width=65),
+            "others": Field("Others", "Mean of all others.", 1, width=65),
+            "unit": Field("Unit", "Of the two means.", width=124),
             "strength": Field(
-                "Difference (SD)", "In standard deviations: this annotator minus the others.", 2
+                "Difference (SD)",
+                "In standard deviations: this annotator minus the others, with the 95 % interval.",
+                width=148, text=number, ends=("low", "high"), interval=number_interval,
             ),
-            "low": Field("From", "Lower end of the 95 % interval of the difference.", 2),
-            "high": Field("To", "Upper end of the 95 % interval of the difference.", 2),
-            "n": Field("n", "This annotator's explanations.", 0),
+            "n": Field("n", "This annotator's explanations.", 0, width=50),
         },
         key=f"{PAGE}.features",
         file_name=f"{context.entry.name}-style-features-{card.annotator_id}",
     )  # fmt: skip
-
-
-def _with_unit(values: pd.Series, units: pd.Series) -> list[str]:
-    """Return means as texts: "58.9 % of explanations", "5.1 % of words", "14.2 characters"."""
-    return [
-        f"{number(value, 1)} {_UNITS.get(unit, unit)}".strip()
-        for value, unit in zip(values, units, strict=True)
-    ]
 
 
 def _examples(dataset: Dataset, card) -> None:

@@ -8,17 +8,18 @@ import pandas as pd
 import streamlit as st
 
 from capo_core.dashboard.annotators import cache as annotators_cache
+from capo_core.dashboard.annotators.cache import PhraseTexts
 from capo_core.dashboard.annotators.charts import visible
 from capo_core.dashboard.annotators.items import paging
-from capo_core.dashboard.app import cache
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import Field, section_heading, show_note, side_by_side, table
 from capo_core.dashboard.ui.glossary import HELP
-from capo_core.dashboard.ui.item_html import Answer, Tile, same_texts, tiles_html
+from capo_core.dashboard.ui.item_html import tiles_html
 from capo_core.dashboard.ui.text import markdown
 from capo_core.dashboard.ui.theme import looks
 from capo_core.dataset import Dataset
 from capo_core.formatting import percent_interval, rate, short
+from capo_core.text.segmentation import as_written
 
 ORDER = (
     "Most distinctive first: by z, the log-odds of the phrase (this annotator against the others) "
@@ -48,7 +49,7 @@ def show(page: str, dataset: Dataset, name: str, phrases: pd.DataFrame) -> None:
 
     with st.expander("Table of all phrases"):
         table(
-            with_rate_intervals(phrases),
+            with_rate_intervals(phrases.assign(phrase=phrases["phrase"].map(as_written))),
             {
                 "phrase": Field("Phrase"),
                 "rate": Field("Rate", HELP["rate"], text=rate, ends=("rate_low", "rate_high")),
@@ -64,6 +65,8 @@ def show(page: str, dataset: Dataset, name: str, phrases: pd.DataFrame) -> None:
             key=f"{page}.phrases.table",
             file_name=f"{dataset.name}-phrases-{name}",
         )  # fmt: skip
+        if steady := annotators_cache.phrase_reliability(dataset).get(name):
+            show_note(steady)
 
 
 def _pills(page: str, label: str, phrases: list[str], key: str) -> None:
@@ -87,16 +90,11 @@ def _pills(page: str, label: str, phrases: list[str], key: str) -> None:
 
 
 def _texts(page: str, dataset: Dataset, name: str, phrase: str) -> None:
-    found = annotators_cache.with_phrase(dataset, phrase)
-    rows = cache.annotations_by_id(dataset).loc[list(found)]
-    given = dataset.annotations["explanation"].str.strip() != ""
-    total = dataset.annotations[given].groupby("annotator_id").size()
-    own, others = rows[rows["annotator_id"] == name], rows[rows["annotator_id"] != name]
-    n_own, n_others = int(total.get(name, 0)), int(total.sum() - total.get(name, 0))
-    section_heading(f"“{markdown(short(phrase, 60))}”")
+    own, others = annotators_cache.texts_with_phrase(dataset, phrase, name)
+    section_heading(f"“{markdown(short(as_written(phrase), 60))}”")
     show_note(
-        f"In {len(own):,} of {n_own:,} explanations by {name} ({_share(len(own), n_own)}) and in "
-        f"{len(others):,} of {n_others:,} by the others ({_share(len(others), n_others)})."
+        f"In {own.count:,} of {own.of:,} explanations by {name} ({_share(own)}) and in "
+        f"{others.count:,} of {others.of:,} by the others ({_share(others)})."
     )
     with side_by_side("phrase", [1, 1]) as places:
         for place, title, part, key in (
@@ -105,19 +103,11 @@ def _texts(page: str, dataset: Dataset, name: str, phrase: str) -> None:
         ):
             with place:
                 st.markdown(f"**{markdown(short(title, 60))}**")
-                if part.empty:
+                if not part.tiles:
                     show_note("None.")
                     continue
-                same = same_texts(part)
-                start, end = paging(page, key, len(same), _PER_PAGE, "different text")
-                tiles = [
-                    Tile(
-                        Answer(*rows[["annotator_id", "label", "explanation"]].iloc[0]),
-                        tuple(rows["item_id"]),
-                    )
-                    for rows in same[start:end]
-                ]
-                link = partial(_item_address, page)
+                start, end = paging(page, key, len(part.tiles), _PER_PAGE, "different text")
+                tiles, link = part.tiles[start:end], partial(_item_address, page)
                 st.html(tiles_html(tiles, looks(dataset.annotators), link, phrase=phrase))
     with st.container(horizontal=True):
         st.button(
@@ -135,11 +125,12 @@ def _texts(page: str, dataset: Dataset, name: str, phrase: str) -> None:
         )
 
 
-def _share(k: int, n: int) -> str:
+def _share(found: PhraseTexts) -> str:
     """Return "12 % [9–15]": a share with its 95 % interval."""
     from capo_core.stats.intervals import wilson  # loads the measures
 
-    return f"{rate(k / max(1, n))} {percent_interval(*wilson(k, n))}"
+    share = found.count / max(1, found.of)
+    return f"{rate(share)} {percent_interval(*wilson(found.count, found.of))}"
 
 
 def _item_address(page: str, item: str) -> str:

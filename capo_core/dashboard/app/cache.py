@@ -51,6 +51,16 @@ def annotators_are_places(workspace: Workspace, entry: Entry) -> bool:
     return report is not None and any(PLACES in note for note in report.notes)
 
 
+@st.cache_resource(max_entries=64, show_spinner="Computing agreement …", hash_funcs=HASH_FUNCS)
+def alpha(data: Dataset) -> str:
+    """Return Krippendorff's alpha of the labels in one sentence; "" where nobody could agree."""
+    from capo_core.stats.agreement import alpha_metric, alpha_sentence, overall_agreement
+
+    if len(data.annotators) < 2:
+        return ""
+    return alpha_sentence(overall_agreement(data)[0], alpha_metric(data.task.scale.ordinal))
+
+
 @st.cache_resource(max_entries=256, show_spinner=False, hash_funcs=HASH_FUNCS)
 def item_ids(data: Dataset, wanted: item_html.Filter) -> list[str]:
     """Return the items that pass a filter; shared, not to be changed."""
@@ -97,6 +107,7 @@ def read(
     sheet: str | None = None,
     shares: Shares | None = None,
     seed: int = 0,
+    pseudonyms: bool = False,
 ) -> ImportResult:
     """Return the import of uploaded files, as it would be added."""
     return read_dataset(
@@ -111,4 +122,5 @@ def read(
         sheet=sheet,
         shares=shares,
         seed=seed,
+        pseudonyms=pseudonyms,
     )

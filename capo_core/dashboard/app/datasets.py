@@ -142,9 +142,9 @@ def _file_name(name: str) -> str:
     return kept.strip(". ")[-100:] or "upload"
 
 
-def exported(workspace: Workspace, name: str, format_: str) -> bytes:
-    """Return a dataset as the bytes of a file (csv, jsonl, parquet)."""
+def exported(workspace: Workspace, name: str, format_: str, *, crowd: bool = False) -> bytes:
+    """Return a dataset, or its crowd counts alone, as the bytes of a file (csv, jsonl, parquet)."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{name}.{format_}"
-        Catalog(workspace).export(name, path, format_)
+        Catalog(workspace).export(name, path, format_, crowd=crowd)
         return path.read_bytes()

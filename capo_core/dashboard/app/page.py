@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
-from capo_core.dashboard.app import access, cache, datasets, sign_in
+from capo_core.dashboard.app import access, cache, datasets, focus, sign_in
 from capo_core.dashboard.app.pages import Page, pages
 from capo_core.dashboard.ui import exports, url_state
 from capo_core.dashboard.ui.components import show_error, show_errors, show_not_here, show_note
@@ -24,6 +24,7 @@ from capo_core.errors import CapoError
 from capo_core.workspace import Workspace
 
 _FAILED = "failed callback"
+_VIEW = ("view", "study", "run", "doc")  # what a page shows another content for
 # Below 1,000 pixels the sidebar would take a third of the page: it is folded when a tab is opened,
 # and stays as the user sets it from then on. Streamlit's own limit, 768 pixels, cannot be set.
 _fold = st.components.v2.component(
@@ -37,7 +38,7 @@ export default function () {
     if (button) button.click();
     else if (left) setTimeout(fold, 50, left - 1);
   };
-  if (window.innerWidth < 1000 && window.innerWidth > 768) fold(40);
+  if (window.innerWidth < 1000 && window.innerWidth > 768) fold(400);
 }
 """,
 )
@@ -82,6 +83,7 @@ def open_page(page: Page) -> PageContext:
     st.html(CSS)
     _fold(key="capo-fold")
     url_state.begin(page)
+    focus.follow(page, " ".join(map(url_state.get, _VIEW)))
     workspace = Workspace.default()
     entries = tuple(datasets.entries(workspace))
     with st.sidebar:
@@ -151,7 +153,7 @@ def _choose_dataset(page: Page, entries: Sequence[Entry]) -> Entry | None:
 
     def changed() -> None:
         # Another dataset has other annotators and items: all pages start with their defaults.
-        url_state.start_anew(page, url_state.now(place))
+        url_state.start_anew(url_state.now(place))
 
     st.selectbox(
         "Dataset",

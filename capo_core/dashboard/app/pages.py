@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pkgutil
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -51,8 +52,13 @@ class Page(str):
 
 def pages() -> dict[str, Page]:
     """Return name → page of all pages, in the order of the navigation."""
+    return dict(_pages(tuple(capo_core.dashboard.__path__)))
+
+
+@cache  # asked for by every link that a page draws
+def _pages(folders: tuple[str, ...]) -> dict[str, Page]:
     found = []
-    for module in pkgutil.iter_modules(capo_core.dashboard.__path__):
+    for module in pkgutil.iter_modules(folders):
         if module.ispkg:
             package = import_module(f"capo_core.dashboard.{module.name}")
             page = getattr(package, "PAGE", None)

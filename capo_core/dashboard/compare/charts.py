@@ -12,13 +12,14 @@ from capo_core.dashboard.ui.charts import (
     blank,
     chance_line,
     clickable_cells,
+    join_points,
     percent_axis,
     share_texts,
     whiskers,
 )
 from capo_core.dashboard.ui.figure_kinds import figure_kind
 from capo_core.dashboard.ui.text import plotly
-from capo_core.dashboard.ui.theme import FAINT, NEUTRAL, Look, cell_colors, method_name
+from capo_core.dashboard.ui.theme import NEUTRAL, Look, cell_colors, method_name
 from capo_core.evaluation.measures.registry import FAMILIES
 from capo_core.evaluation.streams import HUMAN, OTHER
 from capo_core.formatting import percent, short
@@ -162,14 +163,7 @@ def habits(
     for place, low, high in zip(
         places, everything.min(axis=0), everything.max(axis=0), strict=True
     ):
-        figure.add_scatter(
-            x=[low, high],
-            y=[place, place],
-            mode="lines",
-            line={"color": FAINT, "width": 3},
-            hoverinfo="skip",
-            showlegend=False,
-        )
+        join_points(figure, place, low, high)
     for source, values in scaled.items():
         look = human if source == HUMAN else looks[source]
         figure.add_scatter(

@@ -107,7 +107,7 @@ def show(context: PageContext) -> None:
     elif part == "tests":
         referee.show(context, chosen, said)
     elif part == "numbers":
-        scores.numbers(chosen)
+        scores.numbers(chosen, view)
     answers = cache.answers(context.workspace, chosen.dataset, chosen.comparison.runs)
     if part == "answers":
         items.show(chosen, answers)

@@ -21,8 +21,10 @@ from capo_core.dashboard.ui.theme import human_look, method_looks, method_name
 from capo_core.evaluation.measures.attribution import NOBODY
 from capo_core.evaluation.measures.registry import find_measure
 from capo_core.evaluation.report import EvaluationReport
+from capo_core.evaluation.statement_parts import cases
 from capo_core.evaluation.streams import HUMAN, OTHER
-from capo_core.formatting import percent, percent_interval, short
+from capo_core.evaluation.table import ALL
+from capo_core.formatting import short
 
 _LABELS = "label accuracy"
 
@@ -161,12 +163,12 @@ def _best(rows: pd.DataFrame) -> str:
 
 
 def _confusion_title(report: EvaluationReport, view: str, source: str, target: str) -> str:
-    """Return a title such as "Texts by CAPO: 63 % [58–68] attributed to the target"."""
+    """Return "Texts by CAPO: 63 % [58–68] of 94 texts attributed to the target"."""
     who = "the targets" if source == HUMAN else method_name(source)
     row = report.row(source, view, 1, target)
     if row is None or pd.isna(row["value"]):
         return f"Attribution of texts by {who}"
-    shown = f"{percent(row['value'])} {percent_interval(row['low'], row['high'])}"
+    shown = cases(row, single=target != ALL or len(report.targets) == 1)
     return f"Texts by {who}: {shown} attributed to the target"
 
 

@@ -34,6 +34,7 @@ from capo_core.evaluation.retention import (
     IMITATION,
     LABELS,
     MEANING,
+    OTHER_TASK,
     OTHERS,
     OWN,
     Retention,
@@ -46,7 +47,7 @@ from capo_core.run_folder import RunFolder
 from capo_core.runs import queue, submit
 from capo_core.runs import run as runs_run
 from capo_core.runs.comparisons import RunComparison
-from capo_core.runs.kinds.retention import training_title
+from capo_core.runs.kinds.retention import training_title, with_parameters
 from capo_core.runs.run import Run
 from capo_core.workspace import Workspace, safe_name
 
@@ -141,11 +142,13 @@ _KEPT = {
     OWN: "the target's responses",
     OTHERS: "others' responses",
     GENERAL: "general text",
+    OTHER_TASK: "another task's responses",
 }
 _LOOKS = {
     LABELS: Look(NEUTRAL, "circle-open", "dot"),
     OTHERS: Look("#C98A1B", "square", "dash"),
     GENERAL: Look("#2A9D8F", "diamond", "dot"),
+    OTHER_TASK: Look("#8E6BBF", "triangle-up", "dashdot"),
 }
 
 
@@ -252,6 +255,7 @@ def plane_figure(found: RetentionPlane) -> go.Figure:
             f"{percent_interval(row.attribution_low, row.attribution_high)} attributed, "
             f"{with_interval(row.kept, row.kept_low, row.kept_high)} of the base kept, strength "
             f"{row.strength:g} of {row.stage.upper()}"
+            + (f", {row.parameters:,} trainable parameters" if row.parameters else "")
             for row in rows.itertuples()
         ]
         figure.add_scatter(
@@ -310,7 +314,10 @@ def _beside(context: PageContext, target: str) -> None:
         return
     with show_errors():
         plane = retention_plane(
-            {titles[name]: cache.retention(runs[name].folder) for name in chosen}
+            {
+                titles[name]: with_parameters(cache.retention(runs[name].folder), context.workspace)
+                for name in chosen
+            }
         )
         show_figure(
             plane_figure(plane),
@@ -318,14 +325,15 @@ def _beside(context: PageContext, target: str) -> None:
             file_name=f"{context.entry.name}-{target}-learning-and-forgetting",
             alt="Attribution to the target by what is kept of the base model, for each training",
         )
-        show_note(plane.statement.text)
+        for text in (plane.statement.text, *plane.remarks):
+            show_note(text)
 
 
 _MOST_PATHS = 6
 _HELP = (
     "The adapter scaled from 0 (base model) to 1, and interpolated from the SFT "
     "to the CAPO adapter. Learning: attribution to the target rises. Forgetting: "
-    "perplexity of general text and of other annotators' responses rises."
+    "perplexity of general text, of other annotators' responses and of another task's rises."
 )
 
 
@@ -393,13 +401,13 @@ def _curve(found: Retention, training: Training) -> None:
                 key=f"{PAGE}.kept",
                 file_name=f"{name}-kept",
                 alt=(
-                    "Perplexity of the target's, others' and general text relative to the base "
-                    "model"
+                    "Perplexity of the target's and others' responses, general text and another "
+                    "task's responses relative to the base model"
                 ),
             )
-    general = f" General text: {found.general}." if found.general else ""
+    texts = f" {found.texts}" if found.texts else ""
     show_note(
-        f"{found.n_items:,} {found.config.split} items, the same at every strength.{general} "
+        f"{found.n_items:,} {found.config.split} items, the same at every strength.{texts} "
         f"{MEANING[IMITATION]}"
     )
     with st.expander("All values"):

@@ -5,6 +5,7 @@ Its measures, cells and significant differences; a click on a cell leads to the 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -12,18 +13,31 @@ import streamlit as st
 
 from capo_core.dashboard.compare.selection import PAGE, CompareSelection, open_answers
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.components import Field, data_grid, section_heading, show_note, table
+from capo_core.dashboard.ui.components import (
+    Field,
+    data_grid,
+    is_dark,
+    section_heading,
+    show_note,
+    table,
+)
+from capo_core.dashboard.ui.exports import download_table
 from capo_core.dashboard.ui.theme import (
     method_looks,
     method_name,
     reduction_name,
     representation_name,
+    row_ink,
 )
 from capo_core.evaluation.cells import BOLD, NO_BOLD, NO_VALUE, score_cells
 from capo_core.evaluation.claims import clearly_nearest
 from capo_core.evaluation.measures.registry import (
     DIRECTIONS,
     FAMILIES,
+    HIGHER,
+    LIKE_HUMAN,
+    LOWER,
+    ONE,
     Measure,
     families_by_interest,
     find_measure,
@@ -31,7 +45,7 @@ from capo_core.evaluation.measures.registry import (
 from capo_core.evaluation.report import EvaluationReport
 from capo_core.evaluation.streams import GUESS, HUMAN, OTHER
 from capo_core.evaluation.table import ALL
-from capo_core.formatting import capitalised, p_value
+from capo_core.formatting import capitalised, listed, p_value
 
 ROWS = {
     HUMAN: "Target's own (ceiling)",
@@ -146,7 +160,6 @@ DETECTABLE = (
 )
 _ROOM, _NAMES = 1000, 172  # pixels: of the page in such a window, of the rows' names
 _LETTER, _EDGES = 5.8, 18  # pixels: of a letter in a header, of what stands around its text
-_QUIET = "color: #8A8F94"
 
 
 def target_of(chosen: CompareSelection) -> str:
@@ -222,15 +235,18 @@ def _draw(
     sources = list(shown["source"])
     shown["source"] = [names[source] for source in sources]
 
+    dark = is_dark()
+    ink, quiet = row_ink(dark=dark, pinned=True), row_ink(dark=dark)
+
     def dress(column: pd.Series) -> list[str]:
         styles = []
         for source in sources:
             if column.name == "source":
                 look = looks.get(source)
                 # The colour as a ground: as ink it is too faint for words on one of the themes.
-                styles.append(f"background-color: {look.color}40" if look else "")
+                styles.append(f"background-color: {look.color}40; {ink}" if look else ink)
             elif source not in (*looks, HUMAN, OTHER):
-                styles.append(_QUIET)
+                styles.append(quiet)
             else:
                 styles.append("font-weight: bold" if best.get(column.name) == source else "")
         return styles
@@ -269,19 +285,47 @@ def _clicked(sources: list[str], wanted: list[Column]) -> None:
     open_answers(method, order=order, outcome=outcome)
 
 
-def numbers(chosen: CompareSelection) -> None:
-    """Every score, then every paired difference, as tables."""
+_ARROWS = {HIGHER: "↑", LOWER: "↓", ONE: "→ 1", LIKE_HUMAN: "→ human"}
+_MEASURE = Field(
+    "Measure",
+    "↑ higher is better, ↓ lower is better, → 1 closer to 1 is better, → human closer to the "
+    "human's value is better.",
+    width=205,
+)
+_SOURCES = ("source", "against")
+_TEXTS = Field(
+    "Texts", "Explanations pooled per attribution; 0 for measures of single answers.", 0, 48
+)
+_SPREAD = {
+    "seed_spread": Field(
+        "SD over seeds", "Standard deviation over seeds and samples.", digits_from="decimals"
+    )
+}
+
+
+def numbers(chosen: CompareSelection, view: str) -> None:
+    """Every score, then every paired difference, as tables.
+
+    Args:
+        view: the attribution measure whose classifier is shown; files have all of them.
+    """
     report, target = chosen.report, target_of(chosen)
     section_heading("All scores", _HELP)
+    several = views(report)
+    if len(several) > 1 and view in several:
+        words = several[view]
+        show_note(
+            f"Attribution in these tables is by the classifier chosen above ({words[0].lower()}"
+            f"{words[1:]}); their files have all {len(several)} classifiers."
+        )
     rows = report.scores[report.scores["target"] == target]
-    table(
-        _with_decimals(rows).assign(source=[_called(name) for name in rows["source"]]),
+    _table(
+        rows,
+        view,
         {
-            "measure": Field("Measure", width="medium"),
-            "k": Field(
-                "Texts", "Explanations pooled per attribution; 0 for measures of single answers.", 0
-            ),
-            "source": Field("Source"),
+            "title": _MEASURE,
+            "source": Field("Source", width=150),
+            "k": _TEXTS,
             "value": Field("Value", "With its 95 % interval.", digits_from="decimals",
                            ends=("low", "high")),
             "n": Field("n", "Answers, or groups of answers.", 0),
@@ -298,47 +342,41 @@ def numbers(chosen: CompareSelection) -> None:
                 "Without reading the item; for labels, the most frequent label.",
                 digits_from="decimals",
             ),
-            "seed_spread": Field(
-                "SD over seeds",
-                "Standard deviation over seeds and samples.",
-                digits_from="decimals",
-            ),
-            "better": Field("Direction", "Whether higher or lower is better."),
-            "note": Field("Why undefined", width="small"),
+            **(_SPREAD if rows["seed_spread"].notna().any() else {}),
         },
-        key=f"{PAGE}.numbers",
+        key="numbers",
         file_name=f"{report.dataset}-scores",
     )  # fmt: skip
-    distances(chosen)
+    for note in _notes(rows):
+        show_note(note)
+    distances(chosen, view)
     section_heading(
         "All paired differences",
         "First minus second source on the same items. p-values are Holm-adjusted "
         "over all pairs within a measure.",
     )
     rows = report.differences[report.differences["target"] == target]
-    table(
-        _with_decimals(rows).assign(
-            source=[_called(name) for name in rows["source"]],
-            against=[_called(name) for name in rows["against"]],
-        ),
+    _table(
+        rows,
+        view,
         {
-            "measure": Field("Measure", width="medium"),
-            "k": Field("Texts", None, 0),
+            "title": _MEASURE,
+            "k": _TEXTS,
             "source": Field("First"),
             "against": Field("Second"),
             "value": Field("Difference", "First minus second, with its 95 % interval.",
                            digits_from="decimals", ends=("low", "high")),
-            "n": Field("n", None, 0),
-            "p_holm": Field("p (Holm)", None, text=p_value),
-            "detectable": Field("Detectable", DETECTABLE, digits_from="decimals"),
-            "verdict": Field("Verdict"),
+            "p_holm": Field("p (Holm)", None, text=p_value, width=70),
+            "verdict": Field("Verdict", width=80),
+            "n": Field("n", None, 0, width=44),
+            "detectable": Field("Detectable", DETECTABLE, digits_from="decimals", width=84),
         },
-        key=f"{PAGE}.differences",
+        key="differences",
         file_name=f"{report.dataset}-differences",
     )  # fmt: skip
 
 
-def distances(chosen: CompareSelection) -> None:
+def distances(chosen: CompareSelection, view: str) -> None:
     """Show the distance of each method from the human reference, for all measures of imitation."""
     report, target = chosen.report, target_of(chosen)
     rows = report.human_distance.distances
@@ -351,11 +389,12 @@ def distances(chosen: CompareSelection) -> None:
         "it (overshoot), texts are more typical than the human's. Over several annotators: the "
         "mean of their absolute differences.",
     )
-    table(
-        _with_decimals(rows).assign(source=[_called(name) for name in rows["source"]]),
+    _table(
+        rows,
+        view,
         {
-            "measure": Field("Measure", width="medium"),
-            "k": Field("Texts", "Explanations pooled per attribution.", 0),
+            "title": _MEASURE,
+            "k": _TEXTS,
             "source": Field("Method"),
             "value": Field("Value", None, digits_from="decimals"),
             "human": Field("Human", "The targets' own held-out texts.", digits_from="decimals"),
@@ -366,16 +405,39 @@ def distances(chosen: CompareSelection) -> None:
                 "Mean over annotators of the absolute difference.",
                 digits_from="decimals",
             ),
-            "level": Field("Level", width="medium"),
+            "level": Field("Level", width=165),
         },
-        key=f"{PAGE}.distances",
+        key="distances",
         file_name=f"{report.dataset}-distances",
     )  # fmt: skip
 
 
-def _with_decimals(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows with the decimals of each row's measure."""
-    return rows.assign(decimals=[find_measure(name).decimals for name in rows["measure"]])
+def _table(
+    rows: pd.DataFrame, view: str, fields: Mapping[str, Field], *, key: str, file_name: str
+) -> None:
+    """Show rows of measures, of attribution those by one classifier; the file has all rows."""
+    called = {name: [_called(source) for source in rows[name]] for name in _SOURCES if name in rows}
+    rows = rows.assign(**called)
+    measures = {name: find_measure(name) for name in rows["measure"].unique()}
+    variant = find_measure(view).variant if view else ""
+    here = [name for name, one in measures.items() if not one.of.pooled or one.variant == variant]
+    shown = rows[rows["measure"].isin(here)]
+    titles = {name: f"{one.screen_title()} {_ARROWS[one.better]}" for name, one in measures.items()}
+    shown = shown.assign(
+        title=shown["measure"].map(titles),
+        decimals=shown["measure"].map({name: one.decimals for name, one in measures.items()}),
+    )
+    table(shown, fields, key=f"{PAGE}.{key}", file_name=file_name, download=False)
+    download_table(rows, key=f"{PAGE}.{key}.csv", file_name=file_name)
+
+
+def _notes(rows: pd.DataFrame) -> list[str]:
+    """Return what is to be known of scores, such as why they are undefined, with the measures."""
+    found = []
+    for note, same in rows[rows["note"].fillna("") != ""].groupby("note", sort=False):
+        titles = [find_measure(name).screen_title() for name in same["measure"].unique()]
+        found.append(f"{listed(list(dict.fromkeys(titles)))}: {note}.")
+    return found
 
 
 def _called(source: str) -> str:

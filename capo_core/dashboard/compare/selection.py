@@ -12,16 +12,15 @@ import streamlit as st
 from capo_core.dashboard.app import cache
 from capo_core.dashboard.app.datasets import DEFAULT_DATASET
 from capo_core.dashboard.app.page import PageContext, guarded, link_to, page_link
-from capo_core.dashboard.compare import PAGE
+from capo_core.dashboard.compare import PAGE, run_choice
 from capo_core.dashboard.compare import cache as compare_cache
 from capo_core.dashboard.ui import components, job_progress, url_state
 from capo_core.dashboard.ui.components import control_row, show_error, show_headline, show_note
 from capo_core.dashboard.ui.text import markdown
-from capo_core.dashboard.ui.theme import method_name
 from capo_core.dashboard.ui.ticker import redrawn
 from capo_core.dataset import Dataset
 from capo_core.errors import DataError
-from capo_core.formatting import count, duration, short
+from capo_core.formatting import count, duration
 from capo_core.runs import comparisons, queue
 from capo_core.runs.comparisons import CUSTOM, Generation, RunComparison
 from capo_core.runs.experiments.store import Experiment, progress_of
@@ -107,7 +106,7 @@ def current(context: PageContext) -> CompareSelection | None:
         with places[1]:
             target = _target(finished, comparison, dataset)
         with places[2]:
-            _own_choice(context, finished, comparison)
+            run_choice.show(finished, comparison)
     report = _report(context, comparison)
     return CompareSelection(comparison, dataset, target, report, tuple(finished))
 
@@ -131,39 +130,6 @@ def _target(finished: list[Generation], comparison: RunComparison, dataset: Data
         format_func=lambda name: name or f"all {len(names)}",
         help="The imitated annotator. All: every score is the mean over annotators.",
     )
-
-
-def _own_choice(
-    context: PageContext, finished: list[Generation], comparison: RunComparison
-) -> None:
-    """Show the choice of single runs, in an expander."""
-    by_id = {one.run_id: one for one in finished}
-    with st.popover("Choose runs", width="stretch"), st.form("compare.runs", border=False):
-        show_note("Any finished runs on the same split can be compared.")
-        splits = sorted({one.split for one in finished})
-        wanted = st.multiselect(
-            "Runs",
-            list(by_id),
-            default=[name for name in comparison.runs if name in by_id],
-            format_func=lambda name: _run_title(by_id[name], len(splits) > 1),
-            key=f"compare.runs.of.{comparison.key}.{len(comparison.runs)}",
-        )
-        if st.form_submit_button("Compare selected runs"):
-            if wanted and len({by_id[name].split for name in wanted}) == 1:
-                left = dict.fromkeys(("item", "as", "method", "target", "who", "training"))
-                url_state.put(PAGE, {**left, "of": CUSTOM, "runs": ",".join(wanted)})
-                st.rerun()
-            st.warning(
-                "These runs are on different splits; choose runs on one split."
-                if wanted
-                else "Choose at least one run."
-            )
-
-
-def _run_title(one: Generation, with_split: bool) -> str:
-    who = ", ".join(one.targets)
-    parts = [method_name(one.method), short(who, 30), one.model, f"seed {one.seed}"]
-    return " · ".join([*parts, one.split] if with_split else parts)
 
 
 def _report(context: PageContext, comparison: RunComparison) -> EvaluationReport | None:
@@ -276,7 +242,7 @@ def open_answers(method: str, **query: str | None) -> None:
     """Show the answers of a method ("" for all), and bring them into sight.
 
     Args:
-        query: settings of `view_methods_items`; those not named have their defaults.
+        query: settings of the answers (_SETTINGS); those not named have their defaults.
     """
     components.request_scroll(PAGE)
     url_state.put(PAGE, {**dict.fromkeys(_SETTINGS), **query, "method": method, "part": "answers"})

@@ -11,7 +11,7 @@ import streamlit as st
 from capo_core.dashboard.app import cache, datasets
 from capo_core.dashboard.app.page import PageContext
 from capo_core.dashboard.data import PAGE
-from capo_core.dashboard.data.form_words import in_form_words
+from capo_core.dashboard.data.form_words import NOBODY, SEVERAL_LABELS, in_form_words
 from capo_core.dashboard.data.import_report import import_report
 from capo_core.dashboard.data.mapping_form import choose_fields, choose_mapping
 from capo_core.dashboard.data.split_form import choose_split
@@ -35,6 +35,7 @@ from capo_core.data.joining import (
 )
 from capo_core.data.label_sets import LABEL_SETS
 from capo_core.data.proposals import consequences
+from capo_core.data.pseudonyms import LIKE_EMAIL
 from capo_core.data.readers.sample import sheet_names
 from capo_core.data.splits import PARTS, split_problems
 from capo_core.errors import CapoError
@@ -95,7 +96,7 @@ def choose_files(
     sheet = ALL_SHEETS if every else None
     if len(paths) == 1:
         who = st.text_input(
-            "Annotator of rows that name nobody",
+            NOBODY,
             key=f"import.{token}.annotator",
             help="Leave it empty where the rows name their annotators. Enter file to take the name "
             "of the file, or of each sheet.",
@@ -189,7 +190,7 @@ def show(context: PageContext) -> None:
         )
     with right:
         sets = st.selectbox(
-            "Several labels in a cell",
+            SEVERAL_LABELS,
             ["", *LABEL_SETS],
             format_func={"": "Not allowed", **LABEL_SETS}.get,
             key=f"import.{token}.sets",
@@ -199,8 +200,15 @@ def show(context: PageContext) -> None:
     read = _settings(path, paths, format_, token, valid=_valid_name(name, place=left))
     if read is None:
         return
+    hide = st.checkbox(
+        "Pseudonyms: annotators are called A1, A2, … in place of their names",
+        key=f"import.{token}.pseudonyms",
+        help="For names or e-mail addresses that must not leave this computer. Every export, atlas "
+        "and study file then has the pseudonyms only. The key (which pseudonym is whose) is kept "
+        "in the workspace, in no export. Names inside explanations are not replaced.",
+    )
     try:
-        result = cache.read(paths, name, format_, label_sets=sets, **read)
+        result = cache.read(paths, name, format_, label_sets=sets, pseudonyms=hide, **read)
     except CapoError as error:
         show_error(in_form_words(error))
         return
@@ -264,15 +272,7 @@ def _preview(context: PageContext, result: ImportResult) -> None:
         f"({'ordinal' if scale.ordinal else 'nominal'})."
     )
     exports.begin(provenance_of(dataset))
-    import_report(
-        rows_read=report.rows_read,
-        rows_kept=report.rows_kept,
-        set_aside=report.rejected,
-        notes=report.notes,
-        unit=report.unit,
-        key="import.report",
-        name=dataset.name,
-    )
+    import_report(report, key="import.report", name=dataset.name)
     first = dataset.items.iloc[0]
     st.html(item_html(dataset.task, first["text_a"], first["text_b"]))
     st.html(annotators_html(answers(dataset, first["item_id"]), looks(dataset.annotators)))
@@ -280,6 +280,9 @@ def _preview(context: PageContext, result: ImportResult) -> None:
         show_note(crowd)
     for sentence in consequences(dataset):
         st.warning(sentence)
+    if any(LIKE_EMAIL in note for note in report.notes):
+        st.warning("Annotators look like e-mail addresses. Choose “Pseudonyms” above to keep them "
+                   "out of exports, atlas and study files.")  # fmt: skip
     for problem in split_problems(dataset):
         st.warning(f"{problem} Choose another split above.")
     if same:

@@ -5,48 +5,40 @@ Shown both in the preview of an import and on the page of a dataset.
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
 
 from capo_core.dashboard.ui.components import Field, show_key_numbers, show_note, table
 from capo_core.dashboard.ui.text import markdown
+from capo_core.data.doubtful_annotators import DOUBTFUL
 from capo_core.data.formats.esnli import PLACES
+from capo_core.data.importing import ImportReport
 from capo_core.formatting import count
 
 
-def import_report(
-    *,
-    rows_read: int,
-    rows_kept: int,
-    set_aside: pd.DataFrame,
-    notes,
-    unit: str,
-    key: str,
-    name: str,
-) -> None:
+def import_report(report: ImportReport, *, key: str, name: str) -> None:
     """Show how many rows were read and imported, and the skipped ones with their reasons.
 
     Args:
-        set_aside: the skipped rows: row, column, reason, text.
-        unit: plural of what is counted, such as "rows".
+        key: of the widgets. name: of the dataset, in the names of files.
     """
+    rejected = report.rejected
     show_key_numbers(
         [
-            (f"{unit} read", f"{rows_read:,}"),
-            ("imported", f"{rows_kept:,}"),
-            ("skipped", f"{len(set_aside):,}"),
+            (f"{report.unit} read", f"{report.rows_read:,}"),
+            ("imported", f"{report.rows_kept:,}"),
+            ("skipped", f"{len(rejected):,}"),
         ]
     )
-    for text in notes:
+    for text in report.notes:
         end = "" if text.endswith((".", "…")) else "."
         sentence = f"{text[:1].upper()}{text[1:]}{end}"
-        if PLACES in text:  # what follows would be read as of people
+        if PLACES in text or DOUBTFUL in text:  # what follows would be read as of people
             st.warning(markdown(sentence))
         else:
             show_note(f"· {sentence}")
-    if len(set_aside):
-        reasons = set_aside["reason"].value_counts().rename_axis("reason").reset_index(name="rows")
-        with st.expander(f"{count(len(set_aside), 'skipped row')}, with reasons", expanded=True):
+    if len(rejected):
+        reasons = rejected["reason"].value_counts().rename_axis("reason").reset_index(name="rows")
+        with st.expander(f"{count(len(rejected), 'skipped row')}, with reasons", expanded=True):
             table(
                 reasons,
                 {"reason": Field("Reason", width="large"), "rows": Field("Rows", None, 0)},
@@ -55,7 +47,7 @@ def import_report(
                 download=False,
             )
             table(
-                set_aside,
+                rejected,
                 {
                     "row": Field("Row", "Row number in the file; of joined files, with the file."),
                     "column": Field("Column"),

@@ -20,11 +20,13 @@ from capo_core.dashboard.ui.components import (
     table,
 )
 from capo_core.dashboard.ui.exports import choose_csv_for_excel, download
+from capo_core.dashboard.ui.glossary import HELP
 from capo_core.dashboard.ui.item_html import annotators_html, answers, item_html
 from capo_core.dashboard.ui.text import markdown
 from capo_core.dashboard.ui.theme import looks
 from capo_core.data.catalog import Catalog, Entry
 from capo_core.data.crowd_counts import NO_ANNOTATORS
+from capo_core.data.pseudonyms import LIKE_EMAIL
 from capo_core.data.splits import split_problems
 from capo_core.data.tool_exports import TOOL_EXPORTS
 from capo_core.dataset import Dataset
@@ -51,7 +53,10 @@ def show(context: PageContext) -> None:
     _description(context, dataset)
     _import_log(context)
     _first_items(dataset)
-    _export(context)
+    _export(context, dataset)
+    if not context.entry.shipped:
+        section_heading("Remove")
+        _remove_button(context)
 
 
 def _next_steps(context: PageContext, dataset: Dataset) -> None:
@@ -107,6 +112,9 @@ def _annotators(place, entry: Entry, dataset: Dataset) -> None:
             key="data.annotators",
             file_name=f"{entry.name}-annotators",
         )
+        if alpha := cache.alpha(dataset):
+            section_heading("Inter-annotator agreement", HELP["agreement"])
+            show_note(alpha)
 
 
 def _crowd_labels(entry: Entry, dataset: Dataset) -> None:
@@ -155,15 +163,12 @@ def _import_log(context: PageContext) -> None:
     if report is None:
         return
     section_heading("Import log")
-    import_report(
-        rows_read=report.rows_read,
-        rows_kept=report.rows_kept,
-        set_aside=report.rejected,
-        notes=report.notes,
-        unit=report.unit,
-        key="data.report",
-        name=context.entry.name,
-    )
+    key = Catalog(context.workspace).key_file(context.entry.name)
+    if key is not None:
+        show_note(f"Annotators are pseudonyms. The key is in {key}, and in no export.")
+    elif any(LIKE_EMAIL in note for note in report.notes):
+        show_note("To keep the addresses out of exports, import the file again with pseudonyms.")
+    import_report(report, key="data.report", name=context.entry.name)
 
 
 def _first_items(dataset: Dataset) -> None:
@@ -175,20 +180,40 @@ def _first_items(dataset: Dataset) -> None:
                 show_note(crowd)
 
 
-def _export(context: PageContext) -> None:
+_FILES = (
+    ("csv", "CSV", "text/csv"),
+    ("jsonl", "JSONL", "application/jsonl"),
+    ("parquet", "Parquet", "application/vnd.apache.parquet"),
+)
+
+
+def _export_crowd(context: PageContext, prefix: str = "") -> None:
+    """Show the downloads of crowd counts alone."""
+    name = context.entry.name
+    with st.container(horizontal=True):
+        for format_, title, mime in _FILES:
+            download(
+                PAGE, f"{prefix}{title}", f"{name}-crowd-counts.{format_}", mime,
+                lambda source, format_=format_: datasets.exported(
+                    context.workspace, name, format_, crowd=True
+                ),
+                key=f"crowd.{format_}",
+            )  # fmt: skip
+
+
+def _export(context: PageContext, dataset: Dataset) -> None:
     entry = context.entry
     section_heading("Export")
     if not entry.annotations:
-        show_note(f"There are no annotations to export. {NO_ANNOTATORS}.")
-        if not entry.shipped:
-            _remove_button(context)
+        _export_crowd(context)
+        show_note(
+            "One row per item, with an object of labels and numbers of people; an exported file "
+            f"can be imported again, Parquet with the label scale. {NO_ANNOTATORS}."
+        )
+        choose_csv_for_excel()
         return
     with st.container(horizontal=True):
-        for format_, title, mime in (
-            ("csv", "CSV", "text/csv"),
-            ("jsonl", "JSONL", "application/jsonl"),
-            ("parquet", "Parquet", "application/vnd.apache.parquet"),
-        ):
+        for format_, title, mime in _FILES:
             download(
                 PAGE, title, f"{entry.name}.{format_}", mime,
                 # The writer of datasets makes the provenance, for the command line too.
@@ -205,15 +230,15 @@ def _export(context: PageContext) -> None:
                 ),
                 key=tool.name,
             )  # fmt: skip
+    if dataset.crowd is not None and len(dataset.crowd):
+        _export_crowd(context, "Crowd counts, ")
     choose_csv_for_excel()
     show_note(
         "One row per annotation; an exported file can be imported again. Parquet holds all of a "
-        "dataset in one file; crowd counts and items without annotations are not in CSV and JSONL. "
-        "In CSV, "
+        "dataset in one file; crowd counts and items without annotations are not in CSV and JSONL "
+        "(crowd counts have files of their own, with one row per item). In CSV, "
         "cells that a spreadsheet would read as a formula begin with an apostrophe."
     )
-    if not entry.shipped:
-        _remove_button(context)
 
 
 def _without_backticks(text: str) -> str:

@@ -76,7 +76,7 @@ def resplit(context: PageContext, dataset: Dataset) -> None:
             help="A built-in dataset keeps its split." if entry.shipped else None,
         )
         used = runs_of_split(context.workspace, dataset)
-        show_note(_consequences(used, in_place=where == here, n=len(used)))
+        show_note(_consequences(in_place=where == here, n=len(used)))
         st.button(
             "Split",
             type="primary",
@@ -86,7 +86,7 @@ def resplit(context: PageContext, dataset: Dataset) -> None:
         )
 
 
-def _consequences(used: list[str], *, in_place: bool, n: int) -> str:
+def _consequences(*, in_place: bool, n: int) -> str:
     runs = (
         "No run uses the present split."
         if not n

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from capo_core.dashboard.app import cache
-from capo_core.dashboard.app.page import PageContext, guarded
+from capo_core.dashboard.app.page import PageContext, guarded, page_link
 from capo_core.dashboard.distributions import PAGE
 from capo_core.dashboard.ui import job_progress, url_state
 from capo_core.dashboard.ui.charts import blank, whiskers
@@ -34,7 +34,7 @@ from capo_core.formatting import capitalised, count, listed
 from capo_core.imitation.prompting.prompts import method_name
 from capo_core.leaderboards import report, store
 from capo_core.leaderboards.board import Leaderboard
-from capo_core.leaderboards.boards import CONTENT, TASKS, TRACKS, Board
+from capo_core.leaderboards.boards import BOARDS, CONTENT, TASKS, TRACKS, Board
 from capo_core.leaderboards.find import board_of
 from capo_core.runs import submit
 from capo_core.runs.experiments.board_methods import methods_of
@@ -47,7 +47,7 @@ _HELP = (
 
 _TITLES = dict(zip(report.HEADER, ("Row", "Task B", "Task A", "n"), strict=True))
 _HELPS = {
-    "task B": "=: no significant difference from the best row of ours, paired by item.",
+    "task B": "=: no significant difference from the lowest row of ours (Holm-adjusted).",
     "task A": "–: no score of this task is at hand for a published row.",
     "n": "Test items, and (annotator, item) cells.",
 }
@@ -58,10 +58,7 @@ def show(context: PageContext) -> None:
     section_heading("LeWiDi-2025: published rows and ours", _HELP)
     board = board_of(cache.dataset(context.workspace, context.entry))
     if board is None:
-        show_note(
-            "This dataset is none of the shared task LeWiDi-2025 (Paraphrase, VariErrNLI, CSC, MP) "
-            "with its test part. Import the task's files together; the board is then here."
-        )
+        _no_board(context)
         return
     track = url_state.choice(
         st.segmented_control, "Track", list(board.tracks), page=PAGE, key="track",
@@ -83,6 +80,20 @@ def show(context: PageContext) -> None:
     begin(result.provenance.dated())
     _board(result)
     begin(page)
+
+
+def _no_board(context: PageContext) -> None:
+    """Show which datasets have a board, and how to get one of them."""
+    titles = listed([board.title for board in BOARDS.values()])
+    show_note(
+        f"{context.entry.name} is none of the datasets of the shared task LeWiDi-2025 ({titles}) "
+        "with its test part, so there is no board to compare with. These commands download one of "
+        "them with all its parts; choose it as the dataset then. Files of the task that you have "
+        "already are imported together."
+    )
+    commands = [f"python -m capo_core data fetch lewidi-{name}" for name in BOARDS]
+    st.code("\n".join(commands), language="bash")
+    page_link(context, "data", "Import a dataset", view="import")
 
 
 def settings(context: PageContext, board: Board, track: str) -> dict:
@@ -154,7 +165,7 @@ def _board(result: Leaderboard) -> None:
                 section_heading(TASKS[task])
                 show_note(
                     f"{capitalised(result.spec.scored_by[task])}; lower is better. Filled: no "
-                    "significant difference from the best row of ours."
+                    "significant difference from the lowest row of ours (Holm-adjusted)."
                 )
                 show_figure(
                     chart(result, task),
@@ -236,7 +247,7 @@ def chart(result: Leaderboard, task: str) -> go.Figure:
     most = max([*high.fillna(score), *(row.scores[task]["value"] for row in published)])
     figure.update_yaxes(
         tickvals=place,
-        ticktext=[plotly(name, 34) for name in names],
+        ticktext=[plotly(name, 44) for name in names],
         range=[len(names) - 0.5, -0.5],
         showgrid=False,
     )

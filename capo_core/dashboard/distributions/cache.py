@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import plotly.graph_objects as go
 import streamlit as st
 
 from capo_core.dashboard.app import cache
@@ -20,6 +22,7 @@ if TYPE_CHECKING:  # loading these takes a second, which other pages need not wa
     from capo_core.distributions.compare import CompareConfig
     from capo_core.distributions.judgments import Judgments
     from capo_core.distributions.ranking import Ranking
+    from capo_core.distributions.report import DistributionReport
 
 _RESULTS = ("estimate.json", "result.json")
 _HASH_FUNCS: dict[type | str, Any] = {
@@ -105,6 +108,27 @@ def ranking(reading: Reading, config: CompareConfig, sources: tuple[str, ...]) -
     from capo_core.distributions.ranking import rank
 
     return rank(reading.judgments, config, sources=sources, known=_known(reading))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=_HASH_FUNCS)
+def report(
+    reading: Reading, config: CompareConfig, sources: tuple[str, ...], measure: str
+) -> DistributionReport:
+    """Return the report of a ranking, which has its findings from then on."""
+    from capo_core.distributions.report import DistributionReport
+
+    return DistributionReport(reading.judgments, ranking(reading, config, sources), measure)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def figure(key: tuple[str, ...], _draw: Callable[[], go.Figure]) -> go.Figure:
+    """Return a figure that was drawn before, or draw it: most clicks change something else on the
+    page. Shared, not to be changed.
+
+    Args:
+        key: all that the figure depends on.
+    """
+    return _draw()
 
 
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=_HASH_FUNCS)

@@ -19,23 +19,25 @@ from capo_core.dashboard.ui.figure_kinds import figure_kind
 from capo_core.dashboard.ui.text import plotly
 from capo_core.dashboard.ui.theme import FAINT, NEUTRAL, Look
 from capo_core.distributions.compare import measure_title
+from capo_core.distributions.wording import source_name
 from capo_core.formatting import count, percent, percent_interval
 from capo_core.task import LabelScale
 
-STAY = {"selected": {"marker": {"opacity": 1}}, "unselected": {"marker": {"opacity": 1}}}
 TALL = 440
 
 
 def triangle(scale: LabelScale) -> go.Figure:
     """The empty triangle with its three labels and lines at quarters."""
     figure = _flat(TALL)
+    lines = []
     for k in (0.25, 0.5, 0.75):
         for one, other, third in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
             a = (1 - k) * CORNERS[one] + k * CORNERS[other]
             b = (1 - k) * CORNERS[one] + k * CORNERS[third]
-            _line(figure, a, b, FAINT, 0.8)
+            lines.append(_line(a, b, FAINT, 0.8))
     for one, other in ((0, 1), (1, 2), (2, 0)):
-        _line(figure, CORNERS[one], CORNERS[other], NEUTRAL, 1.2)
+        lines.append(_line(CORNERS[one], CORNERS[other], NEUTRAL, 1.2))
+    figure.update_layout(shapes=lines)  # one by one, each would be checked with all before it
     for corner, label, side in zip(CORNERS, scale.labels, ("left", "middle", "right"), strict=True):
         above = side == "middle"
         figure.add_annotation(
@@ -70,11 +72,11 @@ def _flat(height: int) -> go.Figure:
     return figure
 
 
-def _line(figure: go.Figure, a: np.ndarray, b: np.ndarray, color: str, width: float) -> None:
-    figure.add_shape(
-        type="line", x0=a[0], y0=a[1], x1=b[0], y1=b[1],
-        line={"color": color, "width": width}, layer="below",
-    )  # fmt: skip
+def _line(a: np.ndarray, b: np.ndarray, color: str, width: float) -> dict:
+    return {
+        "type": "line", "x0": a[0], "y0": a[1], "x1": b[0], "y1": b[1],
+        "line": {"color": color, "width": width}, "layer": "below",
+    }  # fmt: skip
 
 
 def arrows(figure: go.Figure, start: np.ndarray, end: np.ndarray, color: str) -> None:
@@ -301,7 +303,7 @@ def likeness(rows: pd.DataFrame, looks: Mapping[str, Look], measure: str) -> go.
             y=one["value"],
             error_y=whiskers(one["value"], one["low"], one["high"], look.color),
             mode="lines+markers",
-            name=plotly(name, 34),
+            name=plotly(source_name(name), 60),
             line={"color": look.color, "dash": look.dash, "width": 2},
             marker={"color": look.color, "symbol": look.symbol, "size": 9},
             customdata=one[["ngram", "low", "high", "n"]].to_numpy(),

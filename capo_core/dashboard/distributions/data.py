@@ -284,8 +284,3 @@ def default_shown(names: Sequence[str], against: str) -> list[str]:
         whole = others
     floor = [UNIFORM] if UNIFORM in names and against != UNIFORM else []
     return [*whole[: MOST_SHOWN - len(floor)], *floor]
-
-
-def in_both(reference: LabelDistribution, source: LabelDistribution) -> int:
-    """Return the number of items that both sources have."""
-    return len(set(reference.item_ids) & set(source.item_ids))

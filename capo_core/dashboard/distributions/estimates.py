@@ -297,7 +297,7 @@ def _finished(context: PageContext, chosen: Chosen) -> None:
 def _form(context: PageContext, chosen: Chosen) -> None:
     """Show the settings of a new estimate, its button, and the same as a command."""
     st.markdown("**New estimate**")
-    asked, named = _asked(context, chosen)
+    asked, named = _estimate_form(context, chosen)
     reading = chosen.reading
     why = unsuitable(reading.asked) if asked.base == EMBEDDED else ""
     if why:
@@ -317,7 +317,9 @@ def _form(context: PageContext, chosen: Chosen) -> None:
             on_click=guarded,
             args=(begin_estimate, reading, asked, context.workspace),
         )
-        st.caption(_told(reading.asked, asked) if named else "" if why else "Enter a model name.")
+        st.caption(
+            _work_text(reading.asked, asked) if named else "" if why else "Enter a model name."
+        )
     st.caption("On the command line, with more settings (--help):")
     st.code(estimate_command(reading, asked), language="bash", wrap_lines=True)
     show_note(
@@ -327,7 +329,7 @@ def _form(context: PageContext, chosen: Chosen) -> None:
     page_link(context, "finetune", "Show runs")
 
 
-def _told(judgments: Judgments, asked: Asked) -> str:
+def _work_text(judgments: Judgments, asked: Asked) -> str:
     """Return what will be done: the number of prompts, and the orders of the options."""
     trained = bool(asked.adapter)
     prompts = count(questions(judgments, asked.config, trained=trained), "prompt")
@@ -341,7 +343,7 @@ def _told(judgments: Judgments, asked: Asked) -> str:
     return f"{'up to ' if trained else ''}{prompts}, in the background; {orders}"
 
 
-def _asked(context: PageContext, chosen: Chosen) -> tuple[Asked, bool]:
+def _estimate_form(context: PageContext, chosen: Chosen) -> tuple[Asked, bool]:
     """Return the estimate in the form, and whether it names a model."""
     judgments = chosen.reading.asked
     runs = trainings(chosen.reading, context.workspace)

@@ -16,7 +16,6 @@ import streamlit as st
 from capo_core.dashboard.app.page import PageContext
 from capo_core.dashboard.distributions import cache as distributions_cache
 from capo_core.dashboard.distributions import charts, estimates
-from capo_core.dashboard.distributions.data import Reading
 from capo_core.dashboard.distributions.selection import PAGE, Chosen
 from capo_core.dashboard.distributions.summary import data_options, source_looks
 from capo_core.dashboard.ui import url_state
@@ -80,7 +79,6 @@ def likeness(
 
 
 def distances(
-    reading: Reading,
     shown_by_run: pd.DataFrame,
     people: str,
     model: str,
@@ -90,7 +88,7 @@ def distances(
     """Distances of estimates that read explanations of which a share was replaced.
 
     Args:
-        shown_by_run: `distributing_runs.estimates`.
+        shown_by_run: see `estimates.estimates`.
         measured: a source's name → its ranking, alone.
 
     Returns:
@@ -287,7 +285,7 @@ def _replacement(context: PageContext, chosen: Chosen, sets: list[str]) -> None:
         )
     rows = estimates.estimates(chosen.reading, context.workspace)
     effect = distances(
-        chosen.reading, rows, HUMANS, model, chosen.measure,
+        rows, HUMANS, model, chosen.measure,
         lambda name: distributions_cache.ranking(chosen.reading, chosen.config, (name,)),
     )  # fmt: skip
     with side_by_side("replaced", [1, 1]) as (left, right):

@@ -56,14 +56,14 @@ def heaps(at: np.ndarray, item_ids: Sequence[str], order: np.ndarray) -> pd.Data
     Args:
         at: [items, 2]. order: [items], the distance by which the item of a heap is chosen.
     """
-    frame = pd.DataFrame(
-        {"x": at[:, 0].round(4), "y": at[:, 1].round(4), "item_id": list(item_ids), "order": order}
+    by = np.argsort(-np.asarray(order, dtype=float), kind="stable")  # without a distance: last
+    where = np.round(np.asarray(at, dtype=float).reshape(-1, 2)[by], 4) + 0.0
+    _, first, n = np.unique(where, axis=0, return_index=True, return_counts=True)
+    n, first = n[np.argsort(first)], np.sort(first)
+    names = np.asarray(list(item_ids), dtype=object)[by]
+    return pd.DataFrame(
+        {"x": where[first, 0], "y": where[first, 1], "n": n, "item_id": names[first]}
     )
-    frame = frame.sort_values("order", ascending=False, kind="stable")
-    found = frame.groupby(["x", "y"], sort=False).agg(
-        n=("item_id", "size"), item_id=("item_id", "first")
-    )
-    return found.reset_index()
 
 
 def steps(shares: np.ndarray) -> np.ndarray:
@@ -227,8 +227,3 @@ def long_table(judgments: Judgments, per_item: pd.DataFrame) -> pd.DataFrame:
     columns = ["item_id", "text_a", "text_b", "source", "people"]
     frame = frame.merge(texts, on="item_id")
     return frame[[*columns, *(name for name in frame if name not in columns)]]
-
-
-def measures_there(per_item: pd.DataFrame) -> list[str]:
-    """The measures that have a value on each item and are a distance."""
-    return [name for name in ITEM_MEASURES if name in per_item.columns]

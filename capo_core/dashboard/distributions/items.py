@@ -5,7 +5,7 @@ explanations, as escaped HTML.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -211,14 +211,15 @@ def _item(chosen: Chosen, item_id: str) -> None:
     task = judgments.task
     st.html(STYLE)
     st.html(item_html(task, row["text_a"], row["text_b"], url_state.get("q")))
-    cards = [_card(chosen, name, item_id) for name in (chosen.against, *chosen.shown)]
+    far = _distances(chosen.per_item, item_id, chosen.measure)
+    cards = [_card(chosen, name, item_id, far) for name in (chosen.against, *chosen.shown)]
     st.html(cards_html(cards, task.scale.labels, ordinal=task.scale.ordinal))
     if task.scale.ordinal:
         _steps(chosen, item_id)
     _explanations(chosen, item_id)
 
 
-def _card(chosen: Chosen, name: str, item_id: str) -> Card:
+def _card(chosen: Chosen, name: str, item_id: str, far: Mapping[str, float]) -> Card:
     source = chosen.reading.judgments.source(name)
     title, look = source_name(name), chosen.looks[name]
     if item_id not in source.item_ids:
@@ -229,16 +230,17 @@ def _card(chosen: Chosen, name: str, item_id: str) -> Card:
         told.append(count(int(people), "answer"))
     if name == chosen.against:
         told.append("reference")
-    else:
-        told.append(_distance(chosen.per_item, name, item_id, chosen.measure))
+    elif name in far:
+        told.append(f"{measure_title(chosen.measure)} {number(far[name])}")
     return Card(title, look, "; ".join(part for part in told if part), source.shares[place])
 
 
-def _distance(per_item: pd.DataFrame, name: str, item_id: str, measure: str) -> str:
+def _distances(per_item: pd.DataFrame, item_id: str, measure: str) -> dict[str, float]:
+    """Return source → its distance on an item, of those that have it."""
     if per_item.empty:
-        return ""
-    rows = per_item[(per_item["source"] == name) & (per_item["item_id"] == item_id)]
-    return f"{measure_title(measure)} {number(float(rows[measure].iloc[0]))}" if len(rows) else ""
+        return {}
+    rows = per_item[per_item["item_id"] == item_id]
+    return dict(zip(rows["source"], rows[measure].astype(float), strict=True))
 
 
 def _steps(chosen: Chosen, item_id: str) -> None:
@@ -270,7 +272,11 @@ def _explanations(chosen: Chosen, item_id: str) -> None:
         title = "Human explanations" if source == HUMANS else f"Explanations: {source_name(source)}"
         st.html(f'<p class="capo-chosen-from">{escape(short(title, 120))}</p>')
         look = chosen.looks.get(source)
-        shown = [Answer(_number(row), row.label, row.explanation) for row in rows.itertuples()]
+        one = len(rows) == 1
+        shown = [
+            Answer("Explanation" if one else _number(row), row.label, row.explanation)
+            for row in rows.itertuples()
+        ]
         found = {answer.annotator_id: look for answer in shown} if look else {}
         st.html(answers_html(shown, found, phrase=phrase))
     if not own and said.empty:

@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from capo_core.dashboard.distributions import charts, item_data
+from capo_core.dashboard.distributions import cache, charts, item_data
 from capo_core.dashboard.distributions.item_data import BARS, TERNARY, halves
 from capo_core.dashboard.distributions.items import Items
 from capo_core.dashboard.distributions.selection import PAGE, Chosen
@@ -63,14 +63,17 @@ def _left(chosen: Chosen, items: Items, scale: LabelScale, look: str) -> None:
         section_heading(
             f"All items together: how often {what} is given", DISTRIBUTIONS_HELP["intervals"]
         )
-        figure = _together(chosen, scale)
+        figure = cache.figure((*chosen.key, look, *_light()), lambda: _together(chosen, scale))
         alt = "Mean probability of each label by source, with intervals"
     else:
         section_heading(
             markdown(f"From {called(chosen.focus, 30)} to {called(chosen.against, 30)}"),
             DISTRIBUTIONS_HELP["arrows"],
         )
-        figure = _places(chosen, items, scale, look)
+        figure = cache.figure(
+            (*chosen.key, look, items.open, *_light()),
+            lambda: _places(chosen, items, scale, look, human_look(dark=is_dark()).color),
+        )
         alt = "Each item's position by the source and by the reference"
     show_figure(
         figure,
@@ -84,8 +87,14 @@ def _left(chosen: Chosen, items: Items, scale: LabelScale, look: str) -> None:
         show_note(f"Only the first {MOST_TOGETHER} are drawn; not shown: {listed(left_out)}.")
 
 
+def _light() -> tuple[str, ...]:
+    """Return the theme, on which the colours of a figure depend."""
+    return ("dark" if is_dark() else "light",)
+
+
 @figure_kind("places", "From source to reference, item by item")
-def _places(chosen: Chosen, items: Items, scale: LabelScale, look: str) -> go.Figure:
+def _places(chosen: Chosen, items: Items, scale: LabelScale, look: str, ink: str) -> go.Figure:
+    """Return each item's way from source to reference, the open item's in the colour `ink`."""
     ternary = item_data.kind_of(scale) == TERNARY
     figure = (charts.triangle if ternary else charts.plane)(scale)
     rows = chosen.of_focus()
@@ -108,7 +117,6 @@ def _places(chosen: Chosen, items: Items, scale: LabelScale, look: str) -> go.Fi
         )
     if items.open in ids:
         place = ids.index(items.open)
-        ink = human_look(dark=is_dark()).color
         charts.chosen(figure, start[place], end[place], ink)
     return figure
 
@@ -147,9 +155,12 @@ def _map(chosen: Chosen, items: Items, scale: LabelScale) -> None:
         show_note("The two sources have no items in common.")
         return
     show_figure(
-        charts.map_of_disagreement(
-            rows, chosen.measure, _look(chosen, chosen.focus), items.open,
-            human_look(dark=is_dark()).color, math.log(len(scale.labels)),
+        cache.figure(
+            (*chosen.key, "map", items.open, *_light()),
+            lambda: charts.map_of_disagreement(
+                rows, chosen.measure, _look(chosen, chosen.focus), items.open,
+                human_look(dark=is_dark()).color, math.log(len(scale.labels)),
+            ),
         ),
         key=f"{PAGE}.map",
         file_name=f"{chosen.file_stem}-disagreement",

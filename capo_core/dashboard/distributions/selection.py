@@ -55,8 +55,8 @@ def menu(context: PageContext) -> tuple[tuple[str, ...], bool]:
         show_note(
             "A JSON file with one object per item: its texts, label shares or counts in "
             "label order, and explanations with their labels (for example "
-            "NLI_explanations.json). Items are matched by their texts, across files and "
-            "with the dataset."
+            "NLI_explanations.json); or a table with a column of shares or counts for each "
+            "label. Items are matched by their texts, across files and with the dataset."
         )
         _open(context, list(opened))
         if opened:
@@ -73,7 +73,7 @@ def _open(context: PageContext, already: list[str]) -> None:
     with st.form(f"{PAGE}.files.form", border=False):
         st.file_uploader(
             "Files",
-            type=["json", "jsonl"],
+            type=["json", "jsonl", "csv", "tsv", "xlsx", "parquet"],
             accept_multiple_files=True,
             key=f"{PAGE}.files.{taken}",
             label_visibility="collapsed",
@@ -179,6 +179,11 @@ class Chosen:
         return self.reading.judgments.name
 
     @property
+    def key(self) -> tuple[str, ...]:
+        """Name all that is selected, for what is kept in memory."""
+        return (self.reading.key, repr(self.config), repr(self.shown), self.focus, self.measure)
+
+    @property
     def per_item(self) -> pd.DataFrame:
         """Return the distances of single items; see `Ranking.per_item`."""
         return self.report.ranking.per_item
@@ -206,6 +211,7 @@ def current(context: PageContext) -> Chosen | None:
             )  # fmt: skip
         with columns[3]:
             shown, clip = _sources(names, against)
+        config = CompareConfig(against, float(clip))
         with columns[1]:
             focus = url_state.choice(
                 st.selectbox,
@@ -213,7 +219,9 @@ def current(context: PageContext) -> Chosen | None:
                 shown,
                 page=PAGE,
                 key="focus",
-                default=_first(shown),
+                default=_first(
+                    shown, distributions_cache.ranking(reading, config, tuple(shown)).per_item
+                ),
                 clears=("item",),
                 known=names,
                 format_func=_title,
@@ -228,16 +236,18 @@ def current(context: PageContext) -> Chosen | None:
                 help=DISTRIBUTIONS_HELP["measure"],
             )  # fmt: skip
     dataset = cache.dataset(context.workspace, context.entry) if reading.dataset else None
-    return _compared(reading, dataset, shown, focus, measure, CompareConfig(against, float(clip)))
+    return _compared(reading, dataset, shown, focus, measure, config)
 
 
 def _title(name: str) -> str:
     return short(source_name(name), 60)
 
 
-def _first(shown: list[str]) -> str:
-    """Return the source shown in the charts by default: one other than uniform."""
-    return next((name for name in shown if name != UNIFORM), shown[0])
+def _first(shown: list[str], per_item: pd.DataFrame) -> str:
+    """Return the source shown in the charts by default: one other than uniform, with distances."""
+    others = [name for name in shown if name != UNIFORM] or shown
+    there = set(per_item["source"]) if len(per_item) else set()
+    return next((name for name in others if name in there), others[0])
 
 
 def _sources(names: list[str], against: str) -> tuple[list[str], str]:
@@ -288,9 +298,8 @@ def _compared(
     measure: str,
     config: CompareConfig,
 ) -> Chosen:
-    ranking = distributions_cache.ranking(reading, config, tuple(shown))
     return Chosen(
         reading, dataset, config.against, tuple(shown), focus, measure, config,
-        DistributionReport(reading.judgments, ranking, measure),
+        distributions_cache.report(reading, config, tuple(shown), measure),
         source_looks(reading.names, dataset.annotators if dataset else (), dark=is_dark()),
     )  # fmt: skip

@@ -13,9 +13,17 @@ from capo_core.dashboard.distributions.item_data import ITEM_MEASURES
 from capo_core.dashboard.distributions.selection import PAGE, Chosen
 from capo_core.dashboard.distributions.summary import sentences
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.components import Field, data_grid, section_heading, show_note, table
+from capo_core.dashboard.ui.components import (
+    Field,
+    data_grid,
+    is_dark,
+    section_heading,
+    show_note,
+    table,
+)
 from capo_core.dashboard.ui.glossary import DISTRIBUTIONS_HELP
 from capo_core.dashboard.ui.text import markdown
+from capo_core.dashboard.ui.theme import row_ink
 from capo_core.distributions.compare import (
     ENTROPY_CORRELATION,
     HIGHER_IS_CLOSER,
@@ -28,12 +36,11 @@ from capo_core.distributions.paired import UNDECIDED
 from capo_core.distributions.ranking import SOURCE
 from capo_core.distributions.report import TableRow, difference_texts, header
 from capo_core.distributions.wording import called, in_words, listed, source_name
-from capo_core.formatting import count, short
+from capo_core.formatting import capitalised, count, short
 
 _MOST = 5  # measures that stand side by side
 _MARK = "mark"  # the column that tells which source is in the pictures
 _WIDTHS = {KL: 146, ENTROPY_CORRELATION: 136}
-_QUIET = "color: #8A8F94"
 
 
 def show(chosen: Chosen) -> None:
@@ -78,7 +85,7 @@ def _further(chosen: Chosen) -> str:
     """Return where the measures are that the table has no room for; empty where it has all."""
     shown = _measures(chosen)
     rest = [measure_title(name) for name in chosen.report.measures if name not in shown]
-    return f" {', '.join(rest)}: in the files under Export." if rest else ""
+    return f" {capitalised(', '.join(rest))}: in the files under Export." if rest else ""
 
 
 def _grid(chosen: Chosen, rows: list[TableRow]) -> pd.DataFrame:
@@ -105,16 +112,21 @@ def _draw(chosen: Chosen, rows: list[TableRow]) -> None:
     measures = _measures(chosen)
     grid = _grid(chosen, rows)[[_MARK, "source", *measures, "n"]]
 
+    dark = is_dark()
+    ink, quiet = row_ink(dark=dark, pinned=True), row_ink(dark=dark)
+
     def dress(column: pd.Series) -> list[str]:
         if column.name == "source":
             # The colour as a ground: as ink it is too faint for words on one of the themes.
             looks = chosen.looks
             return [
-                f"background-color: {looks[row.source].color}40" if row.source in looks else _QUIET
+                f"background-color: {looks[row.source].color}40; {ink}"
+                if row.source in looks
+                else ink
                 for row in rows
             ]
         return [
-            _QUIET if row.role != SOURCE else "font-weight: bold" if column.name in row.bold else ""
+            quiet if row.role != SOURCE else "font-weight: bold" if column.name in row.bold else ""
             for row in rows
         ]
 
@@ -181,7 +193,7 @@ def differences(chosen: Chosen) -> None:
         page=PAGE,
         key="apart",
         default=chosen.measure,
-        format_func=measure_title,
+        format_func=lambda name: capitalised(measure_title(name)),
         label_visibility="collapsed",
     )
     rows = ranking.differences
@@ -227,6 +239,7 @@ def _difference_table(chosen: Chosen, rows: pd.DataFrame, measure: str, name: st
                 "difference": [text[0] for text in texts],
                 "p_holm": [text[1] for text in texts],
                 "nearer": [text[2] for text in texts],
+                "detectable": [text[3] for text in texts],
                 "n": rows["n"],
             }
         ),
@@ -236,6 +249,7 @@ def _difference_table(chosen: Chosen, rows: pd.DataFrame, measure: str, name: st
             "difference": Field("Difference", DISTRIBUTIONS_HELP["differences"]),
             "p_holm": Field("p (Holm)", "Adjusted for the number of comparisons."),
             "nearer": Field("Closer", width="medium"),
+            "detectable": Field("Detectable", DISTRIBUTIONS_HELP["detectable"]),
             "n": Field("Items", "Items of both sources.", 0),
         },
         key=f"{PAGE}.{name}",

@@ -37,7 +37,12 @@ from capo_core.distributions.transfer import (
 )
 from capo_core.distributions.transfer import table as text_table
 from capo_core.errors import CapoError
-from capo_core.formatting import capitalised, count
+from capo_core.formatting import (
+    capitalised,
+    count,
+    with_interval,
+)
+from capo_core.provenance import kind_of
 from capo_core.run_folder import list_runs
 
 _MOST_RUNS = 12  # in the command that is shown
@@ -71,7 +76,7 @@ def show(context: PageContext) -> None:
     )  # fmt: skip
     page = current()
     begin(results[number].provenance.dated())
-    _result(results[number], measure)
+    _result(results[number], measure, seen=kind_of(context.entry.simulated))
     begin(page)
 
 
@@ -113,9 +118,13 @@ def _trainings(context: PageContext) -> dict[str, str]:
     return found
 
 
-def _result(result: Transfer, measure: str) -> None:
+def _result(result: Transfer, measure: str, seen: str) -> None:
+    """Show a result; whose its data are, where that is not what the page says of its dataset."""
     first, *rest = result.statements(measure)
-    show_headline(first)
+    source = result.provenance
+    show_headline(first if source.data == seen else source.marked(first))
+    if source.data != seen and source.caution:
+        show_note(f"Home: {result.home_data}. Away: {result.away_data}. {source.caution}")
     for text in rest:
         show_note(text)
     show_figure(
@@ -163,7 +172,7 @@ def chart(result: Transfer, measure: str) -> go.Figure:
                 "size": [13 if name == TEAM else 9 for name in own["source"]],
             },
             customdata=[
-                (plotly(row.source, 60), f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]", row.n)
+                (plotly(row.source, 60), with_interval(row.value, row.low, row.high, 3), row.n)
                 for row in own.itertuples()
             ],
             hovertemplate="%{customdata[0]}: %{customdata[1]}, %{customdata[2]:,} items"

@@ -126,7 +126,7 @@ def probe(probes: pd.DataFrame) -> go.Figure:
     return figure
 
 
-def overlays_there(runs: Sequence[RunEvents]) -> list[str]:
+def available_overlays(runs: Sequence[RunEvents]) -> list[str]:
     """Return the curves that at least one of the runs has."""
     return [
         name

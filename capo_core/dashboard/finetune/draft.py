@@ -15,12 +15,14 @@ from typing import Any
 from capo_core.data.catalog import Entry
 from capo_core.errors import CapoError, ConfigError
 from capo_core.imitation.models.registry import EMBEDDED_NAME
+from capo_core.imitation.training.config import LATER, USUAL, usual_capo
 from capo_core.json_text import json_line, json_text
 from capo_core.runs.experiments.config import (
     OPTIONAL_STAGES,
     PRESETS,
     ExperimentConfig,
     from_preset,
+    preset_settings,
 )
 from capo_core.workspace import Workspace, content_hash, read_object, write_json
 
@@ -29,6 +31,8 @@ STAGES = ("sft", "capo", "profile", "generate", "evaluate")
 # What an extra measurement begins with when it is switched on; a judge must still be named.
 BEGUN = {"retention": {}, "judge": {"server": ""}}
 FILE_NAME = "experiment.json"
+# Key of a stored draft: settings the user changed, of those whose default depends on others.
+OWN = "own"
 
 
 def begin(
@@ -60,14 +64,18 @@ def load(workspace: Workspace, dataset: str) -> Draft | None:
 
 
 def keep(workspace: Workspace, draft: Draft) -> None:
+    """Store the draft of its dataset."""
     write_json(_place(workspace, draft["dataset"]), draft)
 
 
 def put(workspace: Workspace, draft: Draft, path: str, new: Any) -> None:
-    """Change one value of the stored draft; an earlier widget or another tab may have changed
-    others since `draft` was read."""
+    """Change one value of the stored draft, and CAPO's defaults with it (see `with_usual_capo`).
+
+    An earlier widget or another tab may have changed others since `draft` was read.
+    """
     with workspace.lock("experiment-draft"):
-        keep(workspace, changed(load(workspace, draft["dataset"]) or draft, path, new))
+        before = load(workspace, draft["dataset"]) or draft
+        keep(workspace, with_usual_capo(before, changed(before, path, new), path))
 
 
 def _place(workspace: Workspace, dataset: str):
@@ -97,11 +105,52 @@ def changed(draft: Draft, path: str, new: Any) -> Draft:
     return result
 
 
+# Settings of CAPO whose default depends on the base model and the adapter.
+_FOLLOWING = tuple(f"capo.{name}" for name in USUAL)
+
+
+def with_usual_capo(before: Draft, after: Draft, path: str) -> Draft:
+    """Return `after` with the settings of CAPO that are usual on its base model and adapter.
+
+    A setting follows (see `usual_capo`) if it had the usual value and the user never changed it.
+
+    Args:
+        before, after: the draft before and after the value at `path` changed.
+    """
+    own = {*after.get(OWN, ()), *({path} & set(_FOLLOWING))}
+    result = {**after, OWN: sorted(own)} if own else after
+    was, now = _usual_capo(before), _usual_capo(after)
+    if was == now:
+        return result
+    for setting in _FOLLOWING:
+        before_it = value(after, setting, _plain_form(setting))
+        follows = setting not in own and before_it == was[setting]
+        result = changed(result, setting, now[setting] if follows else before_it)
+    # Presets of the embedded base model do not write the plain form out.
+    short = deepcopy(result)
+    for setting in _FOLLOWING:
+        if value(short, setting) == _plain_form(setting):
+            del short["capo"][setting.removeprefix("capo.")]
+    return short if preset_of(short) else result
+
+
+def _usual_capo(draft: Draft) -> dict[str, Any]:
+    found = usual_capo(
+        str(value(draft, "base", EMBEDDED_NAME)),
+        adapter=str(value(draft, "sft.lora.kind", "lora")),
+        shared=bool(value(draft, "sft.shared", False)),
+    )
+    return {f"capo.{name}": found.get(name, LATER[name]) for name in USUAL}
+
+
+def _plain_form(setting: str) -> Any:
+    return LATER[setting.removeprefix("capo.")]
+
+
 def with_preset(draft: Draft, preset: str, suggested: str = EMBEDDED_NAME) -> Draft:
     """A preset's settings with the draft's dataset, annotators and name (see `begin`)."""
-    settings = dict(PRESETS[preset].settings)
-    if settings.get("base", EMBEDDED_NAME) == EMBEDDED_NAME:
-        settings["base"] = suggested
+    embedded = PRESETS[preset].settings["base"] == EMBEDDED_NAME
+    settings = preset_settings(preset, suggested if embedded else "")
     fresh = ExperimentConfig.from_dict({"dataset": draft["dataset"], "targets": ["-"], **settings})
     kept = {name: draft.get(name, "") for name in ("targets", "name", "dataset")}
     return {**plain(fresh), **kept}
@@ -109,7 +158,7 @@ def with_preset(draft: Draft, preset: str, suggested: str = EMBEDDED_NAME) -> Dr
 
 def preset_of(draft: Draft, suggested: str = EMBEDDED_NAME) -> str:
     """Return the preset with exactly these settings; "" for others (see `begin`)."""
-    kept = ("dataset", "targets", "name", "fingerprint")
+    kept = ("dataset", "targets", "name", "fingerprint", OWN)
     if any(draft.get(stage) is not None for stage in OPTIONAL_STAGES):
         return ""
     for name in PRESETS:
@@ -122,7 +171,7 @@ def preset_of(draft: Draft, suggested: str = EMBEDDED_NAME) -> str:
 
 def config_of(draft: Draft) -> ExperimentConfig:
     """The configuration; `ConfigError` where something in the draft is wrong."""
-    return ExperimentConfig.from_dict(draft)
+    return ExperimentConfig.from_dict({key: each for key, each in draft.items() if key != OWN})
 
 
 def read(text: str) -> ExperimentConfig:
@@ -146,6 +195,7 @@ def read(text: str) -> ExperimentConfig:
 
 
 def as_json(config: ExperimentConfig) -> str:
+    """Return a configuration as the text of its file."""
     return json_text(plain(config))
 
 
@@ -162,7 +212,8 @@ def command(config: ExperimentConfig) -> str:
 
 def _on_preset(config: ExperimentConfig, name: str) -> list[str] | None:
     try:
-        fresh = from_preset(name, config.dataset, config.targets)
+        base = {"base": config.base} if config.base else {}
+        fresh = from_preset(name, config.dataset, config.targets, **base)
     except CapoError:
         return None
     if config.fingerprint:
@@ -171,8 +222,9 @@ def _on_preset(config: ExperimentConfig, name: str) -> list[str] | None:
     for option, attribute in (("--method", "methods"), ("--seeds", "seeds")):
         if getattr(config, attribute) != getattr(fresh, attribute):
             words += [option, *map(str, getattr(config, attribute))]
-    for attribute in ("base", "server", "executor"):
-        if getattr(config, attribute) != getattr(fresh, attribute):
+    before = {"base": PRESETS[name].settings["base"], "server": fresh.server}
+    for attribute, own in {**before, "executor": fresh.executor}.items():
+        if getattr(config, attribute) != own:
             words += [f"--{attribute}", getattr(config, attribute)]
     if config.allow_embedded:
         words.append("--allow-embedded")

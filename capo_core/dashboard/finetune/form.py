@@ -6,7 +6,7 @@ Retention and the LLM judge are off until switched on; their settings are shown 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -14,8 +14,9 @@ import streamlit as st
 
 from capo_core.dashboard.app import cache
 from capo_core.dashboard.app.page import PageContext, guarded
-from capo_core.dashboard.finetune import PAGE, draft, preflight
-from capo_core.dashboard.finetune.fields import FOLDED, JUDGE, MAIN, RETENTION, Setting
+from capo_core.dashboard.finetune import PAGE, base_model, draft, preflight
+from capo_core.dashboard.finetune.draft_widgets import ExperimentForm, setting_rows
+from capo_core.dashboard.finetune.fields import FOLDED, JUDGE, MAIN, RETENTION
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import (
     control_row,
@@ -27,23 +28,18 @@ from capo_core.dashboard.ui.components import (
     side_by_side,
 )
 from capo_core.dashboard.ui.exports import save_settings
-from capo_core.dashboard.ui.forms import Form, widget
-from capo_core.dashboard.ui.job_progress import show_outcome, watch
 from capo_core.dashboard.ui.text import markdown
-from capo_core.dataset import Dataset
 from capo_core.errors import CapoError, ConfigError
-from capo_core.formatting import count, short, size
-from capo_core.imitation.embedded_base.suitability import suggested_base, unsuitable
-from capo_core.imitation.models.base_files import find_base_model, model_folder
+from capo_core.evaluation.retention import SHIPPED_TASK
+from capo_core.formatting import count, short
+from capo_core.imitation.embedded_base.suitability import suggested_base
+from capo_core.imitation.models.base_files import find_base_model
 from capo_core.imitation.models.registry import (
     EMBEDDED_NAME,
     KNOWN_MODELS,
-    KnownModel,
-    obtainable,
 )
-from capo_core.imitation.models.workspace_models import model_entries
 from capo_core.imitation.prompting.prompts import METHOD_TITLES, TRAINED
-from capo_core.runs import slurm, submit
+from capo_core.runs import slurm
 from capo_core.runs.experiments import plan, store
 from capo_core.runs.experiments.config import PRESETS, ExperimentConfig
 from capo_core.runs.experiments.detectable import detectable_plan
@@ -51,24 +47,54 @@ from capo_core.runs.preflight.experiment import ExperimentPreflight
 from capo_core.runs.preflight.report import saved_preflight
 from capo_core.workspace import Workspace, write_json
 
-
-def show_command(config: ExperimentConfig) -> None:
-    section_heading("Command and configuration file")
-    command = draft.command(config)
-    st.code(command, language="bash", wrap_lines=True)
-    show_note(
-        f"Expects {draft.FILE_NAME} in the current folder: save it below."
-        if draft.FILE_NAME in command
-        else "Starts the same runs in the same workspace; they also appear here."
-    )
-    text = draft.as_json(config)
-    save_settings(f"Save as {draft.FILE_NAME}", draft.FILE_NAME, text, key="finetune.save")
-    with st.expander("Configuration (JSON)"):
-        st.code(text, language="json")
+_OWN = "custom"
 
 
-def load(context: PageContext) -> None:
-    """A configuration from a file or from the clipboard, into the form."""
+def show(context: PageContext) -> None:
+    """Show the form with its summary, and what the form amounts to on the command line."""
+    if context.entry.problem:
+        st.error(context.entry.problem)
+        return
+    dataset = cache.dataset(context.workspace, context.entry)
+    annotators = dataset.annotators
+    suggested = suggested_base(dataset)
+    now = draft.load(context.workspace, context.entry.name)
+    if now is None:
+        now = draft.begin(context.entry, annotators[:1], suggested=suggested)
+    form = ExperimentForm(context.workspace, now)
+    _load(context)
+    glance = st.container(key="finetune-glance")
+    with side_by_side("experiment", [3, 2]) as (left, right):
+        with left:
+            _annotators_and_methods(form, annotators, suggested)
+            base_model.show(form, dataset)
+            _main_settings(form)
+            _folded_settings(form)
+            _measures(form)
+        with right, st.container(key="finetune-will"):
+            section_heading("Summary")
+            config = None
+            missing = base_model.missing_model(
+                context.workspace, str(form.value("base", EMBEDDED_NAME))
+            )
+            if missing is not None:
+                base_model.show_missing(context.workspace, missing)
+            else:
+                try:
+                    config = _checked(context.workspace, now, annotators)
+                except CapoError as error:
+                    show_error(error)
+                    base_model.offer_other_base(form, dataset)
+            found = None if config is None else _begin(context, config, form)
+    with glance:
+        _glance(found)
+    if config is not None:
+        _command(config)
+    scroll_to_details(PAGE, "finetune-will")
+
+
+def _load(context: PageContext) -> None:
+    """Show the button that loads a configuration from a file or the clipboard into the form."""
     with st.popover("Load configuration"):
         uploaded = st.file_uploader("File", type=["json"], key="finetune.load.file")
         pasted = st.text_area("Or paste JSON", key="finetune.load.text", height=160)
@@ -76,13 +102,13 @@ def load(context: PageContext) -> None:
             "Load into form",
             key="finetune.load",
             on_click=guarded,
-            args=(_load, context, uploaded, pasted),
+            args=(_load_configuration, context, uploaded, pasted),
             disabled=uploaded is None and not pasted.strip(),
         )
         show_note("Loading a file replaces the current form.")
 
 
-def _load(context: PageContext, uploaded, pasted: str) -> None:
+def _load_configuration(context: PageContext, uploaded, pasted: str) -> None:
     text = pasted if uploaded is None else uploaded.getvalue().decode("utf-8", "replace")
     config = draft.read(text)
     known = {entry.name for entry in context.entries}
@@ -98,37 +124,10 @@ def _load(context: PageContext, uploaded, pasted: str) -> None:
         url_state.put(PAGE, {url_state.DATASET: config.dataset})
 
 
-class ExperimentForm(Form):
-    """The form of an experiment: a change lets the pre-flight check begin by itself."""
-
-    def put(self, path: str, value: Any) -> None:
-        preflight.activate()
-        super().put(path, value)
-
-
-_OWN = "custom"
-_BASES = {
-    EMBEDDED_NAME: KNOWN_MODELS[EMBEDDED_NAME].short_title,
-    **{model.name: model.short_title for model in obtainable() if not model.terms},
-    "workspace": "Other model here",
-    "folder": "Local folder",
-    "hub": "Hugging Face hub",
-}
-_BASE_HELP = {
-    EMBEDDED_NAME: "The small base model included for the demo data: fast on a CPU. Its results "
-    "do not transfer to large models.",
-    "workspace": "A model of this workspace: imported, merged, or put there by hand "
-    "(python -m capo_core models).",
-    "folder": "A model folder on this machine, in Hugging Face's format with safetensors.",
-    "hub": (
-        "A model name on the hub; it is downloaded once. Code that comes with a model is never run."
-    ),
-}
-_HUB_EXAMPLE = "Qwen/Qwen3-4B"
-
-
-def whom_and_how(form: Form, annotators: Sequence[str], suggested: str) -> None:
-    """Show preset, annotators, methods and seeds."""
+def _annotators_and_methods(
+    form: ExperimentForm, annotators: Sequence[str], suggested: str
+) -> None:
+    """Show preset, annotators and methods."""
     _preset(form, suggested)
     section_heading("Annotators and methods")
     known = [name for name in draft.value(form.draft, "targets", ()) if name in annotators]
@@ -170,7 +169,7 @@ def _in_order(chosen: Sequence[str]) -> list[str]:
     return [name for name in METHOD_TITLES if name in chosen]
 
 
-def _preset(form: Form, suggested: str) -> None:
+def _preset(form: ExperimentForm, suggested: str) -> None:
     now = draft.preset_of(form.draft, suggested)
     names = [*PRESETS, *([] if now else [""])]
     key = "finetune.form.preset"
@@ -203,133 +202,9 @@ def _title(label: str) -> str:
     return label[0].upper() + label[1:]
 
 
-def base(form: Form, dataset: Dataset) -> None:
-    """Show the choice of the base model, and of a server model for prompting."""
-    section_heading("Base model")
-    others = _other_models(form.workspace)
-    name = str(draft.value(form.draft, "base", EMBEDDED_NAME))
-    kind = _kind_of(name, st.session_state.get("finetune.form.base_kind"), others)
-    st.session_state["finetune.form.base_kind"] = kind
-
-    def changed() -> None:
-        chosen = url_state.now("finetune.form.base_kind")
-        fresh = {"hub": _HUB_EXAMPLE, "workspace": next(iter(others), "")}
-        form.put("base", chosen if chosen in KNOWN_MODELS else fresh.get(chosen, ""))
-
-    st.segmented_control(
-        "Base model",
-        [each for each in _BASES if each != "workspace" or others or kind == "workspace"],
-        key="finetune.form.base_kind",
-        required=True,
-        format_func=_BASES.__getitem__,
-        on_change=changed,
-        label_visibility="collapsed",
-    )
-    if kind == EMBEDDED_NAME:
-        show_note(_BASE_HELP[kind])
-        if unsuitable(dataset):
-            st.toggle(
-                "Use the embedded base model all the same",
-                help="On data of this kind it learns no sensible text.",
-                **form.tie("allow_embedded", False),
-            )
-    elif kind in KNOWN_MODELS:
-        _known_model(form.workspace, KNOWN_MODELS[kind])
-    else:
-        show_note(_BASE_HELP[kind])
-        _named_model(form, kind, others)
-    with st.expander("Use a server model for the prompting methods"):
-        st.text_input(
-            "Server model",
-            placeholder="empty: the base model above",
-            help="A model of any OpenAI-compatible server, such as vLLM or Ollama.",
-            **form.tie("server", "", meant=str.strip, typed=True),
-        )
-        show_note(
-            "Address and key are read from the environment (CAPO_SERVER_URL, "
-            "OPENAI_API_KEY) and are not stored. SFT and CAPO still train the base model "
-            "above."
-        )
-
-
-def _named_model(form: Form, kind: str, others: Mapping[str, str]) -> None:
-    """Show the field for a model that is named by the user."""
-    if kind == "workspace":
-        st.selectbox(
-            "Model of this workspace",
-            list(others),
-            format_func=lambda name: f"{name} ({others.get(name, name)})",
-            **form.tie("base", next(iter(others), "")),
-        )
-        return
-    st.text_input(
-        "Model folder" if kind == "folder" else "Model name on the hub",
-        placeholder="/models/my-model" if kind == "folder" else _HUB_EXAMPLE,
-        **form.tie("base", "", meant=str.strip, typed=True),
-    )
-
-
-def _known_model(workspace: Workspace, model: KnownModel) -> None:
-    """Show a model that can be downloaded: its state, its download, or the button for it."""
-    about = f"{model.title}, {model.parameters / 1e6:.0f} million parameters ({model.licence})."
-    if model_folder(workspace, model.name) is not None:
-        show_note(f"{about} {model.use}")
-        return
-    job = submit.find_begun(workspace, "model", {"name": model.name})
-    if job is not None and job.status().live:
-        show_note(about)
-        watch(job)
-        return
-    show_note(
-        f"{about} {model.use} It is downloaded once from the package index "
-        f"({size(model.download_bytes)}) and takes {size(model.disk_bytes)} on disk."
-    )
-    if job is not None:
-        show_outcome(job)
-    st.button(
-        _get_label(model),
-        key="finetune.form.get_model",
-        type="primary",
-        on_click=guarded,
-        args=(submit.begin, workspace, "model", {"name": model.name}),
-        icon=":material/download:",
-    )
-
-
-def _get_label(model: KnownModel) -> str:
-    return f"Get {model.short_title}"
-
-
-def _missing_model(workspace: Workspace, name: str) -> KnownModel | None:
-    """Return the model of this name if it can be downloaded and is not there."""
-    known = KNOWN_MODELS.get(name)
-    there = known is None or not known.files or model_folder(workspace, name) is not None
-    return None if there else known
-
-
-def _other_models(workspace: Workspace) -> dict[str, str]:
-    """Return the models of the workspace that have no button of their own: name to title."""
-    return {
-        entry.name: entry.title
-        for entry in model_entries(workspace)
-        if entry.there and not entry.problem and entry.name not in _BASES
-    }
-
-
-def _kind_of(name: str, chosen: str | None, others: Mapping[str, str]) -> str:
-    """Return the kind of a base model by its name; for an empty name, the last one chosen."""
-    if name in _BASES and name in KNOWN_MODELS:
-        return name
-    if name in others:
-        return "workspace"
-    if not name:
-        return chosen if chosen in ("workspace", "folder", "hub") else "folder"
-    return "folder" if name[0] in "./~" else "hub"
-
-
-def main_settings(form: Form) -> None:
+def _main_settings(form: ExperimentForm) -> None:
     section_heading("Key hyper-parameters")
-    _rows(form, "main", MAIN)
+    setting_rows(form, "main", MAIN)
     seeds = draft.value(form.draft, "seeds", [0])
     with control_row("finetune-about", [2, 3]) as (left, right):
         left.number_input(
@@ -371,32 +246,24 @@ def _seeds(before: list[int], number: int) -> list[int]:
     return kept + [next(fresh) for _ in range(number - len(kept))]
 
 
-def folded_settings(form: Form) -> None:
+def _folded_settings(form: ExperimentForm) -> None:
     """Show all other settings in expanders, each with its description."""
     for title, settings in FOLDED.items():
         with st.expander(f"{title}: all settings"):
-            _rows(form, title, settings)
-
-
-def _rows(form: Form, name: str, settings: Sequence[Setting], width: int = 3) -> None:
-    for start in range(0, len(settings), width):
-        with control_row(f"finetune-{name}-{start}", [1] * width) as places:
-            for place, setting in zip(places, settings[start : start + width], strict=False):
-                with place:
-                    widget(form, setting)
+            setting_rows(form, title, settings)
 
 
 _JUDGES = {"server": "Server model", "base": "Base model on this machine"}
 
 
-def show_measures(form: Form) -> None:
+def _measures(form: ExperimentForm) -> None:
     with st.expander("Retention (catastrophic forgetting)"):
         _retention(form)
     with st.expander("LLM-as-judge attribution"):
         _judge(form)
 
 
-def _retention(form: Form) -> None:
+def _retention(form: ExperimentForm) -> None:
     on = _switch(
         form, "retention", "Measure retention",
         "After each annotator's last training, with the adapter scaled to 0, ¼, ½, ¾ "
@@ -406,17 +273,28 @@ def _retention(form: Form) -> None:
         return
     if not set(form.value("methods", ())) & set(TRAINED):
         show_note("Retention needs SFT or CAPO among the methods.")
-    _measure_rows("retention", form, RETENTION)
+    setting_rows(form, "retention", RETENTION, width=2)
     st.text_input(
         "General text file",
         placeholder="optional",
         help="A path on this machine. Without one, the embedded base model is tested on "
-        "unseen simulated annotators; for other base models this part is left out.",
+        "unseen simulated annotators, other base models on the prose of this project's guide.",
         **form.tie("retention.text", "", meant=str.strip, typed=True),
+    )
+    st.text_input(
+        "Other task's dataset",
+        help="A dataset of another task, of whose responses the perplexity is measured. auto: the "
+        "shipped one; none: not measured.",
+        **form.tie(
+            "retention.other_task",
+            SHIPPED_TASK,
+            typed=True,
+            meant=lambda text: text.strip() or SHIPPED_TASK,
+        ),
     )
 
 
-def _judge(form: Form) -> None:
+def _judge(form: ExperimentForm) -> None:
     on = _switch(
         form, "judge", "Let a language model attribute the texts",
         "It sees reference cards with texts of every annotator, in changing order, "
@@ -445,10 +323,10 @@ def _judge(form: Form) -> None:
         help="An instruction-following model; the embedded base model cannot be used.",
         **form.tie(f"judge.{who}", "", meant=str.strip, typed=True),
     )
-    _measure_rows("judge", form, JUDGE)
+    setting_rows(form, "judge", JUDGE, width=2)
 
 
-def _switch(form: Form, stage: str, label: str, help_: str) -> bool:
+def _switch(form: ExperimentForm, stage: str, label: str, help_: str) -> bool:
     key = f"finetune.form.{stage}.on"
     on = form.value(stage) is not None
     st.session_state[key] = on
@@ -460,85 +338,9 @@ def _switch(form: Form, stage: str, label: str, help_: str) -> bool:
     return on
 
 
-def _measure_rows(name: str, form: Form, settings: Sequence[Setting]) -> None:
-    for start in range(0, len(settings), 2):
-        with control_row(f"finetune-{name}-{start}", [1, 1]) as places:
-            for place, setting in zip(places, settings[start : start + 2], strict=False):
-                with place:
-                    widget(form, setting)
-
-
-def show(context: PageContext) -> None:
-    if context.entry.problem:
-        st.error(context.entry.problem)
-        return
-    dataset = cache.dataset(context.workspace, context.entry)
-    annotators = dataset.annotators
-    suggested = suggested_base(dataset)
-    now = draft.load(context.workspace, context.entry.name)
-    if now is None:
-        now = draft.begin(context.entry, annotators[:1], suggested=suggested)
-    form = ExperimentForm(context.workspace, now)
-    load(context)
-    glance = st.container(key="finetune-glance")
-    with side_by_side("experiment", [3, 2]) as (left, right):
-        with left:
-            whom_and_how(form, annotators, suggested)
-            base(form, dataset)
-            main_settings(form)
-            folded_settings(form)
-            show_measures(form)
-        with right, st.container(key="finetune-will"):
-            section_heading("Summary")
-            config = None
-            missing = _missing_model(context.workspace, str(form.value("base", EMBEDDED_NAME)))
-            if missing is not None:
-                _missing(context.workspace, missing, form)
-            else:
-                try:
-                    config = _right(context.workspace, now, annotators)
-                except CapoError as error:
-                    show_error(error)
-                    _mend_base(form, dataset)
-            found = None if config is None else _begin(context, config, form)
-    with glance:
-        _glance(found)
-    if config is not None:
-        show_command(config)
-    scroll_to_details(PAGE, "finetune-will")
-
-
-def _missing(workspace: Workspace, model: KnownModel, form: Form) -> None:
-    """Show that the base model is to be downloaded first, with the buttons that mend it."""
-    st.info(f"{model.title} is not on this machine yet; then the experiment can start.")
-    job = submit.find_begun(workspace, "model", {"name": model.name})
-    if job is not None and job.status().live:
-        show_note("It is being downloaded: see “Base model”.")
-        return
-    st.button(
-        _get_label(model),
-        key="finetune.missing.get_model",
-        on_click=guarded,
-        args=(submit.begin, workspace, "model", {"name": model.name}),
-        icon=":material/download:",
-    )
-
-
-def _mend_base(form: Form, dataset: Dataset) -> None:
-    """Show the button for another base model, where the embedded one is not for this dataset."""
-    wrong = form.value("base", EMBEDDED_NAME) == EMBEDDED_NAME and unsuitable(dataset)
-    if not wrong or form.value("allow_embedded"):
-        return
-    other = KNOWN_MODELS[suggested_base(dataset)]
-    st.button(
-        f"Use {other.short_title}",
-        key="finetune.mend.base",
-        on_click=guarded,
-        args=(form.put, "base", other.name),
-    )
-
-
-def _right(workspace: Workspace, now: draft.Draft, annotators: tuple[str, ...]) -> ExperimentConfig:
+def _checked(
+    workspace: Workspace, now: draft.Draft, annotators: tuple[str, ...]
+) -> ExperimentConfig:
     """Return the configuration after the checks that take no time.
 
     Raises:
@@ -573,7 +375,9 @@ def _glance(found: ExperimentPreflight | None) -> None:
         )  # fmt: skip
 
 
-def _begin(context: PageContext, config: ExperimentConfig, form: Form) -> ExperimentPreflight:
+def _begin(
+    context: PageContext, config: ExperimentConfig, form: ExperimentForm
+) -> ExperimentPreflight:
     settled = config.with_changes(fingerprint=context.entry.fingerprint)
     planned = plan.plan_runs(settled)
     kinds = [each.request.kind for each in planned]
@@ -625,3 +429,18 @@ def _start(workspace: Workspace, config: ExperimentConfig, planned: list[plan.Pl
         if found is not None and not (folder / "preflight.json").exists():
             write_json(folder / "preflight.json", found.to_dict())
     url_state.put(PAGE, {"view": None})
+
+
+def _command(config: ExperimentConfig) -> None:
+    section_heading("Command and configuration file")
+    command = draft.command(config)
+    st.code(command, language="bash", wrap_lines=True)
+    show_note(
+        f"Expects {draft.FILE_NAME} in the current folder: save it below."
+        if draft.FILE_NAME in command
+        else "Starts the same runs in the same workspace; they also appear here."
+    )
+    text = draft.as_json(config)
+    save_settings(f"Save as {draft.FILE_NAME}", draft.FILE_NAME, text, key="finetune.save")
+    with st.expander("Configuration (JSON)"):
+        st.code(text, language="json")

@@ -9,14 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from capo_core.dashboard.app.page import PageContext, guarded
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import show_note
-from capo_core.dashboard.ui.forms import Form
 from capo_core.dashboard.ui.job_progress import show_outcome
 from capo_core.dashboard.ui.text import markdown
 from capo_core.dashboard.ui.ticker import redrawn
@@ -34,6 +33,9 @@ from capo_core.runs.run import Run
 from capo_core.templates import render
 from capo_core.workspace import Workspace
 
+if TYPE_CHECKING:
+    from capo_core.dashboard.finetune.draft_widgets import ExperimentForm
+
 SETTLED_S = 2.0  # for which the settings must rest before a check begins
 _STATE = "finetune.preflight"  # active, begun, and what `_state` returns
 
@@ -44,7 +46,10 @@ def activate() -> None:
 
 
 def show(
-    context: PageContext, config: ExperimentConfig, planned: Sequence[PlannedRun], form: Form
+    context: PageContext,
+    config: ExperimentConfig,
+    planned: Sequence[PlannedRun],
+    form: ExperimentForm,
 ) -> ExperimentPreflight:
     """Show the table of the check, its obstacles with their buttons, and begin what is missing."""
     workspace = context.workspace
@@ -175,7 +180,7 @@ def _table(found: ExperimentPreflight) -> str:
     return render("dashboard/finetune/preflight.html.j2", header=header, lines=lines, open=OPEN)
 
 
-def _obstacles(found: ExperimentPreflight, form: Form) -> None:
+def _obstacles(found: ExperimentPreflight, form: ExperimentForm) -> None:
     for place, (check, obstacle) in enumerate(found.obstacles):
         todo = f"\n\nWhat to do: {markdown(obstacle.todo)}." if obstacle.todo else ""
         head = "Cannot run: " if obstacle.blocks else ""
@@ -195,6 +200,6 @@ def _obstacles(found: ExperimentPreflight, form: Form) -> None:
                 )
 
 
-def _mend(form: Form, changes) -> None:
+def _mend(form: ExperimentForm, changes) -> None:
     for path, value in changes.items():
         form.put(path, value)

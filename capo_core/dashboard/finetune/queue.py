@@ -52,6 +52,7 @@ def show(
     experiments: Sequence[store.Experiment],
     broken: dict[str, str],
 ) -> None:
+    """Show what runs and waits, experiment by experiment, and the demo; broken files first."""
     for name, problem in broken.items():
         st.error(f"**{markdown(name)} cannot be read.** {markdown(problem)}")
     if not found and not experiments:
@@ -114,7 +115,7 @@ def _draw(context: PageContext, experiments: Sequence[store.Experiment]) -> None
         _experiment(context, experiment)
     if loose:
         section_heading("Other runs in the queue")
-        run_table(context, loose, key="loose")
+        run_table(loose, key="loose")
     if not experiments and not loose:
         show_note("No runs are running or queued. Finished runs are under “All runs”.")
 
@@ -138,7 +139,7 @@ def _experiment(context: PageContext, experiment: store.Experiment) -> None:
             _buttons(context, experiment, now, members)
         with st.expander(count(len(members), "run"), expanded=live):
             gone = sum(each is None for each in members)
-            run_table(context, [each for each in members if each is not None], key=name)
+            run_table([each for each in members if each is not None], key=name)
             if gone:
                 show_note(f"{count(gone, 'run was', 'runs were')} deleted.")
 
@@ -242,9 +243,13 @@ _NUMBERS = {
     "minutes": ("Minutes", "Computing time, over all attempts.", "%.1f"),
     "peak_gb": ("Peak GB", "Most memory that the run held.", "%.1f"),
 }  # fmt: skip
-# Pixels: with the status, all results stand side by side in a window of 1440.
-_WIDTHS = {"human": 92, "n": 50, "minutes": 66, "peak_gb": 66}
-_SCORES = ("base", "label_accuracy", "attribution", "human", "n", "validation_loss")
+# Pixels: with the time of submission, all results stand side by side in a window of 1440.
+_WIDTHS = {"label_accuracy": 74, "attribution": 76, "human": 88, "n": 48, "validation_loss": 66,
+           "minutes": 64, "peak_gb": 66}  # fmt: skip
+# The first ones, with the state, are seen in a window of 820 without scrolling.
+_FIRST = ("label_accuracy", "attribution", "human", "validation_loss", "minutes", "peak_gb")
+_SECOND = ("base", "n")
+_OFTEN_EMPTY = ("base", "label_accuracy", "attribution", "human", "n", "validation_loss")
 
 
 def number_columns() -> dict:
@@ -267,7 +272,6 @@ def in_percent(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def run_table(
-    context: PageContext,
     found: Sequence[RunSummary],
     *,
     key: str,
@@ -294,14 +298,14 @@ def run_table(
         rows = pd.concat([rows, came], axis=1)
     place = f"{PAGE}.table.{key}"
     config = {
-        "run": st.column_config.TextColumn("Run", width="medium", pinned=picked is not None),
+        "run": st.column_config.TextColumn("Run", width=216, pinned=picked is not None),
         "state": st.column_config.TextColumn("State", width="small"),
         "done": st.column_config.ProgressColumn("Progress", format="percent", width="small"),
         "standing": st.column_config.TextColumn(
-            "Status", width="large" if results is None else 176
+            "Status", width="large" if results is None else "medium"
         ),
         "worked": st.column_config.TextColumn("Compute time", width="small"),
-        "asked": st.column_config.DatetimeColumn("Submitted", format="D MMM, HH:mm"),
+        "asked": st.column_config.DatetimeColumn("Submitted", format="D MMM, HH:mm", width=116),
         "dataset": st.column_config.TextColumn("Dataset"),
         "experiment": st.column_config.TextColumn("Experiment"),
         "notes": st.column_config.TextColumn("Notes"),
@@ -311,8 +315,14 @@ def run_table(
     shown = ["run", "state", "done", "standing", "worked", *more]
     if results is not None:
         # What is empty for all of them would only take room.
-        told = [name for name in _SCORES if rows[name].replace("", None).notna().any()]
-        shown = ["run", "state", *told, "minutes", "peak_gb", "standing", *more]
+        there = [*_FIRST, "state", *_SECOND]
+        told = [
+            name for name in there
+            if name not in _OFTEN_EMPTY or rows[name].replace("", None).notna().any()
+        ]  # fmt: skip
+        first = [name for name in more if name == "asked"]
+        rest = [name for name in more if name not in first]
+        shown = ["run", *told, *first, "standing", *rest]
     if picked is not None:
         rows = rows.assign(experiment=[titles.get(seen.experiment, "") for seen in found])
         _pickable(place, rows, shown, config, found, picked)
@@ -360,6 +370,7 @@ def _pickable(
 
 
 def open_run(run_id: str) -> None:
+    """Show one run (click callback)."""
     url_state.put(PAGE, {"view": "run", "run": run_id})
 
 

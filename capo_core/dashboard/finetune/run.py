@@ -40,6 +40,7 @@ from capo_core.runs.summary import (
     summarise_run,
 )
 from capo_core.templates import render
+from capo_core.text.representations import representation_title
 
 _FIRST = ("loss", "reward_accuracy", "margin", "change", "tokens_per_s")
 _FOLDED = ("learning_rate", "grad_norm")
@@ -192,28 +193,45 @@ def _calibration(seen: RunSummary) -> None:
         f"Calibrated strength: {found['strength']:g} of the way from SFT to CAPO",
         TRAINING_HELP["calibration"],
     )
+    # Runs of builds that chose by the mean share have neither.
+    distance, classifiers = found.get("distance", {}), found.get("by_classifier", {})
+    own = [f"{percent(found['human'])} attributed to the target"]
+    own += [
+        f"{percent(seen['human'])} by {representation_title(name).lower()}"
+        for name, seen in classifiers.items()
+    ]
     show_note(
         f"{capitalised(found['reason'])}. The target's own texts about the same "
-        f"{count(found['n'], 'validation item')}: {percent(found['human'])} attributed to the "
-        f"target. Chosen in {percent(found['support'])} of bootstrap draws over items."
+        f"{count(found['n'], 'validation item')}: {', '.join(own)}. "
+        f"Chosen in {percent(found['support'])} of bootstrap draws over items."
     )
     rows = [
         {
             "strength": float(strength),
             "attributed": share,
+            **{name: seen["imitation"][strength] for name, seen in classifiers.items()},
+            "distance": distance.get(strength),
             "labels": found["label_accuracy"][strength],
             "chosen": "chosen" if float(strength) == found["strength"] else "",
         }
         for strength, share in found["imitation"].items()
     ]
-    table(
-        pd.DataFrame(rows),
-        {
-            "strength": Field("Strength", digits=2),
-            "attributed": Field("Attributed to target", percent=True, digits=0),
-            "labels": Field("Label accuracy", percent=True, digits=0),
-            "chosen": Field(""),
+    fields = {
+        "strength": Field("Strength", digits=2),
+        "attributed": Field("Attributed to target", percent=True, digits=0),
+        **{
+            name: Field(f"By {representation_title(name).lower()}", percent=True, digits=0)
+            for name in classifiers
         },
+        "distance": Field("Distance from the target's texts", percent=True, digits=0),
+        "labels": Field("Label accuracy", percent=True, digits=0),
+        "chosen": Field(""),
+    }
+    if not distance:
+        del fields["distance"]
+    table(
+        pd.DataFrame(rows)[list(fields)],
+        fields,
         key="finetune.calibration",
         file_name=f"{seen.run_id}-calibration",
     )
@@ -345,7 +363,12 @@ def _how_it_is(seen: RunSummary) -> None:
             f"{markdown(str(seen.run.folder))}, or delete the run and start it again."
         )
     elif seen.state == "stopped":
-        st.info(f"**Stopped:** {markdown(status.message)}.")
+        st.info(f"{markdown(stop_sentence(status.message))}.")
+
+
+def stop_sentence(message: str) -> str:
+    """Return why a run stopped, without a full stop; most messages say "stopped" themselves."""
+    return capitalised(message if message.startswith("stopped") else f"stopped: {message}")
 
 
 def _figures(seen: RunSummary, events: RunEvents) -> list[tuple[str, str]]:
@@ -374,10 +397,10 @@ def _figures(seen: RunSummary, events: RunEvents) -> list[tuple[str, str]]:
             )
     if status.duration_s():
         found.append(("Compute time", exact_duration(status.duration_s())))
-    return [*found, *_memory(seen, status)]
+    return [*found, *_memory(status)]
 
 
-def _memory(seen: RunSummary, status: Status) -> list[tuple[str, str]]:
+def _memory(status: Status) -> list[tuple[str, str]]:
     found = []
     if status.peak_bytes:
         found.append(("Peak memory", size(status.peak_bytes)))

@@ -58,6 +58,7 @@ def adapter_zip(run: Run, provenance: Provenance) -> bytes:
 
 
 def has_adapter(run: Run) -> bool:
+    """Return whether a run has an adapter to download."""
     return (run.files.adapter / "adapter_config.json").is_file()
 
 
@@ -77,6 +78,7 @@ def _answers(run: Run) -> list[dict[str, Any]]:
 
 
 def has_outputs(run: Run) -> bool:
+    """Return whether a run has generated anything."""
     path = run.folder / "outputs.jsonl"
     return path.is_file() and path.stat().st_size > 0
 

@@ -46,6 +46,7 @@ _ALL = "1"  # of the choice of a dataset
 def show(
     context: PageContext, found: Sequence[RunSummary], experiments: Sequence[store.Experiment]
 ) -> None:
+    """Show all runs with filters, the comparison of ticked ones, and deleted ones."""
     if not found:
         show_note("No runs yet. Set one up under “New experiment”, or run the demo under “Queue”.")
         run_actions.thrown_away(context)
@@ -64,7 +65,7 @@ def show(
         )
         more = ["asked", "experiment", "notes", "run_id"]
         run_table(
-            context, rows, key="all", more=more, results=results_of(found),
+            rows, key="all", more=more, results=results_of(found),
             picked=[seen.run_id for seen in picked], titles=titles,
         )  # fmt: skip
     _compare(context, picked)
@@ -240,7 +241,7 @@ def _plain(value) -> str:
 
 def _curves(picked: Sequence[RunSummary]) -> None:
     events = {f"{n}. {seen.title}": events_of(seen.run) for n, seen in enumerate(picked, 1)}
-    there = charts.overlays_there(list(events.values()))
+    there = charts.available_overlays(list(events.values()))
     if not there:
         show_note("None of these runs has curves: only training runs do.")
         return

@@ -26,7 +26,7 @@ from capo_core.dashboard.ui.item_html import Answer, answers_html, item_html
 from capo_core.dashboard.ui.theme import looks
 from capo_core.dataset import Dataset
 from capo_core.errors import CapoError
-from capo_core.formatting import count, size
+from capo_core.formatting import count, natural_key, size
 from capo_core.imitation.parsing import parse_response
 from capo_core.imitation.prompting.prompts import METHOD_TITLES
 from capo_core.json_text import json_line
@@ -49,7 +49,9 @@ def samples(context: PageContext, seen: RunSummary, events: RunEvents) -> None:
         return
     section_heading("Samples during training", TRAINING_HELP["samples"])
     dataset = _dataset(context, seen)
-    by_item = sorted(events.samples, key=_item)
+    by_item = sorted(
+        events.samples, key=lambda sample: (_item(sample)[0], natural_key(_item(sample)[1]))
+    )
     for (item_id, target), group in groupby(by_item, key=_item):
         written = sorted(group, key=lambda each: each["step"])
         if len(written) > MOST_SAMPLES:
@@ -167,8 +169,11 @@ def evaluation(seen: RunSummary) -> None:
     path = seen.run.folder / kinds_evaluation.REPORT
     if not path.is_file():
         return
+    from capo_core.evaluation.table import ALL  # loads the measures
+
     try:
-        show_headline(*(text for _, text in compare_cache.sentences(path, "")))
+        said = compare_cache.headline(path, ALL) or compare_cache.sentences(path, ALL)
+        show_headline(*(text for _, text in said))
     except CapoError:
         return
     link_to("compare", "Compare the methods", {url_state.DATASET: seen.dataset, "of": seen.run_id})

@@ -34,6 +34,7 @@ DOCUMENTS = {
     "findings": ("What may be said of a result", "findings.md"),
     "paper": ("Beside the paper", "paper.md"),
     "results": ("Results on people", "results.md"),
+    "speed": ("Speed and size", "speed.md"),
 }
 _PICTURE = re.compile(r"^!\[([^\]]*)\]\(([^)\s]+)\)$", re.MULTILINE)
 _LINK = re.compile(r"(?<!!)\[([^\]]+)\]\(([^)\s]+)\)")

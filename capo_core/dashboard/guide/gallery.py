@@ -5,7 +5,7 @@
 opens the pages on a workspace (the demo's results come into it; what they lack is computed once,
 in some minutes), takes the first figure of each kind, and writes `guide/figures.md` and its
 pictures into the folder DOCS, by default that of the project. Into the folder PRINT it also writes
-each figure as PDF, PNG and caption, one column wide.
+each figure as PDF, SVG, PNG and caption, one column wide.
 """
 
 from __future__ import annotations
@@ -42,12 +42,13 @@ _PAGES = {
 }
 _HEAD = """# Figures
 
-One figure of each kind, of the simulated datasets that ship with the project, as *Export* writes \
-it: one column wide, as PNG, here at half its resolution. Under each stands the caption that comes \
-with it.
+One figure of each kind, of the simulated datasets that ship with the project. *Export* below \
+every chart writes it as PDF, SVG or PNG, one column (7.7 cm) or two (16 cm) wide, with its data \
+as CSV; here are the PNGs of one column, at half their resolution. Under each stands the caption \
+that comes with it.
 
 `python -m capo_core.dashboard.guide.gallery WORKSPACE docs FOLDER` makes this page, and writes \
-the figures into FOLDER as PDF and PNG with their captions. For a report of your own, \
+the figures into FOLDER as PDF, SVG and PNG with their captions. For a report of your own, \
 `python -m capo_core figures REPORT.json` does the same (`--kind pdf|svg|png`, `--width`, `--bare`).
 """
 
@@ -329,10 +330,10 @@ def _small(png: bytes) -> bytes:
 
 
 def write_for_print(shots: Mapping[str, Shot], folder: Path) -> None:
-    """Write each figure as PDF, PNG and caption, and as PDF without words around it."""
+    """Write each figure as PDF, SVG, PNG and caption, and as PDF without words around it."""
     make_folder(folder)
     for name, shot in shots.items():
-        for form in ("pdf", "png"):
+        for form in ("pdf", "svg", "png"):
             (folder / f"{name}.{form}").write_bytes(shot.file(form))
         (folder / f"{name}-bare.pdf").write_bytes(shot.file("pdf", bare=True))
         text = print_figure.caption_file(shot.title, shot.caption, shot.provenance)

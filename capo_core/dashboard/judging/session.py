@@ -108,6 +108,7 @@ def _opened() -> Terms:
 
 
 def consented() -> bool:
+    """Return whether the judge has consented; asked of the database until they have."""
     if not st.session_state.get(_CONSENTED):
         st.session_state[_CONSENTED] = desk().consented()
     return st.session_state[_CONSENTED]
@@ -246,10 +247,13 @@ def change_last() -> None:
 
 
 def pause() -> None:
+    """Pause the session (click callback)."""
     _act(JudgeDesk.pause, _SAVED, _LESSON, _CHANGING)
 
 
 def resume() -> None:
+    """End the pause (click callback)."""
+
     def go_on(at: JudgeDesk) -> None:
         at.resume()
         _forget(_LESSON)
@@ -264,6 +268,7 @@ def go_on() -> None:
 
 
 def consent() -> None:
+    """Store the judge's consent (click callback)."""
     _act(JudgeDesk.consent)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from capo_core.dashboard.app import cache
 from capo_core.dashboard.app.page import PageContext, no_explanations, page_link
-from capo_core.dashboard.overview import atlas, steps
+from capo_core.dashboard.overview import PAGE, steps
 from capo_core.dashboard.overview.steps import Step
 from capo_core.dashboard.stability import cache as stability_cache
 from capo_core.dashboard.stability import charts, jobs, reports
@@ -18,12 +20,15 @@ from capo_core.dashboard.ui.components import (
     show_note,
     side_by_side,
 )
+from capo_core.dashboard.ui.exports import download
 from capo_core.dashboard.ui.text import escape
 from capo_core.dashboard.ui.theme import NEUTRAL, OKABE_ITO, reduction_name
 from capo_core.formatting import count, percent
+from capo_core.provenance import Provenance
 from capo_core.stability.claims import headline_points
 from capo_core.templates import render
 from capo_core.text.representations import REPRESENTATIONS
+from capo_core.workspace import Workspace
 
 PURPOSE = (
     "One explanation says little about who wrote it, because most of it is about the item; sixteen "
@@ -73,7 +78,7 @@ def show(context: PageContext) -> None:
         for column, step in zip(columns, steps.other_steps(context), strict=True):
             with column:
                 _step(context, 0, step)
-    atlas.offer(context)
+    _offer_atlas(context)
 
 
 def _purpose(context: PageContext, report) -> None:
@@ -127,6 +132,8 @@ def captions(points) -> tuple[str, str, str]:
 
 def _step(context: PageContext, number: int, step: Step) -> None:
     st.html(render("dashboard/overview/step.html.j2", step=step, number=number))
+    if not step.action:
+        return
     with st.container(key=f"capo-step-{'link' if number else 'beside'}-{step.page}"):
         page_link(context, step.page, step.action, **({"view": step.view} if step.view else {}))
 
@@ -149,6 +156,9 @@ def _headline(context: PageContext, has_report: bool) -> str:
     text = f"{entry.name}: {count(entry.annotators, 'annotator')}, {count(entry.items, 'item')}"
     if entry.annotators > 1:
         text += f", different labels on {int((labels.nunique() > 1).sum()):,} of them"
+    dataset = cache.dataset(context.workspace, entry)
+    if not dataset.explained:
+        return f"{text}. {cache.alpha(dataset)}".rstrip()
     return f"{text}." if has_report else f"{text}; no stability report yet."
 
 
@@ -171,3 +181,29 @@ def _ladder(context: PageContext, report) -> None:
         "The Stability page has the controls, the other representations, and the explanations "
         "behind every point."
     )
+
+
+def _offer_atlas(context: PageContext) -> None:
+    """Show the two buttons that write the atlas of the chosen dataset; it is made on a click."""
+    name = context.entry.name
+    section_heading("Annotator atlas")
+    show_note(
+        "This dataset and its results as one HTML file that opens in any browser without a server "
+        "and is searchable, for instance as an attachment to a paper. Its answers show which "
+        "method wrote which text: while a study of these data is blind, keep it from the judges."
+    )
+    with st.container(horizontal=True):
+        for label, kind, texts in (
+            ("Atlas (HTML)", "atlas", True),
+            ("Atlas without texts", "atlas-without-texts", False),
+        ):
+            make = partial(_atlas, context.workspace, name, texts=texts)
+            download(PAGE, label, f"{name}-{kind}.html", "text/html", make)
+
+
+def _atlas(workspace: Workspace, name: str, provenance: Provenance, *, texts: bool) -> str:
+    # The atlas states the provenance of each of its parts itself.
+    from capo_core.atlas.content import gather
+    from capo_core.atlas.page import atlas_page
+
+    return atlas_page(gather(workspace, name), texts=texts)

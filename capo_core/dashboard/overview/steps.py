@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from capo_core.dashboard.app import cache, datasets
@@ -20,7 +21,7 @@ from capo_core.runs.run import Run
 from capo_core.workspace import Workspace
 
 _OF_DISTRIBUTIONS = ("estimate", "softlabel")  # kinds of runs that imitate nobody
-DONE, NEXT, LATER = "done", "next", "later"
+DONE, NEXT, LATER, IMPOSSIBLE = "done", "next", "later", "impossible"
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,9 @@ class Step:
         title: what is done, in one or two words.
         purpose: what the step is for.
         results: what exists so far, from the numbers.
-        page, action: the page that it links to, and the words of the link.
+        page, action: the page that it links to, and the words of the link; "" for no link.
         done: whether it has a result.
-        state: `DONE`, `NEXT` or `LATER`.
+        state: `DONE`, `NEXT`, `LATER`, or `IMPOSSIBLE` with these data.
         view: the view of the page that it links to; "" for its first one.
     """
 
@@ -105,18 +106,45 @@ def path_steps(context: PageContext, report, live: Run | None) -> list[Step]:
                 "Open the studies" if studies else "Design a blind study",
                 done=bool(studies["closed"] or studies["unblinded"]),
             ),
-        ]
+        ],
+        obstacles(cache.dataset(context.workspace, entry)),
     )
 
 
-def with_states(steps: list[Step]) -> list[Step]:
+def obstacles(dataset: Dataset) -> dict[str, str]:
+    """Return page → why it can have no result with these data, in words."""
+    if not dataset.explained:
+        reason = "Needs explanations; this dataset has labels only."
+        return dict.fromkeys(("stability", "finetune", "compare", "studies"), reason)
+    if len(dataset.annotators) < 2:
+        return {"stability": "Needs two annotators; this dataset has one."}
+    return {}
+
+
+def with_states(steps: list[Step], missing: Mapping[str, str] | None = None) -> list[Step]:
     """Return the steps with their states: of those that are not done, the first after the last
-    one that is done is next, else the first."""
+    one that is done is next, else the first.
+
+    Args:
+        missing: page → why it can have no result (see `obstacles`): its step is impossible,
+            unless it is done.
+    """
+    missing = missing or {}
+    steps = [
+        replace(step, state=IMPOSSIBLE, results=missing[step.page], action="")
+        if step.page in missing and not step.done
+        else step
+        for step in steps
+    ]
     last = max((place for place, step in enumerate(steps) if step.done), default=-1)
-    waiting = [place for place, step in enumerate(steps) if not step.done]
+    waiting = [
+        place for place, step in enumerate(steps) if not step.done and step.state != IMPOSSIBLE
+    ]
     first = next((place for place in waiting if place > last), waiting[0] if waiting else None)
     return [
         replace(step, state=DONE if step.done else NEXT if place == first else LATER)
+        if step.state != IMPOSSIBLE
+        else step
         for place, step in enumerate(steps)
     ]
 
@@ -130,7 +158,9 @@ def other_steps(context: PageContext) -> list[Step]:
             "Annotators",
             "What distinguishes one annotator from another.",
             f"{count(entry.annotators, 'annotator')} with {_explanations(context)} explanations "
-            "each.",
+            "each."
+            if cache.dataset(context.workspace, entry).explained
+            else f"{count(entry.annotators, 'annotator')}; label use, and the agreement of two.",
             "annotators",
             "View the annotators",
         ),

@@ -5,6 +5,7 @@ Shows what is saved; computed by a run that the reader starts.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 import pandas as pd
@@ -33,7 +34,16 @@ from capo_core.dashboard.ui.text import markdown
 from capo_core.errors import CapoError
 from capo_core.evaluation.authors import result as authors
 from capo_core.evaluation.authors.result import ALL, HUMAN, LIKELIHOOD, PARTS, AuthorAttribution
-from capo_core.formatting import capitalised, count, percent, percent_interval, short
+from capo_core.formatting import (
+    Statement,
+    capitalised,
+    count,
+    p_value,
+    percent,
+    percent_interval,
+    points,
+    short,
+)
 from capo_core.imitation.prompting.prompts import method_name
 from capo_core.leaderboards.find import finished_runs
 from capo_core.runs import submit
@@ -46,7 +56,7 @@ _HELP = (
 _NAMES = {"held out": "Held out", "test": "Test alone", "train": "Leak test"}
 
 
-def show(context: PageContext, report, representation: str) -> None:
+def show(context: PageContext, report, representation: str, of_view: Sequence[Statement]) -> None:
     """Show the saved attribution by likelihood, and the form that computes it."""
     section_heading("Likeliest author under the annotators' own adapters", _HELP)
     dataset = cache.dataset(context.workspace, context.entry)
@@ -226,7 +236,9 @@ def _table(context: PageContext, result: AuthorAttribution, part: str) -> None:
     fields = {
         "source": Field("Texts by"),
         "target": Field("Annotator"),
-        "way": Field("Told by", "Likelihood, or a classifier that learned from the same items."),
+        "way": Field(
+            "Attributed by", "Likelihood, or a classifier that learned from the same items."
+        ),
         "k": Field("k", HELP["k"], 0),
         "accuracy": Field("Accuracy", HELP["accuracy"], 1, percent=True),
         "low": Field("From", "Lower end of the 95 % interval.", 1, percent=True),
@@ -263,10 +275,10 @@ def _table(context: PageContext, result: AuthorAttribution, part: str) -> None:
             {
                 "way": Field("Classifier"),
                 "k": Field("k", HELP["k"], 0),
-                "value": Field("Difference", "In shares; above 0: likelihood is higher.", 2),
-                "low": Field("From", "Lower end of the 95 % interval.", 2),
-                "high": Field("To", "Upper end of the 95 % interval.", 2),
-                "p_holm": Field("Adjusted p", HELP["p"], 3),
+                "value": Field("Difference", "Above 0: likelihood is higher.", text=points),
+                "low": Field("From", "Lower end of the 95 % interval.", text=points),
+                "high": Field("To", "Upper end of the 95 % interval.", text=points),
+                "p_holm": Field("Adjusted p", HELP["p"], text=p_value),
                 "verdict": Field("Verdict", "Higher, lower, or undecided."),
                 "n_items": Field("Items", None, 0),
             },

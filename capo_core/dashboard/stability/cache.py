@@ -19,6 +19,7 @@ from capo_core.workspace import Workspace
 if TYPE_CHECKING:
     from capo_core.dataset import Dataset
     from capo_core.evaluation.authors.result import AuthorAttribution
+    from capo_core.formatting import Statement
     from capo_core.stability.calibration import Calibration, CalibrationConfig
     from capo_core.stability.evidence import Evidence
     from capo_core.stability.report import StabilityReport
@@ -70,6 +71,16 @@ def report(workspace: Workspace, entry: Entry, saved: SavedReport) -> StabilityR
     from capo_core.stability import store
 
     return store.load(entry.fingerprint, saved.config, workspace)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=_HASH_FUNCS)
+def view_statements(
+    saved: SavedReport, _report: StabilityReport, representation: str
+) -> tuple[Statement, ...]:
+    """Return the statements of a saved report on one representation."""
+    from capo_core.stability import summary
+
+    return summary.view_statements(_report.tables, representation)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=_HASH_FUNCS)

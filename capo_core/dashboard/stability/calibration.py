@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from capo_core.dashboard.app.page import PageContext, guarded
@@ -19,10 +21,10 @@ from capo_core.dashboard.ui.components import (
 )
 from capo_core.dashboard.ui.glossary import HELP
 from capo_core.dashboard.ui.theme import reduction_name, representation_name
-from capo_core.formatting import count, percent
+from capo_core.formatting import Statement, count, listed, percent
 from capo_core.runs import submit
 from capo_core.stability.calibration import Calibration, CalibrationConfig
-from capo_core.task import PARAPHRASE
+from capo_core.task import NLI, PARAPHRASE
 
 # Simulated datasets: several planted strengths, and many datasets without any difference.
 _PLANTED = {"strengths": (0.0, 0.5, 1.0, 2.0), "datasets": 3}
@@ -36,22 +38,22 @@ _NULL = {
 }
 
 
-def show(context: PageContext, report, representation: str) -> None:
+def show(context: PageContext, report, representation: str, of_view: Sequence[Statement]) -> None:
     """Show the calibration on planted and on null data of the dataset's task, run on demand."""
     task = "paraphrase" if context.entry.task == PARAPHRASE.name else "nli"
     section_heading("Calibration on simulated data", HELP["planted"])
     show_note(
         "Simulated annotators get a style of known strength, and the same measures are applied to "
-        f"their texts (task: {'paraphrase' if task == 'paraphrase' else 'inference'}). These "
-        "results describe the method, not your dataset."
+        f"their texts (task: {(PARAPHRASE if task == 'paraphrase' else NLI).name}). These results "
+        "describe the method, not your dataset."
     )
     with side_by_side("calibration", [1, 1]) as (left, right):
         with left:
-            found = _result(context, "Simulated style", CalibrationConfig(task=task, **_PLANTED))
+            found = _result(context, "Planted style", CalibrationConfig(task=task, **_PLANTED))
             if found is not None:
                 _planted(found, representation)
         with right:
-            found = _result(context, "Null", CalibrationConfig(task=task, **_NULL))
+            found = _result(context, "No style (null)", CalibrationConfig(task=task, **_NULL))
             if found is not None:
                 _null(found)
 
@@ -59,7 +61,11 @@ def show(context: PageContext, report, representation: str) -> None:
 def _result(context: PageContext, name: str, config: CalibrationConfig) -> Calibration | None:
     """Return the saved calibration; without one, show its progress or the button to start it."""
     total = len(config.strengths) * config.datasets
-    st.markdown(f"**{name} data**: {count(total, 'dataset')} of {config.items} items each.")
+    each = ""
+    if len(config.strengths) > 1:
+        strengths = listed([f"{strength:g}" for strength in config.strengths])
+        each = f", {config.datasets} at each strength ({strengths})"
+    st.markdown(f"**{name}**: {count(total, 'dataset')} of {config.items} items{each}.")
     found = stability_cache.calibration(context.workspace, config)
     if found is not None:
         return found

@@ -88,7 +88,7 @@ def _interval(row) -> str:
     low, high = row.annotator_low, row.annotator_high
     if pd.isna(low) or pd.isna(high):
         return ""
-    return f"[{100 * low:.1f}–{100 * high:.1f}]"
+    return percent_interval(low, high, 1)
 
 
 @figure_kind("separation", "Unsupervised separability")

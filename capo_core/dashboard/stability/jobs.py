@@ -63,11 +63,6 @@ def settings(entry: Entry, config: StabilityConfig) -> dict:
     return {"dataset": entry.name, "fingerprint": entry.fingerprint, "config": config.to_dict()}
 
 
-def job_of(workspace: Workspace, entry: Entry, config: StabilityConfig) -> Run | None:
-    """Return the run of this configuration, if it was ever started."""
-    return submit.find_begun(workspace, "stability", settings(entry, config))
-
-
 def begin(workspace: Workspace, entry: Entry, config: StabilityConfig) -> Run:
     """Start the analysis of `entry`, or return the run that is in progress."""
     return submit.begin(workspace, "stability", settings(entry, config))

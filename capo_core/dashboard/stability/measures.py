@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
@@ -20,7 +20,6 @@ from capo_core.dashboard.ui.components import (
 from capo_core.dashboard.ui.glossary import HELP
 from capo_core.dashboard.ui.theme import reduction_name, representation_name
 from capo_core.formatting import Statement
-from capo_core.stability.summary import view_statements
 
 
 def _named(frame: pd.DataFrame) -> pd.DataFrame:
@@ -40,11 +39,13 @@ def _show_statements(statements: Iterable[Statement], topic: str) -> None:
         show_headline(*texts)
 
 
-def variance(context: PageContext, report, representation: str) -> None:
+def variance(
+    context: PageContext, report, representation: str, of_view: Sequence[Statement]
+) -> None:
     """Show the shares of item, annotator and residual in the variance of explanations."""
     rows = report.variance.to_frame()
     section_heading("Variance components", HELP["variance"])
-    _show_statements(view_statements(report.tables, representation), "variance")
+    _show_statements(of_view, "variance")
     if rows.empty:
         show_note("Too few items have all annotators, so the shares cannot be computed.")
         return
@@ -82,7 +83,9 @@ def variance(context: PageContext, report, representation: str) -> None:
     )
 
 
-def reliability(context: PageContext, report, representation: str) -> None:
+def reliability(
+    context: PageContext, report, representation: str, of_view: Sequence[Statement]
+) -> None:
     """Show the correlation of annotators' profiles between two halves of the items."""
     rows = report.reliability.to_frame()
     known = rows[rows["representation"] == representation] if len(rows) else rows
@@ -137,10 +140,12 @@ def reliability(context: PageContext, report, representation: str) -> None:
     )
 
 
-def information(context: PageContext, report, representation: str) -> None:
+def information(
+    context: PageContext, report, representation: str, of_view: Sequence[Statement]
+) -> None:
     """Show the separability without training, and the bits per explanation."""
     section_heading("Unsupervised separability", HELP["auc"])
-    _show_statements(view_statements(report.tables, representation), "unsupervised")
+    _show_statements(of_view, "unsupervised")
     rows = report.unsupervised.to_frame()
     if not rows.empty:
         here = rows[rows["representation"] == representation]
@@ -182,7 +187,9 @@ def information(context: PageContext, report, representation: str) -> None:
     )
 
 
-def agreement(context: PageContext, report, representation: str) -> None:
+def agreement(
+    context: PageContext, report, representation: str, of_view: Sequence[Statement]
+) -> None:
     """Show the agreement of labels, of all annotators and of each pair."""
     section_heading("Inter-annotator agreement", HELP["agreement"])
     _show_statements(report.statements, "agreement")
@@ -226,6 +233,7 @@ _MEASURES = {
     "cohen_kappa": "Cohen's kappa",
     "raw_agreement": "Raw agreement",
 }
+# Each gets the page, the report, the representation, and the statements on this one.
 SECTIONS = {
     "variance": variance,
     "reliability": reliability,

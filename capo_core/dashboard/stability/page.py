@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 import pandas as pd
@@ -32,10 +32,15 @@ from capo_core.dashboard.ui.theme import (
     reduction_name,
     representation_name,
 )
-from capo_core.formatting import Statement, count, number, percent
+from capo_core.formatting import (
+    Statement,
+    count,
+    number,
+    number_interval,
+    percent,
+)
 from capo_core.stability import tables
 from capo_core.stability.claims import headline_points
-from capo_core.stability.summary import view_statements
 from capo_core.text.representations import REPRESENTATIONS
 
 _METHOD_PARTS = ("ladder", "controls", "unsupervised", "information", "variance", "reliability")
@@ -112,7 +117,7 @@ def show(context: PageContext) -> None:
         show_headline(*(statement.text for statement in report.statements))
         show_note("Too few explanations for a ladder.")
         reports.menu(context, choice)
-        measures.agreement(context, report, "")
+        measures.agreement(context, report, "", ())
         show_methods(context, report)
         return
     show_headline(*_statements(report, "headline"))
@@ -120,7 +125,8 @@ def show(context: PageContext) -> None:
         show_note(text)
     representation, reduction, k = _controls(context, choice, ladder)
     rows = ladder[ladder["representation"] == representation]
-    _figures(context, report, rows, representation, (reduction, k))
+    of_view = stability_cache.view_statements(choice.shown, report, representation)
+    _figures(context, report, rows, representation, (reduction, k), of_view)
     part = url_state.choice(
         st.segmented_control,
         "Evidence",
@@ -143,7 +149,7 @@ def show(context: PageContext) -> None:
     elif part == "numbers":
         _numbers(context, report)
     else:
-        measures.SECTIONS[part](context, report, representation)
+        measures.SECTIONS[part](context, report, representation, of_view)
     show_methods(context, report)
 
 
@@ -209,9 +215,13 @@ def _choices(
 
 
 def _figures(
-    context: PageContext, report, rows: pd.DataFrame, representation: str, chosen: tuple[str, int]
+    context: PageContext,
+    report,
+    rows: pd.DataFrame,
+    representation: str,
+    chosen: tuple[str, int],
+    of_view: Sequence[Statement],
 ) -> None:
-    of_view = view_statements(report.tables, representation)
     with side_by_side("ladder", [3, 2]) as (left, right):
         with left:
             title = charts.ladder_title(rows, chosen[0])
@@ -224,7 +234,10 @@ def _figures(
                 title=title,
                 on_select=_clicked,
             )
-            for text in (*_texts(of_view, "reduction", "views"), *_statements(report, "language")):
+            # What labels alone tell stands here as well: the column of controls is the longer one.
+            for text in _texts(of_view, "reduction", "views", "label"):
+                show_note(text)
+            for text in _statements(report, "language"):
                 show_note(text)
         with right:
             k = chosen[1]
@@ -238,7 +251,7 @@ def _figures(
                 alt=f"Attribution accuracy of each reduction and each control, k = {k}",
                 title=title,
             )
-            for text in _texts(of_view, "label", "null", "leak"):
+            for text in _texts(of_view, "null", "leak"):
                 show_note(text)
             if reason := tables.null_reason(report):
                 show_note(f"No permutation null and no p-value: the null {reason}.")
@@ -266,7 +279,7 @@ _RANKS = {
                   text=percent, ends=("top5_low", "top5_high")),
     "mean_rank": Field("Mean rank", "Mean place of the right annotator; 1 is best.",
                        text=lambda rank: number(rank, 1), ends=("mean_rank_low", "mean_rank_high"),
-                       interval=lambda low, high: f"[{number(low, 1)}, {number(high, 1)}]"),
+                       interval=lambda low, high: number_interval(low, high, 1)),
 }  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import streamlit as st
 
 from capo_core.dashboard.ui.text import markdown
+from capo_core.dashboard.ui.ticker import redrawn
 from capo_core.errors import CapoError, ConfigError
 
 PATIENCE_S = 1.0
@@ -74,11 +75,12 @@ EVERY_S = 1.0
 
 
 def waiting(words: str) -> None:
-    """Show that something is being computed; the page reruns after a moment and polls again.
+    """Show that something is being computed; the page reruns after a moment and polls again, while
+    its tab is visible.
 
     To be called where the result is to stand.
     """
-    st.fragment(_again, run_every=EVERY_S)(words, time.monotonic())
+    redrawn(f"waiting.{words}", _again, words, time.monotonic(), least_s=EVERY_S)
 
 
 def _again(words: str, since: float) -> None:

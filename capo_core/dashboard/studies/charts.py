@@ -17,6 +17,8 @@ from capo_core.formatting import percent
 from capo_core.study.source_names import pair_name, source_name
 from capo_core.study.tables import HUMAN, OTHER_HUMAN
 
+_CLOSE = 0.15  # on an axis of shares, where a word at one line would touch the next
+_FAR = 0.7  # from here on, a word to the right of a line would not fit a narrow print
 _GREY = Look(NEUTRAL, "circle-open", "solid")
 
 
@@ -40,13 +42,17 @@ def accuracy(rows: pd.DataFrame, looked: Mapping[str, Look], ceiling: float) -> 
     _points(figure, rows, "value", drawn, looked)
     chance_line(figure, rows, vertical=True)
     if not math.isnan(ceiling):
-        figure.add_vline(
-            ceiling,
-            line={"color": looked[HUMAN].color, "width": 1.2},
-            annotation_text=f"ceiling {percent(ceiling)}",
-            annotation_position="bottom right",
-            annotation_font={"color": NEUTRAL, "size": 12},
-        )
+        figure.add_vline(ceiling, line={"color": looked[HUMAN].color, "width": 1.2})
+        leftward = ceiling > _FAR
+        apart = ceiling - float(rows["chance"].iloc[0])
+        beside = 0 < apart < (3 * _CLOSE if leftward else _CLOSE)
+        figure.add_annotation(  # above the plot, and above the word of chance where that is near
+            x=ceiling, y=1, yref="paper", text=f"ceiling {percent(ceiling)}", showarrow=False,
+            xanchor="right" if leftward else "left", yanchor="bottom",
+            xshift=-3 if leftward else 3, yshift=13 if beside else 0,
+            font={"color": NEUTRAL, "size": 12},
+        )  # fmt: skip
+        figure.update_layout(margin={"t": 34 if beside else 22})
     figure.update_xaxes(**percent_axis("attribution accuracy"))
     return figure
 
@@ -96,7 +102,7 @@ def attentiveness(rows: pd.DataFrame) -> go.Figure:
     """Attentiveness of each judge with its interval; judges without enough data are grey.
 
     Args:
-        rows: `quality.JUDGES`.
+        rows: `JudgeQuality.judges`.
     """
     figure = _forest(rows["judge_id"], [str(name) for name in rows["judge_id"]])
     told = rows["attentiveness"].notna() & (rows["verdict"] == "")
@@ -143,7 +149,7 @@ def raw_and_weighted(rows: pd.DataFrame) -> go.Figure:
             hovertemplate="%{customdata}<extra>%{fullData.name}</extra>",
         )
     figure.update_yaxes(
-        tickvals=places, ticktext=[plotly(what, 58) for what in rows["what"]], showgrid=False,
+        tickvals=places, ticktext=[plotly(what, 72) for what in rows["what"]], showgrid=False,
         range=[-0.6, len(rows) - 0.4],
     )  # fmt: skip
     figure.update_xaxes(**percent_axis(""))

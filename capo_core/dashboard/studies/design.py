@@ -43,6 +43,7 @@ from capo_core.templates import render
 
 
 def show_example(draft: Draft, terms: Terms) -> None:
+    """Show a trial as a judge will see it."""
     section_heading("Trial preview")
     names = slots(draft)
     with control_row("studies-example", [2, 2, 3]) as places:
@@ -86,6 +87,7 @@ def drawn(view: TrialView, terms: Terms, where: str) -> str:
 
 
 def show(context: PageContext, seen: Seen) -> None:
+    """Show a draft: its size, power, balance and texts."""
     draft = cache.draft(context.workspace, seen.name)
     balance = cache.balance(context.workspace, seen.name)
     median, most = planner.minutes_of(draft)

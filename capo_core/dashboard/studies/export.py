@@ -28,7 +28,7 @@ from capo_core.dashboard.ui.components import (
 )
 from capo_core.dashboard.ui.exports import begin, download
 from capo_core.export_formats import html_foot, html_head
-from capo_core.formatting import number
+from capo_core.formatting import count, natural_order, number
 from capo_core.study.analysis.preference_pairs import (
     MAJORITY,
     NONE,
@@ -44,6 +44,7 @@ from capo_core.study.analysis.report import (
     to_json,
     to_latex,
     to_markdown,
+    with_source_names,
 )
 from capo_core.study.owner.export import as_text
 from capo_core.study.owner.trials import with_texts
@@ -63,7 +64,9 @@ def to_html(report: StudyReport) -> str:
         facts=report.facts,
         headlines=[source.marked(sentence) for sentence in report.results],
         notes=[source.marked(sentence) for sentence in found.sentences],
-        tables=[(title, *_cells(frame)) for title, frame in compute.sections(found)],
+        tables=[
+            (title, *_cells(with_source_names(frame))) for title, frame in compute.sections(found)
+        ],
         quality=found.quality.sentences if found.quality is not None else (),
         methods=methods_paragraph(report),
     )
@@ -118,6 +121,7 @@ _RULES = {
 
 
 def show(context: PageContext, seen: Seen) -> None:
+    """Show the report and the files of a study that can be downloaded."""
     report = cache.report(
         context.workspace,
         seen.name,
@@ -212,6 +216,15 @@ def _pairs(context: PageContext, seen: Seen, report: StudyReport) -> None:
         f"the {seen.config.split} split: a run trained on them must not be evaluated on it."
     )
     if not len(pairs):
+        most = seen.config.judgments_per_trial
+        if rule == MAJORITY and most < votes:
+            show_note(f"A text pair of this design has {count(most, 'vote')} at most.")
+            st.button(
+                f"Take pairs with {count(most, 'vote')}",
+                key=f"{PAGE}.pairs.fewer",
+                on_click=url_state.put,
+                args=(PAGE, {"votes": str(most)}),
+            )
         return
     shown = compute.in_words(pairs, "chosen_source", "rejected_source")
     table(
@@ -234,7 +247,7 @@ def _pairs(context: PageContext, seen: Seen, report: StudyReport) -> None:
 
 def _train(seen: Seen, pairs: pd.DataFrame, chosen_by: PairFilter) -> None:
     """Show how to train on these pairs."""
-    targets = sorted(set(pairs["target_annotator_id"]))
+    targets = natural_order(set(pairs["target_annotator_id"]))
     show_note("To train CAPO on these pairs, on the machine that runs the dashboard:")
     st.code(
         train_on_pairs(seen.name, seen.config.dataset, targets, chosen_by, url_state.get("mu")),

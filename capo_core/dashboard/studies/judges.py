@@ -38,6 +38,7 @@ SHOWN = 400
 
 
 def show_audit(context: PageContext, seen: Seen) -> None:
+    """Show the audit log."""
     if seen.status is None:
         show_note("The log starts when the first judge is invited.")
         return
@@ -149,26 +150,37 @@ HOME = "http://localhost:8501"
 
 
 def show(context: PageContext, seen: Seen) -> None:
+    """Show the judges, their links and progress, and what ends the study."""
     status = seen.status
+    complete = status is not None and bool(status.judges) and status.filled >= status.places
+    if complete:  # what comes next stands first
+        _progress(status)
+        _end(context, seen)
     if seen.stage in (FROZEN, RUNNING):
+        show_links(seen.name)  # above the form that made them: below it nobody would see them
         _invite(context, seen)
         _open_link(context, seen)
-        show_links(seen.name)
     if status is None or not status.judges:
         show_note("No judges invited yet. Each judge gets a personal link, shown once.")
         return
+    if not complete:
+        _progress(status)
+    st.button("Refresh", key=f"{PAGE}.look", type="tertiary", icon=":material/refresh:")
+    _table(status)
+    _participants(context, seen)
+    if seen.stage in (FROZEN, RUNNING):
+        one_judge(context, seen)
+    if not complete:
+        _end(context, seen)
+
+
+def _progress(status: StudyStatus) -> None:
     show_headline(standing(status))
     for kind, (filled, places) in status.by_kind.items():
         st.progress(
             filled / places if places else 0.0,
             text=f"{kind_title(kind)} {filled:,} of {places:,} judgments collected",
         )
-    st.button("Refresh", key=f"{PAGE}.look", type="tertiary", icon=":material/refresh:")
-    _table(status)
-    _participants(context, seen)
-    if seen.stage in (FROZEN, RUNNING):
-        one_judge(context, seen)
-    _end(context, seen)
 
 
 def standing(status: StudyStatus) -> str:
@@ -306,8 +318,10 @@ def _home() -> str:
 
 
 def _table(status: StudyStatus) -> None:
+    rows = pd.DataFrame([judge_row(judge) for judge in status.judges])
+    empty = [name for name in ("note", "participant") if not rows[name].astype(bool).any()]
     data_grid(
-        pd.DataFrame([judge_row(judge) for judge in status.judges]),
+        rows.drop(columns=empty),
         key=f"{PAGE}.judges",
         alt="Table: judges with their progress",
         column_config={
@@ -348,7 +362,9 @@ def _end(context: PageContext, seen: Seen) -> None:
     confirmation."""
     if seen.stage == RUNNING:
         missing = seen.status.places - seen.status.filled
-        with st.popover("Close the study"):
+        # Keys, so that the one that was open is not taken for the other, which stands where it did.
+        kind = "secondary" if missing else "primary"
+        with st.popover("Close the study", type=kind, key=f"{PAGE}.closing"):
             st.markdown(
                 f"**{missing:,} of {seen.status.places:,} judgments are missing.** "
                 if missing
@@ -358,7 +374,7 @@ def _end(context: PageContext, seen: Seen) -> None:
             st.button("Close permanently", type="primary", key=f"{PAGE}.close", on_click=guarded,
                       args=(_close, context.workspace, seen.name))  # fmt: skip
     elif seen.stage == CLOSED:
-        with st.popover("Unblind", type="primary"):
+        with st.popover("Unblind", type="primary", key=f"{PAGE}.unblinding"):
             st.markdown(
                 "**Unblinding joins sources to answers.** It is recorded permanently in the "
                 "audit log. The analysis was planned and frozen beforehand."

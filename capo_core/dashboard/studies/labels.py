@@ -5,6 +5,7 @@ Only mixtures of the current text colour are used, as in the theme.
 
 from __future__ import annotations
 
+from capo_core.formatting import count
 from capo_core.study.tables import CANNOT_TELL, CHECK, MAIN, MIRROR, PRACTICE, TIE
 from capo_core.study.trial_kinds import TRIAL_KINDS
 
@@ -14,6 +15,16 @@ PURPOSES = {
     MIRROR: "Swapped-order repeats",
     PRACTICE: "Practice",
 }
+_COUNTED = {CHECK: "attention check", MIRROR: "swapped-order repeat"}
+
+
+def of_purpose(number: int, purpose: str) -> str:
+    """Return trials of a purpose with their number: "1 attention check", "24 main"."""
+    if purpose in _COUNTED:
+        return count(number, _COUNTED[purpose])
+    return f"{number:,} {PURPOSES[purpose].lower()}"
+
+
 JUDGE_STATES = {
     "invited": "Invited",
     "opened": "Opened the link",
@@ -31,6 +42,7 @@ def kind_title(kind: str) -> str:
 
 
 def answer_name(answer: str) -> str:
+    """Return an answer as tables name it."""
     return {CANNOT_TELL: "cannot tell", TIE: "tie"}.get(answer, answer)
 
 

@@ -38,6 +38,7 @@ from capo_core.workspace import Workspace
 
 
 def show_freeze(context: PageContext, seen: Seen) -> None:
+    """Show what freezing a draft means, and the button for it."""
     show_headline("Freezing fixes design, texts, orders, seed and planned analysis under one hash.")
     show_note(
         "After that, the study can only be closed and then unblinded. Results are "
@@ -118,6 +119,7 @@ def _freeze(workspace: Workspace, name: str, parts: dict[str, str], accepted: bo
 
 
 def show_leaks(context: PageContext, seen: Seen) -> None:
+    """Show the leaks of a draft, and what can be done about them."""
     found = cache.leaks(context.workspace, seen.name)
     if found is None:
         waiting("Checking all texts …")

@@ -11,13 +11,12 @@ from streamlit.delta_generator import DeltaGenerator
 
 from capo_core.dashboard.app import cache
 from capo_core.dashboard.app.page import PageContext, guarded, page_link
-from capo_core.dashboard.finetune.fields import Setting, from_class
 from capo_core.dashboard.studies import PAGE, local_judges
 from capo_core.dashboard.studies import cache as studies_cache
 from capo_core.dashboard.studies.background import waiting
 from capo_core.dashboard.studies.compute import Consequence, Preview
-from capo_core.dashboard.studies.labels import PURPOSES, kind_title
-from capo_core.dashboard.studies.pair import pair_change, show_pair
+from capo_core.dashboard.studies.labels import kind_title, of_purpose
+from capo_core.dashboard.studies.pair import pair_change, proposed, show_pair
 from capo_core.dashboard.studies.plan import plan, power_badge, power_light
 from capo_core.dashboard.studies.study_form import (
     FormValues,
@@ -35,7 +34,7 @@ from capo_core.dashboard.studies.study_form import (
 )
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import section_heading, show_error, show_note, side_by_side
-from capo_core.dashboard.ui.forms import widget
+from capo_core.dashboard.ui.forms import Setting, from_class, widget
 from capo_core.dashboard.ui.text import markdown
 from capo_core.errors import CapoError, ConfigError
 from capo_core.formatting import count, duration
@@ -262,12 +261,15 @@ def show(context: PageContext) -> None:
         return
     workspace, entry = context.workspace, context.entry
     values = load(workspace, entry.name)
+    fresh = values is None
     if values is None:
         taken = draft.names(workspace)
         values = begin(entry, free_name(entry.name, taken))
     form = StudyForm(workspace, values)
     annotators = cache.dataset(workspace, entry).annotators
     finished = usable([summarise_run(run) for run in runs_run.all_runs(workspace)], entry.name)
+    if fresh:
+        values |= proposed(form, finished, annotators)
     with side_by_side("study", [3, 2]) as (left, right):
         with left:
             what_and_whose(context, form, finished, annotators)
@@ -405,7 +407,7 @@ def _will_be(context: PageContext, found: Preview) -> DeltaGenerator:
         f"{count(balance.trials, 'main trial')} with {count(balance.texts, 'text')} for "
         f"{count(balance.judges, 'judge')}. A judge has "
         + ", ".join(
-            f"{spread.most} {PURPOSES[purpose].lower()}"
+            of_purpose(spread.most, purpose)
             for purpose, spread in balance.per_judge.items()
             if spread.most
         )

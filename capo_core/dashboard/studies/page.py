@@ -79,6 +79,7 @@ _SHOWN: dict[str, Callable[[PageContext, Seen], None]] = {
 
 
 def show_study(context: PageContext, found: list[Seen]) -> None:
+    """Show one study, part by part."""
     by_name = {seen.name: seen for seen in found}
     url_state.require("study", by_name, place=url_state.WORKSPACE)
     if not found:
@@ -146,6 +147,7 @@ MOST_ROWS = 12
 
 
 def show_all(context: PageContext, found: list[Seen]) -> None:
+    """Show the table of all studies."""
     if not found:
         _nothing_yet()
         return
@@ -157,12 +159,12 @@ def show_all(context: PageContext, found: list[Seen]) -> None:
         on_row=lambda row: open_study(found[row]),
         height="auto" if len(found) <= MOST_ROWS else 460,
         column_config={
-            "study": st.column_config.TextColumn("Study", width=200),
+            "study": st.column_config.TextColumn("Study", width=190),
             "stage": st.column_config.TextColumn("State", width=85),
-            "progress": st.column_config.TextColumn("Progress", width=215),
-            "asked": st.column_config.TextColumn("Trial kinds", width=180),
+            "progress": st.column_config.TextColumn("Progress", width=205),
+            "asked": st.column_config.TextColumn("Trial kinds", width=172),
             "sources": st.column_config.TextColumn(
-                "Sources", width=165, help="People: the target's own or another annotator's texts."
+                "Sources", width=158, help="People: the target's own or another annotator's texts."
             ),
             "judges": st.column_config.NumberColumn("Judges", format="%d", width=60),
             "dataset": st.column_config.TextColumn("Dataset", width=100),
@@ -241,9 +243,11 @@ def _sentence(context: PageContext, found: list[data.Seen]) -> str:
         more = f", {running} more in progress" if running else ""
         simulated = data.simulated_of(found, context.entry.name)
         who = f" ({simulated} with simulated judges)" if simulated else ""
+        if simulated == known:
+            who = " (with simulated judges)"
         return (
             f"{count(known, 'study', 'studies')} of {context.entry.name} closed and "
-            f"unblinded{who}{more}: open one to read what the judges found."
+            f"unblinded{who}{more}: open {_which(known, running)} to read what the judges found."
         )
     if running:
         return (
@@ -251,3 +255,9 @@ def _sentence(context: PageContext, found: list[data.Seen]) -> str:
             "are hidden until it is closed."
         )
     return f"{context.entry.name}: {data.said(stages)}"
+
+
+def _which(unblinded: int, running: int) -> str:
+    if unblinded > 1:
+        return "one of these" if running else "one"
+    return "the unblinded one" if running else "it"

@@ -13,7 +13,7 @@ from typing import Any
 import streamlit as st
 
 from capo_core.dashboard.studies import PAGE
-from capo_core.dashboard.studies.study_form import StudyForm, covered, sources_of
+from capo_core.dashboard.studies.study_form import StudyForm, covered, free_name, sources_of
 from capo_core.dashboard.ui import url_state
 from capo_core.formatting import count
 from capo_core.runs.summary import RunSummary
@@ -88,14 +88,35 @@ def usual_pair(offered: Mapping[str, Sequence[str]]) -> tuple[str, str]:
     return next(((a, b) for a, b in usual if a in offered and b in offered), (HUMAN, OTHER_HUMAN))
 
 
+def proposed(
+    form: StudyForm, runs: Mapping[str, RunSummary], annotators: Sequence[str]
+) -> dict[str, Any]:
+    """Return the values that a new form begins with: the usual pair of the finished runs and the
+    annotators that they imitate; none where no method has been run."""
+    offered = {**{name: [] for name in PEOPLE}, **sources_of(list(runs), runs)}
+    pair = usual_pair(offered)
+    return {} if set(pair) <= set(PEOPLE) else pair_values(form, runs, annotators, pair)
+
+
 def choose_pair(
     form: StudyForm,
     runs: Mapping[str, RunSummary],
     annotators: Sequence[str],
     pair: Sequence[str],
 ) -> None:
-    """Put a pair into the form; () ends the pair and leaves the rest as it is."""
-    form.put(**(pair_values(form, runs, annotators, pair) if pair else {"pair": []}))
+    """Put a pair into the form; () ends the pair: the human texts of before come back, and its runs
+    stay."""
+    form.put(**(pair_values(form, runs, annotators, pair) if pair else _without_pair(form)))
+
+
+def _without_pair(form: StudyForm) -> dict[str, Any]:
+    before = form.value("people_before")
+    wanted = {*(form.value("people") or ()), *(before if before is not None else PEOPLE)}
+    values = {"pair": [], "people": [name for name in PEOPLE if name in wanted]}
+    if _is_ours(form):
+        dataset = str(form.value("dataset"))
+        values["name"] = free_name(dataset, draft.names(form.workspace))
+    return values
 
 
 def pair_values(
@@ -107,7 +128,9 @@ def pair_values(
     """Return the form's values for a pair: the texts, runs and targets it means, and its name."""
     named = sources_of(list(runs), runs)
     chosen = [run for name in pair for run in named.get(name, ())]
+    before = {} if form.value("pair") else {"people_before": form.value("people") or []}
     return {
+        **before,
         "pair": list(pair),
         "people": [name for name in PEOPLE if name in pair],
         "runs": chosen,
@@ -132,16 +155,21 @@ def pair_change(
     return DesignChange(pair_values(form, runs, annotators, pair), words)
 
 
-def _name(form: StudyForm, pair: Sequence[str]) -> str:
-    """Return "CAPO against SFT" as the study's name, unless the owner has typed one."""
+def _is_ours(form: StudyForm) -> bool:
+    """Return whether the study's name is a proposed one, which nobody has typed."""
     now = str(form.value("name") or "")
     former = form.value("pair") or ()
     base = re.escape(str(form.value("dataset"))[:60])
-    ours = re.fullmatch(rf"{base}-study-\d+", now) or (
-        len(former) == 2 and re.fullmatch(rf"{re.escape(pair_name(*former))}( \d+)?", now)
+    return bool(
+        re.fullmatch(rf"{base}-study-\d+", now)
+        or (len(former) == 2 and re.fullmatch(rf"{re.escape(pair_name(*former))}( \d+)?", now))
     )
-    if not ours:
-        return now
+
+
+def _name(form: StudyForm, pair: Sequence[str]) -> str:
+    """Return "CAPO against SFT" as the study's name, unless the owner has typed one."""
+    if not _is_ours(form):
+        return str(form.value("name") or "")
     taken = draft.titles(form.workspace)
     name, number = pair_name(*pair), 2
     while name in taken:

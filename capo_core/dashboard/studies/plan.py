@@ -48,7 +48,8 @@ def over_judges(rows: pd.DataFrame, judges: int, enough: int | None = None) -> g
     figure = blank(300, legend=True)
     for name, called, color, symbol, dash in _LINES:
         own = rows[rows[name].notna()]
-        if own.empty:
+        # Of a comparison, the power between two methods is that against chance: one line for both.
+        if own.empty or (name == "between" and own[name].equals(own["against_chance"])):
             continue
         figure.add_scatter(
             x=own["judges"],
@@ -65,17 +66,22 @@ def over_judges(rows: pd.DataFrame, judges: int, enough: int | None = None) -> g
         share = f"{percent(USUAL_POWER)} power"
         marks[enough] = f"this design: {share}" if enough == judges else f"{enough}: {share}"
         figure.add_hline(USUAL_POWER, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
+    last = float(max(rows["judges"].max(), *marks))
     for at, words in marks.items():
-        figure.add_vline(
-            at,
-            line={"color": NEUTRAL, "width": 1.4, "dash": "dot"},
-            annotation_text=words,
-            annotation_position="top right" if at == max(marks) else "top left",
-            annotation_font={"color": NEUTRAL, "size": 12},
-        )
+        figure.add_vline(at, line={"color": NEUTRAL, "width": 1.4, "dash": "dot"})
+        # Above the lines: to the left of the first mark, to the right of the second one, unless it
+        # stands at the right end, far from the first.
+        leftward = at == min(marks) if len(marks) > 1 else at > last / 2
+        if at != min(marks) and at > 0.7 * last and at - min(marks) > 0.45 * last:
+            leftward = True
+        figure.add_annotation(
+            x=at, y=1, yref="paper", text=words, showarrow=False, yanchor="bottom",
+            xanchor="right" if leftward else "left", font={"color": NEUTRAL, "size": 12},
+        )  # fmt: skip
     figure.update_xaxes(title="judges", rangemode="tozero", showgrid=False)
     figure.update_yaxes(**percent_axis("") | {"range": [0, 1.08]})
-    figure.update_layout(margin={"t": 64})
+    # The legend stands above these words, whatever the height that is left for the plot.
+    figure.update_layout(margin={"t": 80}, legend={"yref": "container", "y": 1, "yanchor": "top"})
     return figure
 
 
@@ -118,7 +124,8 @@ def plan(workspace: Workspace, found: Preview, plans: Sequence[StudyPlan]) -> No
             format_func=kind_title, label_visibility="collapsed",
         )  # fmt: skip
     one = next(each for each in plans if each.numbers.kind == kind)
-    show_headline(_headline(one))
+    if not one.too_few:  # else the warning below says it
+        show_headline(_headline(one))
     needed = cache.judges_needed(workspace, found, tuple(plans))
     if needed is not None:
         enough = next(each for each in needed.enough if each.plan.numbers.kind == kind)
@@ -155,6 +162,10 @@ def _headline(one: StudyPlan) -> str:
 def _figures(one: StudyPlan) -> pd.DataFrame:
     n = one.numbers
     rows = [("Judgments per source or pair", f"{one.judgments:,}")]
+    if one.coverage is None:
+        rows.append(("95 % interval and power", "none"))
+        rows.append(("Minutes per judge", number(one.minutes, 0)))
+        return pd.DataFrame(rows, columns=["what", "value"])
     rows.append(("Width of the 95 % interval", points(one.width)))
     if one.against_chance is not None:
         rows.append(_power(f"Power vs chance ({percent(n.chance)})", one.against_chance))

@@ -27,7 +27,15 @@ from capo_core.dashboard.ui.components import (
 )
 from capo_core.dashboard.ui.exports import download_table
 from capo_core.dashboard.ui.text import markdown
-from capo_core.formatting import count, percent, percent_interval, with_interval
+from capo_core.formatting import (
+    capitalised,
+    count,
+    number,
+    percent,
+    percent_interval,
+    points,
+    with_interval,
+)
 from capo_core.study.analysis.analysis import StudyAnalysis
 from capo_core.study.analysis.attribution import AS_WRONG, LEFT_OUT
 from capo_core.study.analysis.crowd_models import CROWD_MODELS, implementation, missing_package
@@ -52,6 +60,7 @@ _MEASURES = {
 
 
 def show_details(report: StudyReport, name: str, *, tried: bool) -> None:
+    """Show what stands behind the results: agreement, judges, their quality, all numbers."""
     section_heading("Details")
     part = url_state.choice(
         st.segmented_control, "Details", list(_PARTS), page=PAGE, key="behind",
@@ -90,9 +99,9 @@ def _agreement(report: StudyReport, name: str) -> None:
         {
             "kind": Field("Trial kind"),
             "measure": Field("Measure", HELP["alpha"]),
-            "value": Field("Value", None, 2),
-            "low": Field("From", "Lower end of the 95 % interval, over trials.", 2),
-            "high": Field("To", None, 2),
+            "value": Field("Value", text=number),
+            "low": Field("From", "Lower end of the 95 % interval, over trials.", text=number),
+            "high": Field("To", text=number),
             "n_trials": Field("Trials", "Judged by two or more."),
             "metric": Field("Metric", "How answers are compared."),
             "note": Field("Note"),
@@ -222,10 +231,10 @@ def _quality(report: StudyReport, name: str, *, tried: bool) -> None:
     )
     table(
         rows,
-        {"what": Field("Result", width="large"), "raw": Field("Raw", None, 2),
-         "raw_low": Field("from", None, 2), "raw_high": Field("to", None, 2),
-         "weighted": Field("Weighted", HELP["weighted"], 2),
-         "weighted_low": Field("from ", None, 2), "weighted_high": Field("to ", None, 2),
+        {"what": Field("Result", width="large"),
+         "raw": Field("Raw", text=percent, ends=("raw_low", "raw_high")),
+         "weighted": Field("Weighted", HELP["weighted"], text=percent,
+                           ends=("weighted_low", "weighted_high")),
          "rests_on": Field("Based on"), "note": Field("Note")},
         key=f"{PAGE}.weighted.table",
         file_name=f"{name}-weighted",
@@ -261,11 +270,10 @@ def _further_model(found: StudyAnalysis, name: str) -> None:
     table(
         rows.assign(source=rows["source"].map(source_name)),
         {"source": Field("Source"), "n_trials": Field("Trials"),
-         "right": Field("Attribution accuracy", None, 2), "low": Field("from", None, 2),
-         "high": Field("to", None, 2),
-         "weighted_right": Field("By Dawid-Skene", None, 2),
+         "right": Field("Attribution accuracy", text=percent, ends=("low", "high")),
+         "weighted_right": Field("By Dawid-Skene", text=percent),
          "as_dawid_skene": Field("Same annotator", "Share of trials for which both models name the "
-                                 "same annotator.", 2),
+                                 "same annotator.", text=percent),
          "note": Field("Note")},
         key=f"{PAGE}.crowd",
         file_name=f"{name}-{model.name}",
@@ -301,13 +309,22 @@ def _slug(title: str) -> str:
     return "-".join("".join(c if c.isalnum() else " " for c in title.lower()).split())
 
 
-_SHARE = {
-    "low": Field("From", "Lower end of the 95 % interval, clustered by judge and item.", 2),
-    "high": Field("To", "Upper end.", 2),
+_INTERVAL = "Lower end of the 95 % interval, clustered by judge and item."
+_COUNTS = {
     "n": Field("n", "Judgments."),
     "judges": Field("Judges"),
     "items": Field("Items"),
     "note": Field("Note", width="medium"),
+}
+_SHARE = {  # behind a share, in percent as in sentences and charts
+    "low": Field("From", _INTERVAL, text=percent),
+    "high": Field("To", "Upper end.", text=percent),
+    **_COUNTS,
+}
+_NUMBER = {  # behind a number
+    "low": Field("From", _INTERVAL, text=number),
+    "high": Field("To", "Upper end.", text=number),
+    **_COUNTS,
 }
 
 
@@ -394,9 +411,9 @@ def _accuracy(found, looked, name: str) -> None:
         compute.in_words(rows, "source"),
         {
             "source": Field("Source"),
-            "value": Field("Accuracy", HELP["accuracy"], 2),
+            "value": Field("Accuracy", HELP["accuracy"], text=percent),
             **_SHARE,
-            "chance": Field("Chance", "One over the number of annotators.", 2),
+            "chance": Field("Chance", "One over the number of annotators.", text=percent),
             "p_value": Field("p, not clustered", "Exact binomial test against chance. It takes "
                              "judgments as independent, which those of one judge or item are not: "
                              "what is significant is decided by the interval, which counts both as "
@@ -437,7 +454,7 @@ def _wins(found, looked, name: str) -> None:
         {
             "source_a": Field("Source"),
             "source_b": Field("Against"),
-            "share_a": Field("Preferred", HELP["wins"], 2),
+            "share_a": Field("Preferred", HELP["wins"], text=percent),
             **_SHARE,
             "wins_a": Field("Wins"),
             "ties": Field("Ties"),
@@ -453,7 +470,7 @@ def _wins(found, looked, name: str) -> None:
         return
     section_heading("Bradley–Terry strengths", HELP["strength"])
     if best.note:
-        show_note(best.note)
+        show_note(f"{capitalised(best.note)}.")
     rows = best.strengths
     if rows["strength"].notna().any():
         show_figure(
@@ -464,7 +481,8 @@ def _wins(found, looked, name: str) -> None:
         )
     table(
         compute.in_words(rows, "source"),
-        {"source": Field("Source"), "strength": Field("Strength", HELP["strength"], 2), **_SHARE,
+        {"source": Field("Source"),
+         "strength": Field("Strength", HELP["strength"], text=number), **_NUMBER,
          "wins": Field("Won"), "ties": Field("Ties"), "losses": Field("Lost")},
         key=f"{PAGE}.strengths.table",
         file_name=f"{name}-strengths",
@@ -477,17 +495,17 @@ def _style(found, name: str) -> None:
         return
     section_heading("Style control", HELP["style"])
     if found.style.note:
-        show_note(found.style.note)
+        show_note(f"{capitalised(found.style.note)}.")
     table(
         compute.in_words(found.style.pairs, "source_a", "source_b"),
         {
             "source_a": Field("Source"),
             "source_b": Field("Against"),
-            "raw_a": Field("Preferred", HELP["wins"], 2),
-            "controlled_a": Field("With style held equal", HELP["style"], 2),
+            "raw_a": Field("Preferred", HELP["wins"], text=percent),
+            "controlled_a": Field("With style held equal", HELP["style"], text=percent),
             **_SHARE,
             "longer_a": Field("Length ratio", "Words, geometric mean of source / against.", 2),
-            "overlap_a": Field("Overlap difference", "Share of words from the input.", 2),
+            "overlap_a": Field("Overlap difference", "Share of words from the input.", text=points),
         },
         key=f"{PAGE}.style",
         file_name=f"{name}-style-control",
@@ -496,7 +514,7 @@ def _style(found, name: str) -> None:
         table(
             found.style.effects,
             {"covariate": Field("Covariate"), "odds_ratio": Field("Odds ratio", HELP["length"], 2),
-             **_SHARE},
+             **_NUMBER},
             key=f"{PAGE}.style.effects",
             file_name=f"{name}-style-effects",
         )  # fmt: skip
@@ -511,10 +529,10 @@ def _equivalence(rows: pd.DataFrame, file_name: str) -> None:
         compute.in_words(rows, "source"),
         {
             "source": Field("Source"),
-            "value": Field("Difference", None, 2),
-            "low": Field("From", "Lower end of the 90 % interval.", 2),
-            "high": Field("To", None, 2),
-            "margin": Field("Margin", None, 2),
+            "value": Field("Difference", text=points),
+            "low": Field("From", "Lower end of the 90 % interval.", text=points),
+            "high": Field("To", text=points),
+            "margin": Field("Margin", text=points),
             "p_value": Field("p", "Of both one-sided tests."),
             "verdict": Field("Verdict"),
             "n": Field("n", "Judgments."),
@@ -537,7 +555,7 @@ def _reasoning(found, looked, name: str) -> None:
     )
     table(
         compute.in_words(found.reasoning, "source"),
-        {"source": Field("Source"), "mean": Field("Mean", HELP["reasoning"], 2), **_SHARE},
+        {"source": Field("Source"), "mean": Field("Mean", HELP["reasoning"], 2), **_NUMBER},
         key=f"{PAGE}.ratings.table",
         file_name=f"{name}-reasoning",
     )

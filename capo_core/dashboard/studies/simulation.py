@@ -27,6 +27,7 @@ _SHARES = {
 
 
 def show(context: PageContext, seen: Seen) -> None:
+    """Show the results that simulated judges would give."""
     st.html(f'<p class="capo-simulated"><strong>Simulated judges.</strong> {escape(_WARNING)}</p>')
     trying = _assumed(seen)
     on = url_state.get("try") == "1"

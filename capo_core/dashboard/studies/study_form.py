@@ -24,7 +24,7 @@ from capo_core.workspace import Workspace, content_hash, read_object, write_json
 FormValues = dict[str, Any]
 ASSUMED_VALUES = {"expected": None, "other": 0.35, "judge_sd": 0.5, "trial_sd": 0.8}
 # The rest of the form has the names of `StudyConfig`.
-OWN = ("people", "runs", "pair", *ASSUMED_VALUES)
+OWN = ("people", "people_before", "runs", "pair", *ASSUMED_VALUES)
 
 
 def begin(entry: Entry, name: str) -> FormValues:
@@ -48,6 +48,7 @@ def load(workspace: Workspace, dataset: str) -> FormValues | None:
 
 
 def keep(workspace: Workspace, form: FormValues) -> None:
+    """Store the form of its dataset."""
     write_json(_place(workspace, form["dataset"]), form)
 
 
@@ -179,7 +180,7 @@ def _asked(seen: RunSummary) -> str:
 
 @dataclass(frozen=True)
 class StudyForm:
-    """The current values of the form, and their link to its widgets (see `form_widgets`)."""
+    """The current values of the form, and their link to its widgets (see `ui.forms`)."""
 
     workspace: Workspace
     values: FormValues
@@ -195,10 +196,10 @@ class StudyForm:
         shown: Callable[[Any], Any] | None = None,
         typed: bool = False,
     ) -> dict[str, Any]:
-        """Key and callback that tie a widget to the form's value at `path` (see `form_widgets`)."""
+        """Key and callback that tie a widget to the form's value at `path` (see `ui.forms`)."""
         key = f"{PAGE}.form.{path}"
         value = self.value(path, default)
-        tied = forms.given(key, shown(value) if shown else value, typed)
+        tied = forms.widget_arguments(key, shown(value) if shown else value, typed)
         return {**tied, "on_change": self._changed, "args": (path, key)}
 
     def put(self, **values: Any) -> None:

@@ -9,7 +9,7 @@ from capo_core.dashboard.app.page import PageContext
 from capo_core.dashboard.judging import trial_html
 from capo_core.dashboard.studies import PAGE, cache
 from capo_core.dashboard.studies.data import Seen
-from capo_core.dashboard.studies.labels import PURPOSES, kind_title
+from capo_core.dashboard.studies.labels import PURPOSES, kind_title, of_purpose
 from capo_core.dashboard.ui import exports, url_state
 from capo_core.dashboard.ui.components import (
     Field,
@@ -49,6 +49,7 @@ _OUTCOMES = {
 
 
 def show(context: PageContext, seen: Seen) -> None:
+    """Show the judged trials with filters, and one of them with its texts, sources and answers."""
     key = (context.workspace, seen.name, str(seen.status.unblinded))
     rows, judged, texts = cache.trials(*key), cache.judgments(*key), cache.texts(*key)
     exports.begin(
@@ -79,7 +80,7 @@ def _counted(shown: pd.DataFrame, rows: pd.DataFrame) -> str:
     if len(shown) < len(rows):
         return f"{len(shown):,} of {count(len(rows), 'trial')}, with {judged}."
     purposes = [
-        f"{number:,} {PURPOSES[name].lower()}"
+        of_purpose(number, name)
         for name in PURPOSES
         if (number := int((rows["purpose"] == name).sum()))
     ]

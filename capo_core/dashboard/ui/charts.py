@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
-from capo_core.dashboard.ui.theme import NEUTRAL
+from capo_core.dashboard.ui.theme import FAINT, NEUTRAL
 from capo_core.formatting import percent, percent_interval
 from capo_core.text.reductions import REDUCTIONS
 
@@ -144,4 +144,16 @@ def pool_axis(figure: go.Figure, pools: Sequence[int]) -> None:
         ticktext=[str(k) for k in pools],
         title="Explanations pooled (k)",
         showgrid=False,
+    )
+
+
+def join_points(figure: go.Figure, place: float, low: float, high: float) -> None:
+    """Draw the line between the points of a row of a dumbbell chart, from `low` to `high`."""
+    figure.add_scatter(
+        x=[low, high],
+        y=[place, place],
+        mode="lines",
+        line={"color": FAINT, "width": 3},
+        hoverinfo="skip",
+        showlegend=False,
     )

@@ -126,8 +126,10 @@ def data_grid(
     alt: str,
     on_row: Callable[[int], None] | None = None,
     **settings: Any,
-) -> None:
+) -> list[int]:
     """Show a frame as a sortable grid without its index; the one place that draws such grids.
+
+    Returns the numbers of the ticked rows, in a grid whose rows can be ticked.
 
     Args:
         alt: what is in it, for those who cannot see it.
@@ -135,6 +137,7 @@ def data_grid(
             box.
         settings: further ones of `st.dataframe`.
     """
+    ticked = on_row is None and "on_select" in settings
     if on_row is not None:
 
         def clicked() -> None:
@@ -145,7 +148,8 @@ def data_grid(
 
         settings |= {"on_select": clicked, "selection_mode": ("single-row", "single-cell")}
     settings = {"hide_index": True, "width": "stretch", "placeholder": MISSING, **settings}
-    st.dataframe(frame, key=key, alt=alt, **settings)
+    shown = st.dataframe(frame, key=key, alt=alt, **settings)
+    return list(shown.selection.rows) if ticked else []
 
 
 @dataclass(frozen=True)
@@ -155,6 +159,7 @@ class Field:
     Attributes:
         header, help: its header, and the "?" of it.
         digits: decimals of a number; None for text. Whole numbers get thousands separators.
+        width: "small", "medium", "large" or pixels; by default that of the longest text.
         percent: the number is a share (0 to 1), shown in percent.
         digits_from: instead of `digits`, the column that has the decimals of each row, so that a
             quantity has the decimals that it has everywhere.
@@ -167,7 +172,7 @@ class Field:
     header: str
     help: str | None = None
     digits: int | None = None
-    width: str | None = None
+    width: str | int | None = None
     percent: bool = False
     digits_from: str = ""
     text: Callable[[float], str] | None = None

@@ -32,11 +32,11 @@ def figure_data(figure: go.Figure) -> pd.DataFrame:
     for trace in figure.data:
         if trace.type == "heatmap":
             parts.append(_cells(trace, axes, titles))
-        elif _said(trace):
+        elif _has_data(trace):
             part = {"series": plain(trace.name or "")}
             for name in ("x", "y"):
                 values = getattr(trace, name)
-                part[titles[name]] = [_told(axes[name], value) for value in values]
+                part[titles[name]] = [_axis_value(axes[name], value) for value in values]
                 error = getattr(trace, f"error_{name}", None)
                 if error is not None and error.array is not None:
                     middle = np.array(values, dtype=float)
@@ -55,7 +55,7 @@ def _title(axis: Any, name: str) -> str:
     return plain(text) if text else name
 
 
-def _said(trace: Any) -> bool:
+def _has_data(trace: Any) -> bool:
     """Return whether a trace says something of its own."""
     if trace.type == "bar":
         return True
@@ -67,7 +67,7 @@ def _said(trace: Any) -> bool:
     )
 
 
-def _told(axis: Any, value: Any) -> Any:
+def _axis_value(axis: Any, value: Any) -> Any:
     """Return what an axis says of a value: the tick beside it where ticks are names or steps."""
     if value is None or axis.tickvals is None:
         return value
@@ -90,8 +90,8 @@ def _cells(trace: Any, axes: dict[str, Any], titles: dict[str, str]) -> pd.DataF
     rows, columns = np.indices(values.shape)
     return pd.DataFrame(
         {
-            titles["y"]: [_told(axes["y"], row) for row in rows.ravel()],
-            titles["x"]: [_told(axes["x"], column) for column in columns.ravel()],
+            titles["y"]: [_axis_value(axes["y"], row) for row in rows.ravel()],
+            titles["x"]: [_axis_value(axes["x"], column) for column in columns.ravel()],
             "value": values.ravel(),
         }
     )

@@ -1,31 +1,74 @@
-"""Widgets of the fine-tuning form: they show the values of the draft and write them back."""
+"""Widgets of settings: they show the values of a form and write them back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import streamlit as st
 
-from capo_core.dashboard.finetune import draft
-from capo_core.dashboard.finetune.fields import Setting
 from capo_core.dashboard.ui import url_state
-from capo_core.workspace import Workspace
+from capo_core.settings import setting_field
 
 
 @dataclass(frozen=True)
-class Form:
-    """The current draft, with the keys and callbacks of its widgets."""
+class Setting:
+    """One field of a form.
 
-    workspace: Workspace
-    draft: draft.Draft
+    Attributes:
+        path: where its value is in the form's draft: "sft.lora.rank".
+        label, help: text on the form; `help` is one sentence or two.
+        kind: "whole", "number", "switch" or "choice".
+        default: of its stage's settings class; None stands for what `empty` says.
+        low, high, step: of numbers.
+        options: of a choice.
+        empty: meaning of an empty field, where that is allowed.
+    """
+
+    path: str
+    label: str
+    help: str
+    kind: str = "whole"
+    default: Any = None
+    low: float = 0
+    high: float | None = None
+    step: float = 1
+    options: Sequence[str] = ()
+    empty: str = ""
+
+
+_WHOLE_STEP, _NUMBER_STEP = 1, 0.05
+
+
+def from_class(config: type, name: str, prefix: str = "", label: str = "") -> Setting:
+    """Return the form's field for the setting `name` of a settings class.
+
+    Args:
+        prefix: where the class's settings are in the draft: "sft."; empty for the draft itself.
+        label: instead of the setting's title, where a form shows two settings of one title.
+    """
+    about = setting_field(config, name)
+    low, high = about.usual or (about.low, about.high)
+    return Setting(
+        prefix + name,
+        label or about.title,
+        f"{about.description} Configuration key: `{prefix}{name}`.",
+        about.kind,
+        about.default,
+        0 if low is None else low,
+        high,
+        about.step or (_WHOLE_STEP if about.kind == "whole" else _NUMBER_STEP),
+        about.choices,
+        about.empty,
+    )
+
+
+class SettingsForm(Protocol):
+    """A form whose values lie at dotted names."""
 
     def value(self, path: str, default: Any = None) -> Any:
-        return draft.value(self.draft, path, default)
-
-    def put(self, path: str, value: Any) -> None:
-        draft.put(self.workspace, self.draft, path, value)
+        """Return the value at `path`; `default` where there is none."""
 
     def tie(
         self,
@@ -33,36 +76,26 @@ class Form:
         default: Any,
         *,
         shown: Callable[[Any], Any] | None = None,
-        meant: Callable[[Any], Any] | None = None,
         typed: bool = False,
     ) -> dict[str, Any]:
-        """Key and callback that tie a widget to the draft's value at `path`.
+        """Return key and callback that tie a widget to the value at `path`.
 
         Args:
-            shown, meant: from the draft's value to the widget's, and back.
-            typed: it is a box one types into (see `state.typed`).
+            shown: from the form's value to the widget's.
+            typed: it is a box one types into (see `url_state.typed`).
         """
-        key = f"finetune.form.{path}"
-        value = self.value(path, default)
-        tied = given(key, shown(value) if shown else value, typed)
-
-        def changed() -> None:
-            new = url_state.now(key)
-            self.put(path, meant(new) if meant else new)
-
-        return {**tied, "on_change": changed}
 
 
-def given(key: str, value: Any, typed: bool) -> dict[str, Any]:
-    """The key of a widget that is about to be drawn with this value; of a box also the value."""
+def widget_arguments(key: str, value: Any, typed: bool) -> dict[str, Any]:
+    """Return the key of a widget that is to show this value; of a box also the value."""
     if typed:
         return url_state.typed(key, value)
     st.session_state[key] = value
     return {"key": key}
 
 
-def widget(form: Form, setting: Setting) -> None:
-    """The widget of one setting: its name, its help, its value."""
+def widget(form: SettingsForm, setting: Setting) -> None:
+    """Show the widget of one setting, with its name, help and value."""
     about: dict[str, Any] = {"help": setting.help}
     if setting.kind == "switch":
         st.toggle(setting.label, **about, **form.tie(setting.path, setting.default))
@@ -76,7 +109,7 @@ def widget(form: Form, setting: Setting) -> None:
         _number(form, setting, about)
 
 
-def _number(form: Form, setting: Setting, about: dict[str, Any]) -> None:
+def _number(form: SettingsForm, setting: Setting, about: dict[str, Any]) -> None:
     as_type = int if setting.kind == "whole" else float
     low, high = as_type(setting.low), None if setting.high is None else as_type(setting.high)
     value = form.value(setting.path)

@@ -95,6 +95,8 @@ DISTRIBUTIONS_HELP = {
     "intervals": "95 % intervals by a Bayesian bootstrap over items.",
     "differences": "First minus second on the same items, paired, with its 95 % interval. "
     "Significant by the adjusted p-value (Holm); the intervals are not adjusted.",
+    "detectable": "Smallest true difference that these items find with 80 % power, paired and "
+    "adjusted for the number of pairs.",
     "lexical": "Shared word n-grams of two explanations of the same item, as a share of all. 1: "
     "identical; lower: more varied.",
     "syntactic": "The same on part-of-speech tags. Values of different taggers are not comparable.",
@@ -136,8 +138,8 @@ TRAINING_HELP = {
     "target's own, texts are more typical than the human.",
     "calibration": "Answers to validation items at strengths between the SFT adapter (0) and the "
     "CAPO adapter (1). The chosen one is nearest to the target's own texts, among those whose "
-    "label accuracy is not more than 2 points below SFT's. Attribution is the mean of two "
-    "classifiers, of words and of sentence embeddings.",
+    "label accuracy is not more than 2 points below SFT's: by the distance of two classifiers, of "
+    "words and of sentence embeddings, each from its own share of the target's texts.",
     "samples": "Model outputs for the same validation items during training, beside the "
     "annotator's own explanations.",
     "estimate": "Estimate from a dry run of one step, beside the measured value.",

@@ -54,6 +54,19 @@ def cell_colors(*, dark: bool) -> list[list]:
     return [[0, none], [1, all_]]
 
 
+def row_ink(*, dark: bool, pinned: bool = False) -> str:
+    """Return the colour of words in a table, as CSS, with a contrast of 4.5 at least.
+
+    Of rows that only stand beside the others: no one grey would do on both themes.
+
+    Args:
+        pinned: of names in a pinned column, where Streamlit draws colours more faintly.
+    """
+    if pinned:
+        return f"color: {'#FFFFFF' if dark else '#000000'}"
+    return f"color: {'#9AA1A8' if dark else '#676D73'}"
+
+
 def plain(name: str) -> str:
     """Return an identifier as words: "same_label" → "Same label"."""
     return name.replace("_", " ").strip().capitalize()

@@ -17,19 +17,36 @@ import streamlit as st
 # Of a core, for the thread that draws; what sends it to the browser comes on top.
 MOST_SHARE = 0.015
 LEAST_S, MOST_S = 2.0, 30.0
+# A request that meets another run can make the browser drop what that one has drawn: the rest of
+# the page, or a part that waits, stays empty. So the clocks of a page ask when nothing runs, one
+# after the other. And they ask again where no drawing came: a page that waits for ever is worse
+# than one drawing too many.
 _SCRIPT = """
+const BUSY = ["running", "rerunRequested", "stopRequested"];
+const busy = () => {
+  const app = document.querySelector('[data-testid="stApp"]');
+  const asked = performance.now() - (window.capoAsked ?? -1000) < 500;
+  return asked || (app && BUSY.includes(app.dataset.testScriptState));
+};
 export default function ({ data, setTriggerValue, parentElement }) {
   const place = parentElement;
   if (place.capoDrawn === data.drawn) return;
   place.capoDrawn = data.drawn;
   if (place.capoEnd) place.capoEnd();
   let due = false;
+  let timer = 0;
   const ask = () => {
     due = true;
-    if (!document.hidden) { end(); setTriggerValue("tick", data.drawn); }
+    clearTimeout(timer);
+    if (document.hidden) return;
+    if (busy()) { timer = setTimeout(ask, 50); return; }
+    window.capoAsked = performance.now();
+    due = false;
+    timer = setTimeout(ask, 10000 + data.after_ms);
+    setTriggerValue("tick", data.drawn);
   };
   const seen = () => { if (due && !document.hidden) ask(); };
-  const timer = setTimeout(ask, data.after_ms);
+  timer = setTimeout(ask, data.after_ms);
   document.addEventListener("visibilitychange", seen);
   const end = () => {
     clearTimeout(timer);
@@ -42,9 +59,9 @@ export default function ({ data, setTriggerValue, parentElement }) {
 _ticker = st.components.v2.component("ticker", js=_SCRIPT)
 
 
-def pause_s(cost_s: float) -> float:
+def pause_s(cost_s: float, least_s: float = LEAST_S) -> float:
     """Return the seconds until the next drawing, after one that took `cost_s` of a processor."""
-    return min(MOST_S, max(LEAST_S, cost_s / MOST_SHARE))
+    return max(least_s, min(MOST_S, cost_s / MOST_SHARE))
 
 
 def redrawn(key: str, draw: Callable[..., Any], *args: Any, least_s: float = LEAST_S) -> None:
@@ -62,7 +79,7 @@ def redrawn(key: str, draw: Callable[..., Any], *args: Any, least_s: float = LEA
 def _drawn(key: str, draw: Callable[..., Any], args: tuple, least_s: float) -> None:
     began = time.thread_time()
     draw(*args)
-    pause = max(least_s, pause_s(time.thread_time() - began))
+    pause = pause_s(time.thread_time() - began, least_s)
     # A number of its own for each drawing starts the clock anew.
     data = {"drawn": time.monotonic_ns() // 1000, "after_ms": round(1000 * pause)}
     _ticker(data=data, key=f"ticker.{key}", on_tick_change=lambda: None)

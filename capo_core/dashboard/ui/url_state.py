@@ -123,8 +123,8 @@ def begin(page: str) -> None:
         st.query_params.update(found)  # at once: each writing is a step in the history
 
 
-def start_anew(page: str, dataset: str) -> None:
-    """Forget the views of all pages, and show `page` for another dataset."""
+def start_anew(dataset: str) -> None:
+    """Forget the views of all pages, and show this page for another dataset."""
     memory = _memory()
     memory.clear()
     memory[DATASET] = dataset

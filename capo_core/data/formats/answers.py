@@ -27,6 +27,7 @@ from capo_core.data.rejected_rows import RejectedRows, quoted, quoted_list
 from capo_core.errors import CapoError, ConfigError, DataError
 from capo_core.formatting import count
 from capo_core.json_text import json_line
+from capo_core.provenance import Provenance, any_simulated
 from capo_core.task import Task
 
 LABEL, TEXT = "label", "text"  # kinds of questions: a choice or a rating; words of one's own
@@ -73,6 +74,7 @@ class ToolExport:
         shown: the fields of the two texts, where the file says so; else they are guessed.
         unit: what an answer is called: "answers", "assignments", …
         task: the task, if the file states it. delimiter, sheet: as found.
+        provenance: the origin that the file states, where this product wrote it.
     """
 
     answers: list[ToolAnswer]
@@ -83,6 +85,7 @@ class ToolExport:
     task: Task | None = None
     delimiter: str = ""
     sheet: str = ""
+    provenance: tuple[Provenance, ...] = ()
 
 
 Reader = Callable[[ImportSource, ReadOptions, RejectedRows], ToolExport]
@@ -141,7 +144,7 @@ def annotations_of(
     counted = [answer for answer in answers if not answer.aside]
     kinds = _kinds(export)
     label = given.label or _label_question(kinds, counted, where, title)
-    words = _explanation_question(given.explanation, kinds, label, counted, where, title)
+    words = _explanation_question(given.explanation, kinds, label, counted, where)
     text_a, text_b = _texts_shown(given, answers, export.shown, notes)
     unread = [name for name in kinds if name not in (label, words) and not _ABOUT.search(
         normalised_name(name))]  # fmt: skip
@@ -186,6 +189,7 @@ def annotations_of(
         tuple(notes),
         task=export.task,
         origin=f"{title}, from {where}",
+        simulated=any_simulated(export.provenance),
         numbered=not any(answer.item for answer in answers),
         delimiter=export.delimiter,
         sheet=export.sheet,
@@ -301,7 +305,6 @@ def _explanation_question(
     label: str,
     answers: list[ToolAnswer],
     where: str,
-    title: str,
 ) -> str:
     if given is not None:
         return given

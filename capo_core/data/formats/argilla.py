@@ -4,7 +4,8 @@ Version 2 writes `QUESTION.responses`, `QUESTION.responses.users` and `QUESTION.
 as lists of the same length (JSON, Parquet, the Hugging Face hub), or nested: `fields` and
 `responses` with a list of `{value, user_id}` for each question. Version 1 has a list of
 `{user_id, value, status}` under each question, or `responses` with `{user_id, values, status}`;
-its text classification has `annotation` and `annotation_agent`. Only submitted responses count.
+its text classification has `annotation`, `annotation_agent` and a `status` (Default: not validated
+yet, Edited, Validated, Discarded). Only submitted responses and validated annotations count.
 Suggestions and predictions are models' and not read.
 """
 
@@ -35,6 +36,11 @@ _ASIDE = {
     "discarded": "discarded in Argilla",
     "draft": "a draft in Argilla, not submitted",
     "pending": "pending in Argilla, not submitted",
+}
+# Of a record of text classification (version 1): only what a person confirmed is `Validated`.
+_NOT_VALIDATED = {
+    "default": "status Default in Argilla 1: nobody has validated this annotation yet",
+    "edited": "status Edited in Argilla 1: changed, and not validated yet",
 }
 
 
@@ -162,19 +168,19 @@ def _responses(record: dict) -> Iterator[tuple[str, str, Any, str]]:
                 yield name.removesuffix(_RESPONSES), who, each, how
         elif (own := _old_responses(value)) is not None:
             for each in own:
-                yield _one(name, each)
+                yield _response(name, each)
     nested = record.get("responses")
     if isinstance(nested, dict):
         for question, own in nested.items():
             for each in own if isinstance(own, list) else ():
                 if isinstance(each, dict):
-                    yield _one(question, each)
+                    yield _response(question, each)
     elif isinstance(nested, list):
         for response in nested:
             values = response.get("values") if isinstance(response, dict) else None
             for question, value in values.items() if isinstance(values, dict) else ():
                 inner = value.get("value") if isinstance(value, dict) else value
-                yield _one(question, {**response, "value": inner})
+                yield _response(question, {**response, "value": inner})
 
 
 def _at(values: Any, position: int) -> str:
@@ -183,7 +189,7 @@ def _at(values: Any, position: int) -> str:
     return cell_text(values[position]) if there else ""
 
 
-def _one(question: str, response: dict) -> tuple[str, str, Any, str]:
+def _response(question: str, response: dict) -> tuple[str, str, Any, str]:
     who = cell_text(response.get("user_id") or response.get("user")).strip()
     return question, who, response.get("value"), cell_text(response.get("status")).lower()
 
@@ -202,7 +208,7 @@ def _old_answers(row: int, record: dict) -> Iterator[ToolAnswer]:
         cell_text(record.get("id")).strip(),
         texts_of(shown),
         {"annotation": annotation},
-        _ASIDE.get(status, ""),
+        (_ASIDE | _NOT_VALIDATED).get(status, ""),
     )
 
 

@@ -2,7 +2,8 @@
 
 ChaosNLI (Nie et al., EMNLP 2020) has `label_counter` (label → number of people), the texts in
 `example`, and labels of nobody in particular: the majority, and `old_labels` of the source. Other
-files have an object such as `{"entailment": 6, "neutral": 4}`, or shares with the number of people.
+files have an object such as `{"entailment": 6, "neutral": 4}`, or shares with the number of people,
+or a column for each label (see `count_columns`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from typing import Any
 
 import pandas as pd
 
+from capo_core.data import export
 from capo_core.data.columns import SYNONYMS, normalised_name
+from capo_core.data.count_columns import all_count_columns, columns_of_labels, counts_in
 from capo_core.data.crowd_counts import LabelCounts, counts_of, flat, is_label_numbers
 from capo_core.data.formats.answers import parsed_cell
 from capo_core.data.formats.base import DownloadSource, Format, PublishedFile, ReadOptions
@@ -20,9 +23,12 @@ from capo_core.data.raw_annotations import RAW_COLUMNS, RawAnnotations, role_nam
 from capo_core.data.readers.encoding import cell_text
 from capo_core.data.readers.records import records_of
 from capo_core.data.readers.table import ImportSource
-from capo_core.data.rejected_rows import RejectedRows, quoted
+from capo_core.data.rejected_rows import RejectedRows, quoted, quoted_list
+from capo_core.data.splits import part_named
 from capo_core.errors import DataError
+from capo_core.export_formats import unescape
 from capo_core.formatting import count
+from capo_core.provenance import any_simulated
 from capo_core.task import LabelScale, Task
 
 # Usual names of the field, best first; compared in lower case with "_".
@@ -33,6 +39,7 @@ _FIELDS = ("label_counter", "label_counts", "label_count", "counts", "crowd", "v
 _PEOPLE = ("number_of_annotators", "number_of_annotations", "num_annotators", "n_annotators",
            "num_annotations", "n_annotations", "annotator_count", "num_votes", "n", "total",
            "n_people")  # fmt: skip
+_COUNTS = "counts per label"  # made of a column for each label
 _PAIRS = (("obs1", "obs2"), ("hyp1", "hyp2"))  # ChaosNLI's abductive part
 ABDUCTION = Task(
     name="abductive inference",
@@ -73,7 +80,9 @@ def _texts(record: Mapping[str, Any]) -> tuple[str, str]:
 def matches(source: ImportSource) -> bool:
     """Return whether records with counts of labels, a text and no annotators are in the file."""
     sample = [flat(record) for record in source.sample]
-    if not sample or not count_field(sample) or any(map(_names_people, sample)):
+    if not sample or any(map(_names_people, sample)):
+        return False
+    if not count_field(sample) and not columns_of_labels(sample):
         return False
     return bool(_texts(sample[0])[0]) or "obs1" in sample[0]
 
@@ -86,15 +95,21 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
     """
     where = source.name
     records = records_of(source, rejected, options.limits, options.delimiter, options.sheet)
-    rows = [(row, flat(record)) for row, record in records.rows]
+    rows = [(row, _as_exported(source, flat(record))) for row, record in records.rows]
     field = count_field([record for _, record in rows])
-    if not field:
+    columns = {} if field else all_count_columns([record for _, record in rows], _PEOPLE)
+    if not field and len(columns) < 2:
         raise DataError(
             "no field holds the counts of labels",
             where=where,
-            expected='an object such as {"entailment": 70, "neutral": 30} in each record',
+            expected='an object such as {"entailment": 70, "neutral": 30} in each record, or a '
+            "column of whole numbers for each label",
         )
     items, crowd, notes = [], [], list(records.notes)
+    if columns:
+        field = _COUNTS
+        rows = [(row, {**record, field: counts_in(record, columns)}) for row, record in rows]
+        notes.append(f"counts per label in the columns {quoted_list(columns)}")
     problems: dict[str, int] = {}
     seen: dict[str, tuple[str, str]] = {}
     roles = ("", "")
@@ -106,12 +121,14 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
         if not problem and item in seen:
             problem = f"duplicate: the item {quoted(item)} is in an earlier row"
         if problem:
-            rejected.add(row, field, problem, cell_text(record))
+            shown = {name: value for name, value in record.items() if name != _COUNTS}
+            rejected.add(row, field, problem, cell_text(shown))
             problems[problem] = problems.get(problem, 0) + 1
             continue
         seen[item] = (text_a, text_b)
         roles = roles if any(roles) else names
-        items.append({"item_id": item, "text_a": text_a, "text_b": text_b, "split": ""})
+        split = part_named(cell_text(record.get("split")))
+        items.append({"item_id": item, "text_a": text_a, "text_b": text_b, "split": split})
         crowd += [
             {"item_id": item, "label": label, "count": n} for label, n in found.counts.items()
         ]
@@ -121,26 +138,42 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
             "; ".join(f"{problem} ({count(n, 'row')})" for problem, n in problems.items()),
             where=where,
             expected="counts of people for each label, or shares with the number of people",
-            todo="compare such distributions with distributions compare --file" if shares else None,
+            todo="compare them as label distributions" if shares else None,
+            option="distributions compare --file FILE" if shares else None,
         )
     abductive = roles == (ABDUCTION.role_a, ABDUCTION.role_b)
-    unread = [name for name in ("majority_label", "old_label", "old_labels", "label_dist")
+    unread = [name for name in ("majority_label", "gold_label", "old_label", "old_labels",
+                                "label_dist", "label")
               if any(name in record for _, record in rows) and name != field]  # fmt: skip
     if unread:
         notes.append(f"not read, they are nobody's labels: {', '.join(unread)}")
+    sidecar = export.find_sidecar(options.path, records.metadata, notes)
     return RawAnnotations(
         pd.DataFrame(columns=RAW_COLUMNS, dtype=object),
         "items",
         roles,
         tuple(notes),
         # 1 and 2 number the hypotheses: no scale.
-        task=ABDUCTION if abductive and {one["label"] for one in crowd} <= {"1", "2"} else None,
+        task=sidecar.task
+        or (ABDUCTION if abductive and {one["label"] for one in crowd} <= {"1", "2"} else None),
         crowd=pd.DataFrame(crowd, columns=["item_id", "label", "count"]),
         items=pd.DataFrame(items, dtype=object),
-        origin=f"crowd counts, from {where}",
+        origin=sidecar.origin or f"crowd counts, from {where}",
+        simulated=sidecar.simulated or any_simulated(records.provenance),
         delimiter=records.delimiter,
         sheet=records.sheet,
     )
+
+
+def _as_exported(source: ImportSource, record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record without the apostrophes that an export to CSV adds."""
+    names = list(record)
+    flat_text = not source.json and source.kind != "parquet"
+    if not flat_text or names[:1] != ["item_id"] or export.CROWD_FIELD not in names[-2:]:
+        return record
+    return {
+        name: unescape(value) if isinstance(value, str) else value for name, value in record.items()
+    }
 
 
 def _counts(record: Mapping[str, Any], field: str) -> LabelCounts:
@@ -232,8 +265,10 @@ FORMAT = Format(
     name="crowd-counts",
     title="Crowd counts",
     description="ChaosNLI's JSON Lines, and other files with an object of labels and counts (or "
-    "shares and the number of people) in each record: items without annotators",
-    sign="an object of labels with numbers in each record, and no annotators",
+    "shares and the number of people) or a column of whole numbers for each label: items without "
+    "annotators",
+    sign="an object of labels with numbers in each record or columns of whole numbers named after "
+    "labels, and no annotators",
     general=True,
     read=read,
     matches=matches,

@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from capo_core.data.cleaning import says_nothing
 from capo_core.data.column_values import are_times
 from capo_core.data.columns import SYNONYMS, normalised_name, recognised
 from capo_core.data.formats.answers import (
@@ -305,6 +306,7 @@ def _item_columns(
         kinds[place] = guessed_kind(_bare(question), values)
         if survey.qualtrics and kinds[place] == LABEL and re.search(r"_text$|why|reason", key):
             kinds[place] = TEXT
+    _correct_by_answers(survey, kinds)
     labels = [place for place, kind in kinds.items() if kind == LABEL]
     items = _with_one_scale(survey, labels, kinds)
     if not items:
@@ -321,6 +323,47 @@ def _item_columns(
         notes.append(f"columns that are no item, not read: {quoted_list(left)}")
     texts = _item_texts([survey.questions[place] for place in items])
     return [(text, place, explained[place]) for text, place in zip(texts, items, strict=True)]
+
+
+def _correct_by_answers(survey: _Survey, kinds: dict[int, str]) -> None:
+    """Make labels of the columns whose answers are choices, whatever words their header has.
+
+    An item's text stands in the header and may say "why" or "comment". Such a column has few short
+    answers, most of which are also those of another item: of a column that is a label by name and
+    answers, else (where no two of those share a scale) of one like itself.
+    """
+    answers = {place: _answers(survey, place) for place in kinds}
+    doubtful = [
+        place
+        for place, kind in kinds.items()
+        if kind == TEXT and not _only_asks_why(survey, place) and len(answers[place]) > 1
+        and guessed_kind("", [row[place] for _, row in survey.rows if row[place].strip()]) == LABEL
+    ]  # fmt: skip
+    labels = [place for place, kind in kinds.items() if kind == LABEL]
+    known = [place for place in labels if not _ABOUT_PERSON.search(_plain(survey.questions[place]))]
+
+    def shares(place: int, others: Sequence[int]) -> bool:
+        common = (answers[place] & answers[other] for other in others if other != place)
+        return any(len(each) >= 0.5 * len(answers[place]) for each in common)
+
+    among = known if any(shares(place, known) for place in known) or len(doubtful) < 2 else (
+        [*known, *doubtful]
+    )  # fmt: skip
+    for place in [place for place in doubtful if shares(place, among)]:
+        kinds[place] = LABEL
+
+
+def _answers(survey: _Survey, place: int) -> set[str]:
+    """Return the different answers of a column, without those that say nothing ("N/A", "-")."""
+    cells = {row[place].strip().casefold() for _, row in survey.rows}
+    return {cell for cell in cells if cell and not says_nothing(cell)}
+
+
+def _only_asks_why(survey: _Survey, place: int) -> bool:
+    """Return whether a header is a question for reasons and nothing else: "Why?", "Comment 2"."""
+    key = _plain(_bare(_AGAIN.sub("", survey.questions[place])))
+    words = {word for word in key.split("_") if not word.isdigit()}
+    return words <= {*SYNONYMS["explanation"], "please", "your", "for", "the", "choice", "answer"}
 
 
 def _with_one_scale(survey: _Survey, labels: list[int], kinds: dict[int, str]) -> list[int]:
@@ -394,7 +437,27 @@ def _item_texts(questions: list[str]) -> list[str]:
             if len(whole) < len(parts) and len(set(items)) == len(items):
                 return items
     bare = [_bare(question) for question in questions]
+    asked = _asked_of_all(bare)
+    if asked:  # Qualtrics' "Loop & Merge": the item, a dash, and what is asked of each
+        return [question.removesuffix(asked) for question in bare]
     return bare if len(set(bare)) == len(bare) else questions
+
+
+def _asked_of_all(questions: Sequence[str]) -> str:
+    """Return what stands behind a dash, in brackets or in a line of its own at the end of all
+    questions; "" for nothing.
+
+    >>> _asked_of_all(["It rains. - Is it rude?", "Go - now. - Is it rude?"])
+    ' - Is it rude?'
+    """
+    if len(questions) < 2:
+        return ""
+    for end in (r"\s+-\s+(?:(?!\s-\s).)+$", r"\s*\[[^\[\]]+\]\s*$", r"\s*\n\s*[^\n]+$"):
+        ends = {found[0] if (found := re.search(end, each)) else "" for each in questions}
+        if len(ends) == 1 and (asked := ends.pop()):
+            rest = {each.removesuffix(asked) for each in questions}
+            return asked if len(rest) == len(questions) and all(rest) else ""
+    return ""
 
 
 FORMAT = tool_format(

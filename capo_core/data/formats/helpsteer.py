@@ -56,7 +56,8 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
             "not annotations",
             where=source.name,
             expected="an annotator for each label",
-            todo="train on them instead: train capo --preferences FILE",
+            todo="train on them instead of importing them",
+            option="train capo --preferences FILE",
         )
     raise DataError(
         "the ratings in individual_preference name no annotators: they cannot be assigned to "

@@ -10,19 +10,21 @@ control with several choices holds `{"choices": […]}`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
+from capo_core.data.columns import SYNONYMS, normalised_name
 from capo_core.data.formats.answers import (
     LABEL,
     TEXT,
     ToolAnswer,
     ToolExport,
+    labels_of,
     parsed_cell,
     texts_of,
     tool_format,
 )
 from capo_core.data.formats.base import ReadOptions
-from capo_core.data.formats.data_columns import data_and_answers
 from capo_core.data.readers.encoding import cell_text
 from capo_core.data.readers.records import records_of
 from capo_core.data.readers.table import ImportSource
@@ -30,6 +32,8 @@ from capo_core.data.rejected_rows import RejectedRows, quoted_list
 from capo_core.errors import DataError
 from capo_core.formatting import count
 
+_SHOWN = {*SYNONYMS["text_a"], *SYNONYMS["text_b"], *SYNONYMS["item_id"], *SYNONYMS["split"]}
+_ANSWERED = {*SYNONYMS["label"], *SYNONYMS["explanation"]}
 _KINDS = {  # type of a result → kind of question; every other type marks a part of the item
     "choices": LABEL,
     "rating": LABEL,
@@ -121,7 +125,7 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
                 expected="results of the type choices, rating, number, taxonomy or pairwise",
             )
     if any(not _is_task(record) and not _is_result(record) for _, record in records.rows):
-        answers = data_and_answers(answers)
+        answers = shown_apart(answers)
     return ToolExport(
         answers,
         kinds,
@@ -129,6 +133,7 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
         shown=next(iter(pairs)) if len(pairs) == 1 else (),
         delimiter=records.delimiter,
         sheet=records.sheet,
+        provenance=records.provenance,
     )
 
 
@@ -225,6 +230,52 @@ def _cell(value: Any) -> Any:
 
 def _as_list(value: Any) -> list:
     return value if isinstance(value, list) else [value]
+
+
+def shown_apart(answers: list[ToolAnswer]) -> list[ToolAnswer]:
+    """Return rows whose `given` holds all columns with what was shown moved to `texts`.
+
+    What was shown is the same in all rows of an item, so a column that differs within an item is
+    an answer. A column that never differs was shown if its name says so, or if it differs from
+    item to item as texts do; else it is an answer that all agree on.
+    """
+    names = list(dict.fromkeys(name for each in answers for name in each.given))
+    first: dict[tuple[str, str], object] = {}
+    differing, values = set(), {name: set() for name in names}
+    for answer in answers:
+        for name, value in answer.given.items():
+            seen = first.setdefault((answer.item, name), value)
+            if seen != value and answer.item:
+                differing.add(name)
+            values[name].add(cell_text(value))
+    items = len({answer.item for answer in answers})
+    shown = {
+        name
+        for name in names
+        if name not in differing and _was_shown(name, values[name], items, answers)
+    }
+    return [
+        replace(
+            answer,
+            texts={k: cell_text(v) for k, v in answer.given.items() if k in shown},
+            given={k: v for k, v in answer.given.items() if k not in shown},
+        )
+        for answer in answers
+    ]
+
+
+def _was_shown(name: str, values: set[str], items: int, answers: list[ToolAnswer]) -> bool:
+    key = normalised_name(name)
+    if key in _ANSWERED:
+        return False
+    if key in _SHOWN:
+        return True
+    if any(not isinstance(each.given.get(name, ""), str) for each in answers):
+        return False
+    words = sum(len(value.split()) for value in values) / max(len(values), 1)
+    return len(values) > 0.5 * items and (words > 2 or len(values) > 20) and any(
+        labels_of(value)[0] for value in values
+    )  # fmt: skip
 
 
 FORMAT = tool_format(

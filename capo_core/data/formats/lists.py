@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from capo_core.data.column_names import is_number
 from capo_core.data.columns import SYNONYMS, normalised_name
 from capo_core.data.formats.answers import (
     LABEL,
@@ -89,7 +90,7 @@ def _people(record: Mapping[str, Any]) -> list[dict[str, Any]] | None:
             if _has_roles(value[0]) and not _ITEMS & set(map(normalised_name, value[0])):
                 return [dict(each) for each in value]
         elif found := _by_annotator(name, value):
-            return found
+            return _with_explanations(found, record)
         elif isinstance(value, dict) and _has_roles(value):
             inner = {name: each for name, each in value.items() if isinstance(each, list)}
             if {"annotator_id", "label"} <= {role_of(name) for name in inner}:
@@ -100,13 +101,38 @@ def _people(record: Mapping[str, Any]) -> list[dict[str, Any]] | None:
 def _by_annotator(name: str, value: Any) -> list[dict[str, Any]]:
     """Return annotators and labels of an object such as {"Ann1": "yes", "Ann2": "no"}.
 
-    Labels with counts look alike, so it has to be called "annotations" or the like.
+    Labels with counts look alike, so it has to be called "annotations" or the like; called
+    "labels" it has to hold words.
     """
-    if normalised_name(name) not in _OF_PEOPLE or not isinstance(value, dict) or not value:
+    if not isinstance(value, dict) or not value:
         return []
+    words = len(value) > 1 and "ImportId" not in value and all(
+        isinstance(each, str) and not is_number(each) for each in value.values()
+    )  # fmt: skip
+    if normalised_name(name) not in _OF_PEOPLE and not (words and role_of(name) == "label"):
+        return []
+    if all(isinstance(each, dict) and _has_label(each) for each in value.values()):
+        return [{"annotator": who} | dict(each) for who, each in value.items()]
     if any(isinstance(each, dict | list) for each in value.values()) or _has_roles(value):
         return []
     return [{"annotator": who, "label": label} for who, label in value.items()]
+
+
+def _with_explanations(
+    people: list[dict[str, Any]], record: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Return the annotators with what an object of annotator → explanation beside them says."""
+    for name, value in record.items():
+        value = parsed_cell(value)
+        if role_of(name) == "explanation" and isinstance(value, dict):
+            people = [one | {"explanation": value.get(one["annotator"], "")} for one in people]
+    return people
+
+
+def _has_label(record: Mapping[str, Any]) -> bool:
+    """Return whether an object is one annotator's answer: it has a label and names nobody."""
+    roles = {role_of(name) for name in record}
+    return "label" in roles and "annotator_id" not in roles
 
 
 def _has_roles(record: Mapping[str, Any]) -> bool:
@@ -174,8 +200,9 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
             f"no annotator is named beside the labels ({'; '.join(reasons[:3])})",
             where=source.name,
             expected="a list of annotators of the same length as the list of labels",
-            todo="add the annotators; or, for labels without people, give their counts to "
-            "distributions compare",
+            todo="add the annotators; or, for labels without people, compare their counts as label "
+            "distributions",
+            option="distributions compare --file FILE",
         )
     kinds = {}
     for answer in answers:

@@ -40,7 +40,7 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
     """Return the answers of a batch; a task of several numbered items is one answer for each."""
     records = records_of(source, rejected, options.limits, options.delimiter, options.sheet)
     notes = list(records.notes)
-    rows = [(row, record, _given(record)) for row, record in records.rows]
+    rows = [(row, record, _answers(record)) for row, record in records.rows]
     options_of = _radio_groups([given for _, _, given in rows])
     rows = [(row, record, _grouped(given, options_of)) for row, record, given in rows]
     numbers = _item_numbers(rows)
@@ -95,7 +95,7 @@ def _aside(record: Mapping[str, Any]) -> str:
     return ""
 
 
-def _given(record: Mapping[str, Any]) -> dict[str, Any]:
+def _answers(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return field → answer, with those of `Answer.taskAnswers` taken out of their JSON."""
     given = _part(record, "Answer.")
     whole = given.pop(_ALL.removeprefix("Answer."), None)

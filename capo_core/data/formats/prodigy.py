@@ -36,6 +36,7 @@ _OWN = {"label", "answer", "accept", "options", "spans", "tokens", "relations", 
         "style", "head", "child", "arcs", "session", "provenance"}  # fmt: skip
 _DECIDED = ("versions", "accept", "answer", "label", "_annotator_id", "_session_id")
 _TAG = re.compile(r"<[^<>]*>")
+_SESSION_TIME = re.compile(r"(?:.*[-_])?\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d")
 _WORDS = {*SYNONYMS["explanation"], "user_input", "input", "transcript", "notes", "note"}
 
 
@@ -68,6 +69,20 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
         )
     if marked:
         notes.append(f"spans of {count(marked, 'task')} are not read: they label parts of a text")
+    if (
+        not options.annotator
+        and not any(_who(record) for _, record in rows)
+        and any(_session(record) for _, record in rows)
+    ):
+        raise DataError(
+            "the sessions are called by their times, which name nobody: one person's sessions "
+            "would be several annotators",
+            where=source.name,
+            expected="an annotator for each answer",
+            todo="say whose answers these are, or take the annotator from the file's name; or "
+            "write the names into '_annotator_id'",
+            option="--annotator NAME, or --annotator file",
+        )
     names = _option_names(rows)
     if names:
         notes.append("labels are the options' texts, their identifiers are numbers")
@@ -77,7 +92,7 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
         notes.append(f"accept is read as {quoted(label)}, reject as {quoted(f'not {label}')}")
     kinds = {"label": LABEL}
     kinds |= {name: TEXT for each in answers for name in each.given if name != "label"}
-    return ToolExport(answers, kinds, tuple(notes), "decisions")
+    return ToolExport(answers, kinds, tuple(notes), "decisions", provenance=records.provenance)
 
 
 def _decisions(rows: list[tuple[int, dict]], notes: list[str]) -> list[tuple[int, dict]]:
@@ -176,6 +191,13 @@ def _answer(
 
 
 def _who(record: dict) -> str:
+    """Return who answered; "" where it is a session without a name, which Prodigy calls by its
+    time."""
+    who = _session(record)
+    return "" if _SESSION_TIME.fullmatch(who) else who
+
+
+def _session(record: dict) -> str:
     return cell_text(record.get("_annotator_id") or record.get("_session_id")).strip()
 
 

@@ -61,6 +61,17 @@ def download_sources() -> dict[str, DownloadSource]:
     return {source.name: source for source in sorted(found, key=lambda source: source.name)}
 
 
+def download_groups() -> dict[str, tuple[str, ...]]:
+    """Return name → published data that are fetched together under it: "lewidi", for the two or
+    more sources whose names begin with "lewidi-"."""
+    by_stem: dict[str, list[str]] = {}
+    for name in download_sources():
+        stem, dash, _ = name.partition("-")
+        if dash:
+            by_stem.setdefault(stem, []).append(name)
+    return {stem: tuple(names) for stem, names in by_stem.items() if len(names) > 1}
+
+
 def format_of_source(name: str) -> Format:
     """Return the format of published data; `KeyError` if there are none of this name."""
     for each in FORMATS.values():

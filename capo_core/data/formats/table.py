@@ -16,11 +16,12 @@ from capo_core.data.columns import (
     unused_columns,
 )
 from capo_core.data.formats.base import Format, ReadOptions
+from capo_core.data.notes import Note
 from capo_core.data.raw_annotations import RawAnnotations, raw_annotations_of
 from capo_core.data.readers.table import ImportSource, RawTable, table_of
 from capo_core.data.rejected_rows import RejectedRows
 from capo_core.errors import DataError
-from capo_core.provenance import SIMULATED
+from capo_core.provenance import any_simulated
 
 
 def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> RawAnnotations:
@@ -41,12 +42,12 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
     check_one_annotator(mapping, raw.frame, source.name)
     mapping = _with_text(mapping, raw, given, notes)
     notes += [*column_notes(mapping, raw.frame), *unused_columns(mapping, raw.frame)]
-    sidecar = export.find_sidecar(options.path, raw, notes)
+    sidecar = export.find_sidecar(options.path, raw.metadata, notes)
     found = raw_annotations_of(export.unescaped(raw, notes), mapping)
     return replace(
         sidecar.complete(found),
         notes=(*notes, *found.notes),
-        simulated=sidecar.simulated or any(SIMULATED in one.data for one in raw.provenance),
+        simulated=sidecar.simulated or any_simulated(raw.provenance),
         mapping=mapping,
         delimiter=raw.delimiter,
         sheet=raw.sheet,
@@ -95,7 +96,8 @@ def _with_text(
     ]
     if len(found) != 1:
         return mapping
-    notes.append(f"the text is {found[0]!r}, the one column of sentences (--map text_a= for none)")
+    text = f"the text is {found[0]!r}, the one column of sentences"
+    notes.append(Note(text, "--map text_a= for none"))
     return replace(mapping, text_a=found[0])
 
 

@@ -100,7 +100,7 @@ def decode(raw: bytes, where: str, encoding: str | None = None) -> tuple[str, st
         DataError: the file is not text, or not text in the encoding given.
     """
     if encoding is not None:
-        return _as_given(raw, where, encoding), encoding, []
+        return _decoded(raw, where, encoding), encoding, []
     for mark, name in _BOMS:
         if raw.startswith(mark):
             return _checked(_marked(raw[len(mark) :], name, where), where), name, []
@@ -123,7 +123,7 @@ def decode(raw: bytes, where: str, encoding: str | None = None) -> tuple[str, st
     return text, name, [f"the encoding was guessed: {name}; check accents and quotes"]
 
 
-def _as_given(raw: bytes, where: str, encoding: str) -> str:
+def _decoded(raw: bytes, where: str, encoding: str) -> str:
     try:
         return raw.decode(encoding).removeprefix("\ufeff")
     except LookupError:

@@ -61,10 +61,18 @@ def check_archive(raw: bytes, where: str, limits: ImportLimits) -> None:
             todo="export the table as CSV",
         )
     if "xl/workbook.xml" not in {member.filename for member in members}:
+        names = [member.filename for member in members]
+        if any(name.startswith(("word/", "ppt/")) for name in names) or "mimetype" in names:
+            raise DataError(
+                "this is a document of a word processor or of another spreadsheet program "
+                "(OpenDocument), not an Excel workbook",
+                where=where,
+                todo="save its table as Excel (.xlsx) or CSV",
+            )
         raise DataError(
             "this is a zip archive, not an Excel workbook",
             where=where,
-            todo="unpack it and import one file",
+            todo="unpack it, and import the file, or the folder with the files",
         )
 
 

@@ -19,6 +19,7 @@ _PEOPLE = {*SYNONYMS["annotator_id"], "annotators", "raters", "workers", "coders
 _IMPORT_ID = re.compile(r'\s*\{\s*"ImportId"\s*:')
 # What SurveyMonkey writes under each question.
 _RESPONSE = {"response", "open-ended response", "other (please specify)", "please specify"}
+_RULE = re.compile(r":?-{3,}:?")
 _ABOVE = 20  # rows in which the header is looked for
 _LOOK = 200  # rows beneath that are looked at
 
@@ -235,6 +236,8 @@ def _no_data(records: Sequence[Record], names: Record, below: Sequence[int]) -> 
     cells = {cell.strip().casefold() for cell in record if cell.strip()}
     if cells and cells <= _RESPONSE and len(below) > 1:
         return {below[0]: "a second header row: the kinds of answers"}
+    if len(cells) == 1 and _filled(record) > 1 and _RULE.fullmatch(cells.pop()):
+        return {below[0]: "the line under the header of a Markdown table"}
     return {}
 
 

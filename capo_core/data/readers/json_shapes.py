@@ -1,17 +1,20 @@
 """Records in JSON that is neither an array of objects nor one object per line.
 
 As pandas writes a table (by columns, split, lists), as the Hugging Face dataset viewer answers,
-with a part of the split under each key, or with the items' identifiers as keys.
+with a part of the split or an annotator under each key, or with the items' identifiers as keys.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
+from capo_core.data.column_names import SYNONYMS, normalised_name
 from capo_core.data.readers.json_records import Record
 from capo_core.data.splits import part_named
+from capo_core.formatting import name_list
 
 _IDENTIFIERS = {"id", "uid", "item_id", "pair_id", "pairID", "guid"}
 _LEAST = 2  # records that have something in common
@@ -113,6 +116,61 @@ def _by_parts(value: Mapping[str, Any]) -> ShapedRecords | None:
     return ShapedRecords(records, f"a list for each part: {', '.join(value)}") if records else None
 
 
+def _by_people(value: Mapping[str, Any]) -> ShapedRecords | None:
+    """Return the records of a list for each annotator, whom the keys name.
+
+    Only where the records name nobody and the lists are about the same items: of other items, a
+    key may be a domain or a language.
+    """
+    lists = list(value.values())
+    if len(lists) < _LEAST or any(part_named(str(key)) for key in value):
+        return None
+    if not all(isinstance(rows, list) and rows for rows in lists):
+        return None
+    if not all(isinstance(row, dict) for rows in lists for row in rows):
+        return None
+    names = {normalised_name(key) for rows in lists for row in rows for key in row}
+    if names & set(SYNONYMS["annotator_id"]) or not names & set(SYNONYMS["label"]):
+        return None
+    items = [{_item(row) for row in rows} for rows in lists]
+    if not all(_share_most(first, second) for first, second in pairwise(items)):
+        return None
+    records = [
+        _record({"annotator_id": key} | dict(row)) for key, rows in value.items() for row in rows
+    ]
+    named = name_list(list(map(str, value)))
+    return ShapedRecords(records, f"a list for each annotator, on the same items: {named}")
+
+
+def _item(row: Mapping[str, Any]) -> str:
+    """Return what identifies the item of a record: its identifier, else its text."""
+    by_name = {normalised_name(key): value for key, value in row.items()}
+    for name in ("id", *SYNONYMS["item_id"], *SYNONYMS["text_a"]):
+        if name in by_name:
+            return str(by_name[name])
+    return ""
+
+
+def _share_most(first: set[str], second: set[str]) -> bool:
+    common = (first & second) - {""}
+    return len(common) >= max(_LEAST, 0.5 * min(len(first), len(second)))
+
+
+def _under_a_key(value: Mapping[str, Any]) -> ShapedRecords | None:
+    """Return the records of the one list in an object that says something of the whole file."""
+    lists = {key: each for key, each in value.items() if isinstance(each, list)}
+    names = {normalised_name(str(key)) for key in value}
+    if len(lists) != 1 or names & set(SYNONYMS["text_a"]):
+        return None
+    ((key, rows),) = lists.items()
+    if len(rows) < _LEAST or not all(isinstance(row, dict) for row in rows):
+        return None
+    texts = set(SYNONYMS["text_a"])
+    if not all(texts & set(map(normalised_name, row)) for row in rows):
+        return None
+    return ShapedRecords([_record(row) for row in rows], f"read the array under the key {key!r}")
+
+
 def _by_identifiers(value: Mapping[str, Any]) -> ShapedRecords | None:
     rows = list(value.values())
     if len(rows) < _LEAST or not all(isinstance(each, dict) and each for each in rows):
@@ -133,5 +191,7 @@ _SHAPES: tuple[Callable[[Mapping[str, Any]], ShapedRecords | None], ...] = (
     _by_columns,
     _by_lists,
     _by_parts,
+    _by_people,
+    _under_a_key,
     _by_identifiers,
 )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -15,6 +16,7 @@ from capo_core.data.readers.excel_parquet import class_name, class_names, read_p
 from capo_core.data.readers.table import ImportSource, table_of
 from capo_core.data.rejected_rows import RejectedRows
 from capo_core.errors import DataError
+from capo_core.provenance import NAME, Provenance, stated
 
 
 @dataclass(frozen=True)
@@ -24,12 +26,17 @@ class FileRecords:
     Attributes:
         rows: (place in the file, record), as in `RawTable.rows`.
         notes: how the file was read. delimiter, sheet: as found; "" where there is none.
+        metadata: of a Parquet file's schema.
+        provenance: what the records say of their origin, where this product wrote the file (see
+            `stated_in`); () for other files.
     """
 
     rows: list[tuple[int, dict[str, Any]]]
     notes: tuple[str, ...] = ()
     delimiter: str = ""
     sheet: str = ""
+    metadata: Mapping[bytes, bytes] = field(default_factory=dict)
+    provenance: tuple[Provenance, ...] = ()
 
 
 def records_of(
@@ -44,13 +51,41 @@ def records_of(
     Raises:
         DataError: the file cannot be read, or holds no records.
     """
+    found = _read(source, rejected, limits, delimiter, sheet)
+    if found.provenance:  # of a table, which has taken the column out
+        return found
+    origin = stated_in(record for _, record in found.rows)
+    notes = (f"exported by {one.line}" for one in origin)
+    return replace(found, notes=(*found.notes, *notes), provenance=origin)
+
+
+def stated_in(records: Iterable[Mapping[str, Any]]) -> tuple[Provenance, ...]:
+    """Return the provenances that records state, in themselves or in their `meta`."""
+    values = []
+    for record in records:
+        meta = record.get("meta")
+        places = (record, meta if isinstance(meta, Mapping) else {})
+        values += [place[NAME] for place in places if NAME in place]
+    return stated(values)
+
+
+def _read(
+    source: ImportSource,
+    rejected: RejectedRows,
+    limits: ImportLimits,
+    delimiter: str | None,
+    sheet: str | None,
+) -> FileRecords:
     if source.kind == "parquet":
-        return FileRecords(_parquet(source, limits))
+        rows, metadata = _parquet(source, limits)
+        return FileRecords(rows, metadata=metadata)
     if not source.json:
         table = table_of(source, delimiter=delimiter, sheet=sheet, limits=limits)
         rejected.extend(table.rejected.itertuples(index=False))
         rows = zip(table.rows.tolist(), table.frame.to_dict("records"), strict=True)
-        return FileRecords(list(rows), table.notes, table.delimiter, table.sheet)
+        return FileRecords(
+            list(rows), table.notes, table.delimiter, table.sheet, provenance=table.provenance
+        )
     if source.shaped:
         rows = json_records.read_array(source.shaped.records, rejected, source.name)
         return FileRecords(_checked(rows, source.name, limits), (source.shaped.note,))
@@ -77,8 +112,11 @@ def _checked(rows: list, where: str, limits: ImportLimits) -> list:
     return rows
 
 
-def _parquet(source: ImportSource, limits: ImportLimits) -> list[tuple[int, dict[str, Any]]]:
-    """Return all rows with their lists and objects; class labels of Hugging Face by their names."""
+def _parquet(
+    source: ImportSource, limits: ImportLimits
+) -> tuple[list[tuple[int, dict[str, Any]]], Mapping[bytes, bytes]]:
+    """Return all rows with their lists and objects, class labels of Hugging Face by their names;
+    and the metadata of the schema."""
     _, metadata = read_parquet(source.raw, source.name, limits)  # checks size and soundness
     try:
         rows = pq.read_table(io.BytesIO(source.raw)).to_pylist()
@@ -88,4 +126,4 @@ def _parquet(source: ImportSource, limits: ImportLimits) -> list[tuple[int, dict
     for row in rows:
         for column, names in named.items():
             row[column] = class_name(row.get(column), names)
-    return list(enumerate(rows, 1))
+    return list(enumerate(rows, 1)), metadata

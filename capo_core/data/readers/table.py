@@ -22,7 +22,7 @@ from capo_core.data.readers.sample import first_rows
 from capo_core.data.rejected_rows import RejectedRows
 from capo_core.errors import DataError
 from capo_core.formatting import name_list
-from capo_core.provenance import NAME, Provenance
+from capo_core.provenance import NAME, Provenance, stated
 
 _FOREIGN = (  # files that are not supported, and what to do instead
     (b"\xd0\xcf\x11\xe0", "an old Excel file (.xls) or Word file", "save it as .xlsx or CSV"),
@@ -244,8 +244,7 @@ def _provenance(frame: pd.DataFrame) -> tuple[Provenance, ...]:
     """Return the different provenances in a table; () where the column is not one of ours."""
     if NAME not in frame.columns:
         return ()
-    found = [Provenance.from_line(text) for text in frame[NAME].unique() if text.strip()]
-    return tuple(found) if all(found) else ()
+    return stated(frame[NAME].unique())
 
 
 def _json_rows(source: ImportSource, limits: ImportLimits, rejected: RejectedRows):

@@ -108,38 +108,15 @@ def attribute_authors(
     embedder = embedder or Embedder(workspace.cache)
     cache = workspace.cache
     steps = _Steps(progress, len(sets) + bool(outputs) + config.leak_test)
-    held: list[_Material] = []
-    taken: set[str] = set()
-    calibrations: list[_Calibrations] = []
-    counts: dict[str, int] = {}
-    for one in sets:
-        of_split = {
-            item: split
-            for item, split in zip(one.dataset.items["item_id"], one.dataset.items["split"],
-                                   strict=True)
-            if split in ("validation", "test") and item not in taken
-        }  # fmt: skip
-        taken |= set(of_split)
-        streams = _own(one.dataset, tuple(of_split))
-        scored, fitted = _scored(
-            one, tuple(of_split), streams, views, embedder, cache, steps.next()
-        )
-        held.append(scored)
-        calibrations.append(fitted)
-        if len(sets) == 1:
-            splits = list(of_split.values())
-            there = np.unique(np.concatenate([stream.item for stream in streams]))
-            counts |= {
-                split: sum(splits[n] == split for n in there) for split in ("validation", "test")
-            }
-    whole = _joined(held)
+    held, calibrations = _held_out(sets, views, embedder, cache, steps)
+    first, whole = sets[0], _joined(held)
     parts = {HELD_OUT: whole}
-    counts |= {HELD_OUT: _n_items(whole), "folds": FOLDS}
-    counts["left out"] = len(dataset.items) - len(whole.item_ids)
-    first = sets[0]
     test = held_out_items(first.dataset, "test")
     if len(sets) == 1 and 0 < len(test) < len(whole.item_ids):
         parts[TEST] = _restricted(whole, test)
+    counts = _split_counts(first.dataset, whole) if len(sets) == 1 else {}
+    counts |= {HELD_OUT: _n_items(whole), "folds": FOLDS}
+    counts["left out"] = len(dataset.items) - len(whole.item_ids)
     rows: list[dict] = []
     scores: dict[tuple, Score] = {}
     for part, material in parts.items():
@@ -147,23 +124,11 @@ def attribute_authors(
     same: tuple[str, ...] = ()
     if outputs and first.dataset.split_fingerprint == dataset.split_fingerprint:
         same = written_by(outputs, first.adapters, workspace)
-        base = parts.get(TEST, whole)
-        streams = [
-            stream
-            for one in outputs
-            for stream in output_streams(
-                one.frame[one.frame["item_id"].isin(base.item_ids)],
-                base.item_ids, source=one.source, replicate=one.replicate,
-            )
-        ]  # fmt: skip
-        matrices = _matrices(first, base.item_ids, streams, cache, steps.next())
-        made = _Material(
-            base.item_ids,
-            streams,
-            {_LIKELIHOOD: calibrations[0].scores(base.item_ids, streams, matrices)}
-            | _classified(first.dataset, base.item_ids, streams, views, embedder),
-        )
         part = TEST if TEST in parts else HELD_OUT
+        base = parts[part]
+        made = _answers(
+            first, base.item_ids, outputs, calibrations[0], views, embedder, cache, steps.next()
+        )
         _add_rows(rows, scores, part, made, dataset.annotators, config, human=base)
     if config.leak_test:
         train = tuple(first.dataset.items.loc[first.dataset.items["split"] == "train", "item_id"])
@@ -195,6 +160,63 @@ class _Steps:
         start = self._done / self._count
         self._done += 1
         return part_of(self._progress, start, min(1.0, self._done / self._count))
+
+
+def _held_out(
+    sets: Sequence[AdapterSet],
+    views: Sequence[View],
+    embedder: Embedder,
+    cache: Path | None,
+    steps: _Steps,
+) -> tuple[list[_Material], list[_Calibrations]]:
+    """Return each set's scores of the human texts on items that it, as the first of the sets, was
+    not trained on, and its calibrations."""
+    held: list[_Material] = []
+    calibrations: list[_Calibrations] = []
+    taken: set[str] = set()
+    for one in sets:
+        items = one.dataset.items
+        free = items["split"].isin(("validation", "test")) & ~items["item_id"].isin(taken)
+        item_ids = tuple(items.loc[free, "item_id"])
+        taken |= set(item_ids)
+        streams = _own(one.dataset, item_ids)
+        scored, fitted = _scored(one, item_ids, streams, views, embedder, cache, steps.next())
+        held.append(scored)
+        calibrations.append(fitted)
+    return held, calibrations
+
+
+def _split_counts(dataset: Dataset, held: _Material) -> dict[str, int]:
+    """Return the number of items with a text, by their split."""
+    split_of = dict(zip(dataset.items["item_id"], dataset.items["split"], strict=True))
+    there = np.unique(np.concatenate([stream.item for stream in held.streams]))
+    splits = [split_of[held.item_ids[n]] for n in there]
+    return {split: splits.count(split) for split in ("validation", "test")}
+
+
+def _answers(
+    first: AdapterSet,
+    item_ids: tuple[str, ...],
+    outputs: Sequence[MethodOutputs],
+    calibrations: _Calibrations,
+    views: Sequence[View],
+    embedder: Embedder,
+    cache: Path | None,
+    progress: Progress,
+) -> _Material:
+    """Return the scores of the methods' answers to items, by every way."""
+    streams = [
+        stream
+        for one in outputs
+        for stream in output_streams(
+            one.frame[one.frame["item_id"].isin(item_ids)],
+            item_ids, source=one.source, replicate=one.replicate,
+        )
+    ]  # fmt: skip
+    matrices = _matrices(first, item_ids, streams, cache, progress)
+    scores = {_LIKELIHOOD: calibrations.scores(item_ids, streams, matrices)}
+    scores |= _classified(first.dataset, item_ids, streams, views, embedder)
+    return _Material(item_ids, streams, scores)
 
 
 def _n_items(material: _Material) -> int:

@@ -355,7 +355,7 @@ def to_markdown(result: AuthorAttribution, provenance: Provenance) -> str:
     names, rows = table(result)
     title = f"Likeliest author: {result.dataset}"
     lines = [f"# {provenance.titled(title)}", ""]
-    lines += [line for one in result.statements() for line in (one.text, "")]
+    lines += [line for one in result.statements() for line in (provenance.marked(one.text), "")]
     lines += [f"| {' | '.join(names)} |", "|---|---|" + "---:|" * (len(names) - 2)]
     lines += [f"| {' | '.join(row)} |" for row in rows]
     lines += ["", NOTE, "", *differences_text(result), "", *markdown_section(provenance)]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from capo_core.dataset import Dataset
-from capo_core.errors import DataError
 from capo_core.evaluation.authors.result import AuthorAttribution
 from capo_core.run_folder import disk_errors
-from capo_core.workspace import Workspace, make_folder, write_json
+from capo_core.workspace import Workspace, make_folder, read_saved, write_json
 
 FILE = "authors-{split}.json"
 _FORMAT = 1  # raised when a result of an older version cannot be read any more
@@ -38,12 +36,9 @@ def load(workspace: Workspace, dataset: Dataset) -> AuthorAttribution | None:
     path = path_of(workspace, dataset.fingerprint, dataset.split_fingerprint)
     if not path.is_file():
         return None
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-        return AuthorAttribution.from_dict(raw) if raw["format"] == _FORMAT else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(
-            f"the saved attribution by likelihood cannot be read ({type(error).__name__})",
-            where=str(path),
-            todo=f"compute it again: python -m capo_core authors {dataset.name} --again",
-        ) from error
+    return read_saved(
+        path,
+        lambda raw: AuthorAttribution.from_dict(raw) if raw["format"] == _FORMAT else None,
+        "the saved attribution by likelihood",
+        f"compute it again: python -m capo_core authors {dataset.name} --again",
+    )

@@ -7,7 +7,6 @@ bias.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ import pandas as pd
 from scipy import stats
 
 from capo_core.dataset import Dataset
-from capo_core.errors import BackendUnavailable, CapoError, DataError
+from capo_core.errors import BackendUnavailable
 from capo_core.evaluation.coverage import Coverage, averaged_targets
 from capo_core.evaluation.llm_judge.trials import (
     LETTERS,
@@ -36,6 +35,7 @@ from capo_core.imitation.generation.requests import TOO_LONG
 from capo_core.progress import Progress, silent
 from capo_core.stats.bootstrap import Score, mean
 from capo_core.stats.intervals import Estimate, json_rows, wilson
+from capo_core.workspace import read_saved
 
 TABLE = ("source", "target", "k", "value", "low", "high", "n", "unread", "chance")
 POSITIONS = ("position", "answers", "share", "low", "high", "expected")
@@ -328,13 +328,6 @@ def load_result(path: Path) -> LlmJudgeResult:
     Raises:
         DataError: the file is missing or cannot be read.
     """
-    try:
-        return LlmJudgeResult.from_dict(json.loads(path.read_text(encoding="utf-8")))
-    except CapoError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(
-            f"the judge's answers cannot be read ({type(error).__name__})",
-            where=str(path),
-            todo="run the command judge again",
-        ) from error
+    return read_saved(
+        path, LlmJudgeResult.from_dict, "the judge's answers", "run the command judge again"
+    )

@@ -16,7 +16,7 @@ from capo_core.evaluation.table import ExternalScore
 from capo_core.run_folder import RunFolder
 from capo_core.stats.intervals import json_rows, json_value
 
-RESULT_FILE = "judged.json"  # in a judge's run: `Judged.to_dict`
+RESULT_FILE = "judged.json"  # in a judge's run: `LlmJudgeResult.to_dict`
 
 
 @dataclass(frozen=True)

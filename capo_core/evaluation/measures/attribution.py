@@ -26,6 +26,7 @@ from capo_core.evaluation.measures.registry import (
     variant_name,
 )
 from capo_core.evaluation.streams import Stream
+from capo_core.formatting import natural_order
 from capo_core.progress import Progress, silent
 from capo_core.stability.attribution import TIE
 from capo_core.stats import ridge
@@ -58,11 +59,6 @@ class View:
     def name(self) -> str:
         """Name in tables of the share of responses that are attributed to the target."""
         return self.measure_name("attribution")
-
-    @property
-    def probability_name(self) -> str:
-        """Name in tables of the mean probability of the target."""
-        return self.measure_name("probability")
 
 
 @dataclass(frozen=True)
@@ -108,9 +104,14 @@ def attributed(
     form = (lambda text: text) if find_reduction(view.reduction).written else normalise
     written = [form(text) for stream in streams for text in stream.explanations]
     train_item = np.array([known[item_id] for item_id in train["item_id"]], dtype=np.int64)
+    places = [int(item) + len(train_ids) for stream in streams for item in stream.item]
+    # One text on one item has one score, whoever wrote it: rows of a matrix product in single
+    # precision differ in their last digits by the number of BLAS threads, and so would copies.
+    rows: dict[tuple[str, int], int] = {}
+    row_of = [rows.setdefault(pair, len(rows)) for pair in zip(written, places, strict=True)]
     texts = Texts(
-        [*(form(text) for text in train["explanation"]), *written],
-        np.concatenate([train_item, *(stream.item + len(train_ids) for stream in streams)]),
+        [*(form(text) for text in train["explanation"]), *(text for text, _ in rows)],
+        np.concatenate([train_item, np.array([place for _, place in rows], dtype=np.int64)]),
         [normalise(items.at[item_id, "text_a"]) for item_id in every],
         [normalise(items.at[item_id, "text_b"]) for item_id in every],
     )
@@ -118,8 +119,8 @@ def attributed(
     column = {annotator: index for index, annotator in enumerate(dataset.annotators)}
     author = train["annotator_id"].map(column).to_numpy()
     here = np.arange(len(train))
-    there = np.arange(len(train), len(train) + len(written))
-    scores = _scores(features, here, there, author, len(column))
+    there = np.arange(len(train), len(train) + len(rows))
+    scores = _scores(features, here, there, author, len(column))[row_of]
     scores[[not text.strip() for text in written]] = 0.0
     ends = np.cumsum([len(stream) for stream in streams])
     own = np.zeros((0, len(column)))
@@ -161,7 +162,7 @@ def training_rows(dataset: Dataset):
     split = dataset.items.set_index("item_id")["split"]
     rows = dataset.annotations
     rows = rows[(rows["explanation"].str.strip() != "") & (rows["item_id"].map(split) == "train")]
-    missing = sorted(set(dataset.annotators) - set(rows["annotator_id"]))
+    missing = natural_order(set(dataset.annotators) - set(rows["annotator_id"]))
     if missing:
         raise DataError(
             f"annotator {missing[0]!r} has no explanation in the training split",
@@ -414,7 +415,7 @@ def likelihood_accuracy(
     """Return the share of groups of `k` responses that are likeliest under the target's adapter.
 
     Args:
-        scores: [n, C] calibrated log-probabilities (see `likelihood.Calibration.scores`); a group's
+        scores: [n, C] calibrated log-probabilities (see `LikelihoodCalibration.scores`); a group's
             is their sum. Groups and ties are those of `pooled_accuracy`.
     """
     return pooled_accuracy(scores, item, target, k, n_items=n_items, seed=seed)

@@ -250,11 +250,14 @@ class Measure:
         Args:
             short: whether the column is narrow.
         """
-        title = (self.short if short else "") or self.title
-        title = title.format(variant=self.variant) or self.name[:1].upper() + self.name[1:]
         if not self.of.attribution:
-            return title
-        return f"{title}, {k} text{'s' if k != 1 else ''}"
+            return self.screen_title(short=short)
+        return f"{self.screen_title(short=short)}, {k} text{'s' if k != 1 else ''}"
+
+    def screen_title(self, *, short: bool = False) -> str:
+        """Return the title on screens, which for many measures is the name."""
+        title = (self.short if short else "") or self.title
+        return title.format(variant=self.variant) or self.name[:1].upper() + self.name[1:]
 
 
 MEASURES: dict[str, Measure] = {}

@@ -2,7 +2,8 @@
 the agreement of measures.
 
 "Indistinguishable from the human" is said in one place, by an equivalence test within a margin
-fixed in the configuration; no other finding may say it (`claims.NO_EQUIVALENCE`).
+fixed before there were results; no other finding may say it (`claims.NO_EQUIVALENCE`), nor this one
+of a margin that was chosen for the evaluation (`runs.margins`).
 """
 
 from __future__ import annotations
@@ -19,21 +20,31 @@ from capo_core.evaluation.referee import equivalence
 from capo_core.evaluation.referee.answers import SIMILARITIES
 from capo_core.evaluation.referee.personal import BETTER, WORSE
 from capo_core.evaluation.referee.replacement import PASSED, STANDS_IN
-from capo_core.evaluation.referee.statistics import RefereeStatistics
+from capo_core.evaluation.referee.statistics import NOT_FIXED, RefereeStatistics
 from capo_core.evaluation.report import EvaluationReport
+from capo_core.evaluation.statement_parts import n_text
 from capo_core.evaluation.streams import GUESS, HUMAN, OTHER
 from capo_core.evaluation.table import ALL, TableConfig
 from capo_core.findings import DECIDED, UNDECIDED, UNDEFINED, ComparisonSet, Finding
-from capo_core.formatting import Named, Statement, capitalised, count
+from capo_core.formatting import (
+    Named,
+    Statement,
+    capitalised,
+    count,
+    number,
+    number_interval,
+    points,
+    span,
+)
 from capo_core.stats.alternative_annotator import EPSILONS, MIN_ITEMS
-from capo_core.stats.equivalence import DIFFERENT, EQUIVALENT
+from capo_core.stats.equivalence import DIFFERENT, EQUIVALENT, INSENSITIVE
 from capo_core.stats.equivalence import MIN_ITEMS as TOST_ITEMS
 
 REPLACEMENT, PERSONAL, EQUIVALENCE = "replacement", "personal", "equivalence"
 DETECTABLE, MEASURES = "detectable", "measures"
 CLAIMS = (REPLACEMENT, PERSONAL, EQUIVALENCE, DETECTABLE, MEASURES)
 ATTRIBUTION = "attribution"  # the family of what the classifier says
-UNTESTED = "not tested"
+UNTESTED, NOT_DEFINED = "not tested", "not defined"
 _NO_PROOF = ("equivalent to", "indistinguishable", "identical", "human-level", "as good as")
 
 
@@ -75,7 +86,7 @@ def replacement(report: EvaluationReport, target: str) -> Finding | None:
                 {
                     "method": Named("method", row.source), "won": int(row.won),
                     "tested": int(row.tested), "rho": row.advantage, "low": row.low,
-                    "high": row.high, "verdict": row.verdict,
+                    "high": row.high, "verdict": row.verdict, "n": int(row.n),
                 }
                 for row in of.itertuples()
             ],
@@ -105,7 +116,7 @@ def personal(report: EvaluationReport, target: str) -> Finding | None:
             {
                 "method": Named("method", row.source), "better": int(row.better),
                 "tested": int(row.tested), "value": row.value, "low": row.low, "high": row.high,
-                "verdict": row.verdict,
+                "verdict": row.verdict, "n": int(row.n),
             }
             for row in of.itertuples()
         ]  # fmt: skip
@@ -140,9 +151,10 @@ def equivalent(report: EvaluationReport, target: str) -> Finding | None:
             "measure": measure_in_words(str(name)),
             "margin": float(of["margin"].iloc[0]),
             "alpha": name == equivalence.ALPHA,
+            "n": n_text(of["n"]),
             **{
                 verdict: [Named("method", row.source) for row in of.itertuples()
-                          if _said(row) == verdict]
+                          if _verdict(row) == verdict]
                 for verdict in _VERDICTS
             },
         }
@@ -150,19 +162,24 @@ def equivalent(report: EvaluationReport, target: str) -> Finding | None:
     ]  # fmt: skip
     shown = (table["verdict"] != "undecided").any()
     must_not = ("identical", "human-level", "as good as")
-    if not (table["verdict"] == EQUIVALENT).any():
+    fixed = report.referee.margins_fixed
+    if not (fixed and (table["verdict"] == EQUIVALENT).any()):
         must_not += ("indistinguishable",)
     return Finding(
-        EQUIVALENCE, DECIDED if shown else UNDECIDED, {"parts": parts}, int(table["n"].max()),
-        "items", None, _compared(report, target, table),
+        EQUIVALENCE, DECIDED if shown else UNDECIDED, {"parts": parts, "fixed": fixed},
+        int(table["n"].max()), "items", None, _compared(report, target, table),
         "" if shown else "neither equivalence nor a difference beyond the margin is shown",
         must_not,
     )  # fmt: skip
 
 
-def _said(row) -> str:
-    """Return the verdict of a row: undecided is what was tested."""
-    return UNTESTED if math.isnan(row.p) and row.verdict == "undecided" else row.verdict
+def _verdict(row) -> str:
+    """Return the verdict of a row: undecided is what was tested, and what was not has a reason."""
+    if not (math.isnan(row.p) and row.verdict == "undecided"):
+        return row.verdict
+    if row.n < TOST_ITEMS:
+        return UNTESTED
+    return INSENSITIVE if INSENSITIVE in row.note else NOT_DEFINED
 
 
 def detectable(report: EvaluationReport, target: str) -> Finding | None:
@@ -176,12 +193,14 @@ def detectable(report: EvaluationReport, target: str) -> Finding | None:
         (name, k, f"attribution of {count(k, 'explanation')}"),
         ("label accuracy", 0, "label accuracy"),
     ):
-        of = rows[(rows["measure"] == measure) & (rows["k"] == pooled)]
-        if len(of):
-            parts.append({
-                "what": what, "low": of["detectable"].min(), "high": of["detectable"].max(),
-                "many": len(of), "n": int(of["n"].max()),
-            })  # fmt: skip
+        mine = rows[(rows["measure"] == measure) & (rows["k"] == pooled)]
+        never = mine["detectable"] >= 1  # not even a difference of 100 points
+        for of in (mine[~never], mine[never]):
+            if len(of):
+                parts.append({
+                    "what": what, "low": of["detectable"].min(), "high": of["detectable"].max(),
+                    "many": len(of), "n": int(of["n"].min()),
+                })  # fmt: skip
     if not parts:
         return None
     compared = _compared(report, target, rows)
@@ -211,6 +230,7 @@ def measures(report: EvaluationReport) -> Finding | None:
             for method, names in by_method.items()
         ],
         "many": len(named),
+        "of": len(table),
         "low": float(known["correlation"].min()) if len(known) else math.nan,
         "high": float(known["correlation"].max()) if len(known) else math.nan,
         "pairs": len(known),
@@ -250,13 +270,13 @@ def _replacement(finding: Finding) -> Statement:
         return Statement(REPLACEMENT, head + ": not tested, {reason}.",
                          {**values, "reason": finding.reason})  # fmt: skip
     row = (
-        "{method} {won} of {tested} ({verdict}; ρ = {rho:number} [{low:number}–{high:number}])"
+        "{method} {won} of {tested} ({verdict}; ρ = {rho:number} {interval}, n = {n:,})"
         if len(finding.compared.targets) != 1
-        else "{method} {verdict} (ρ = {rho:number} [{low:number}–{high:number}])"
+        else "{method} {verdict} (ρ = {rho:number} {interval}, n = {n:,})"
     )
     parts = [
         _part(f"{one['similarity']}: {{methods}}",
-              methods=[_part(row, **method) for method in one["methods"]])
+              methods=[_part(row, **method, interval=_ends(method)) for method in one["methods"]])
         for one in values["parts"]
     ]  # fmt: skip
     what = (
@@ -270,15 +290,19 @@ def _replacement(finding: Finding) -> Statement:
     )  # fmt: skip
 
 
+def _ends(row: Mapping[str, Any]) -> str:
+    return number_interval(row["low"], row["high"])
+
+
 def _personal(finding: Finding) -> Statement:
     single = len(finding.compared.targets) == 1
     parts = []
     for one in finding.values["parts"]:
         if single:
-            rows = [_part("{method} {verdict}", **method) for method in one["methods"]]
+            rows = [_part("{method} {verdict} (n = {n:,})", **method) for method in one["methods"]]
         else:
             rows = [
-                _part("{method} for {better} of {tested}", **method)
+                _part("{method} for {better} of {tested} (n = {n:,})", **method)
                 for method in one["methods"]
                 if method["better"]
             ]
@@ -301,25 +325,33 @@ _VERDICTS = {
     DIFFERENT: "further away than the margin: {names}",
     "undecided": "undecided: {names}",
     UNTESTED: f"not tested, for want of {TOST_ITEMS} items: {{names}}",
+    INSENSITIVE: f"not tested, since {INSENSITIVE}: {{names}}",
+    NOT_DEFINED: "not tested, since it is not defined here: {names}",
 }
 
 
 def _equivalence(finding: Finding) -> Statement:
+    fixed = finding.values.get("fixed", True)
+    verdicts = _VERDICTS if fixed else {**_VERDICTS, EQUIVALENT: "within the margin: {names}"}
     parts = []
     for one in finding.values["parts"]:
         margin = "±{margin:number}" if one["alpha"] else "±{margin:points}"
-        said = [_part(words, names=one[verdict]) for verdict, words in _VERDICTS.items()
+        said = [_part(words, names=one[verdict]) for verdict, words in verdicts.items()
                 if one[verdict]]  # fmt: skip
         parts.append(
-            _part(f"{{measure}} ({margin}): {{said:apart}}",
+            _part(f"{{measure}} ({margin}, {{n}}): {{said:apart}}", n=one["n"],
                   measure=capitalised(one["measure"]), margin=one["margin"], said=said)
         )  # fmt: skip
     many = len(finding.compared.targets)
     whom = "for every annotator imitated, " if many > 1 else ""
     return Statement(
         EQUIVALENCE,
-        f"Equivalence with the human {whom}within the margins of the configuration (two one-sided "
-        "tests, Holm-adjusted over methods). {parts}.",
+        (
+            f"Equivalence with the human {whom}within the margins of the configuration"
+            if fixed
+            else f"Difference from the human {whom}within a {NOT_FIXED}"
+        )
+        + " (two one-sided tests, Holm-adjusted over methods). {parts}.",
         {"parts": _sentences(parts)},
     )
 
@@ -338,12 +370,11 @@ def _detectable(finding: Finding) -> Statement:
         if one["low"] >= 1:
             none.append(_part("{what} ({many:count comparison}, n = {n:,})", **one))
             continue
-        span = "{high:points}"
-        if round(100 * one["low"]) != round(100 * one["high"]):
-            span = "{first:number} to {high:points}"
-            one = {**one, "first": 100 * one["low"]}
-            span = "{first:number 0} to {high:points}"
-        parts.append(_part(f"{span} in {{what}} ({{many:count comparison}}, n = {{n:,}})", **one))
+        first, last = (points(one[end]) for end in ("low", "high"))
+        size = span([first.split(" ")[0], last.split(" ")[0]])
+        unit = last.split(" ")[1]
+        parts.append(_part("{size} {unit} in {what} ({many:count comparison}, n = {n:,})",
+                           size=size, unit=unit, **one))  # fmt: skip
     said = []
     if parts:
         said.append(
@@ -363,15 +394,19 @@ def _measures(finding: Finding) -> Statement:
     rest: dict[str, Any] = {}
     end = ""
     if values["pairs"]:
-        rest = {name: values[name] for name in ("low", "high", "items")}
-        span = "{low:number}" if values["pairs"] == 1 else "{low:number} to {high:number}"
-        end = f" Over items their rank correlation is {span} (n = {{items:,}})."
+        ends = [number(values[name]) for name in ("low", "high")]
+        rest = {"span": span(ends), "items": values["items"]}
+        end = " Over items their rank correlation is {span} (n = {items:,})."
     if finding.decided:
         method = values["winners"][0]["method"]
+        every = values["of"] == values["many"]
+        which = "all {many}" if every else "{many} of {of}"
+        others = "" if every else "; no single method is first by the others"
         return Statement(
             MEASURES,
-            "By their point estimates all {many} measures of imitation put {method} first." + end,
-            {"many": values["many"], "method": method, **rest},
+            f"By their point estimates {which} measures of imitation put {{method}} first{others}."
+            + end,
+            {"many": values["many"], "of": values["of"], "method": method, **rest},
         )
     parts = [_part("{method} by {measures}", **one) for one in values["winners"]]
     return Statement(
@@ -415,6 +450,7 @@ def tests_in_words(config: TableConfig, tests: RefereeStatistics, compared: bool
             f"Equivalence with the human: two one-sided tests within ±{100 * config.margin:g} "
             f"points (α of the group: ±{config.alpha_margin:g}, paired bootstrap over items), for "
             "every annotator imitated, Holm-corrected over methods."
+            + ("" if tests.margins_fixed else f" It is a {NOT_FIXED}.")
         )
     if compared:
         found.append(

@@ -6,6 +6,10 @@ consistency) is tested by two one-sided tests of method minus human, paired by i
 place. Over annotators a method is equivalent where it is for each (an intersection-union test: the
 largest p-value, Berger 1982), so that too much for one and too little for another do not cancel.
 p-values are adjusted over methods by Holm.
+
+Nothing is tested where the annotator's own value is no further than the margin from the floor
+(another annotator's texts, shuffled explanations, labels at random): whatever is written would be
+equivalent there.
 """
 
 from __future__ import annotations
@@ -28,6 +32,7 @@ from capo_core.stats.equivalence import (
     UNDECIDED,
     EquivalenceTest,
     alpha_substitution,
+    insensitive,
     tost_of,
     verdict_of,
 )
@@ -74,6 +79,9 @@ def equivalence_table(
             if own is None or human is None or not _comparable(name, own):
                 continue
             test = tost_of(difference(own, human), margin)
+            floor = parts.get((find_measure(name).of.floor_source, target, name, k))
+            if floor is not None and abs(human.value - floor.value) <= margin:
+                test = insensitive(test)
             found[target] = (own.value, human.value, test)
         rows += _rows(source, name, k, found, common)
     if labels:
@@ -87,7 +95,7 @@ def equivalence_table(
     table["verdict"] = [
         verdict_of(row.p_holm, row.low, row.high, row.margin) for row in table.itertuples()
     ]
-    _join(table, common)
+    _join(table)
     return table
 
 
@@ -128,7 +136,7 @@ def _rows(
     return [*rows, row]
 
 
-def _join(table: pd.DataFrame, common: Sequence[str]) -> None:
+def _join(table: pd.DataFrame) -> None:
     """Correct the verdicts over all targets: one that is different is enough."""
     single = table[table["target"] != ALL]
     different = {

@@ -32,6 +32,7 @@ TABLES = {
     "measures": MEASURE_COLUMNS,
     "measure_pairs": PAIR_COLUMNS,
 }
+NOT_FIXED = "margin of this evaluation, not fixed before"  # what such a margin is called
 _NO_FLOATS = {"similarity", "source", "target", "measure", "verdict", "note", "against", "nearest",
               "tells_apart", "one", "other", "n", "k", "won", "tested", "better",
               "methods"}  # fmt: skip
@@ -48,6 +49,8 @@ class RefereeStatistics:
     Attributes:
         annotator_kind, epsilon: of the alternative annotator test.
         margin, alpha_margin: of the equivalence tests.
+        margins_fixed: whether these margins were fixed before there were results; if not, nothing
+            is said to be indistinguishable.
         replacement: see `replacement.replacement_table`.
         personal: see `personal.personal_table`.
         equivalence: see `equivalence.equivalence_table`.
@@ -65,6 +68,7 @@ class RefereeStatistics:
     measure_pairs: pd.DataFrame = field(
         default_factory=partial(_empty, "measure_pairs"), repr=False
     )
+    margins_fixed: bool = True
 
     @property
     def empty(self) -> bool:
@@ -83,7 +87,9 @@ class RefereeStatistics:
         """Return the statistics from `to_dict`; none from {}."""
         if not raw:
             return cls()
-        settings = {f.name: raw[f.name] for f in fields(cls) if f.name not in TABLES}
+        settings = {
+            f.name: raw[f.name] for f in fields(cls) if f.name not in TABLES and f.name in raw
+        }
         tables = {
             name: frame_of(raw[name], columns, set(columns) - _NO_FLOATS)
             for name, columns in TABLES.items()
@@ -109,6 +115,8 @@ def referee_statistics(
     config: TableConfig,
     embedder: Embedder | None,
     likelihood: AuthorScores | None = None,
+    *,
+    margins_fixed: bool = True,
 ) -> RefereeStatistics:
     """Compute the tests that the families of `config` have.
 
@@ -117,6 +125,7 @@ def referee_statistics(
         found: the scores behind it. distance: of methods from people.
         embedder: None: nothing is tested by sentence embedding.
         likelihood: of `streams`, where there are adapters of all annotators.
+        margins_fixed: see `RefereeStatistics`.
     """
     outputs = [stream for stream in streams if stream.source not in (HUMAN, OTHER)]
     compared = similarities(dataset, item_ids, outputs, config.families, embedder)
@@ -141,4 +150,5 @@ def referee_statistics(
         ),
         agreement.measures,
         agreement.pairs,
+        margins_fixed,
     )  # fmt: skip

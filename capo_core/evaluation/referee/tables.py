@@ -11,12 +11,14 @@ import pandas as pd
 
 from capo_core.evaluation.cells import NO_VALUE
 from capo_core.evaluation.measures.registry import find_measure
-from capo_core.evaluation.referee.answers import SIMILARITIES
+from capo_core.evaluation.referee.answers import LABELS, LIKELIHOOD, SIMILARITIES
 from capo_core.evaluation.referee.equivalence import ALPHA
+from capo_core.evaluation.referee.statistics import NOT_FIXED
 from capo_core.evaluation.report import EvaluationReport
 from capo_core.evaluation.table import ALL
-from capo_core.formatting import number, p_value, signed
+from capo_core.formatting import number, number_interval, p_value, signed
 from capo_core.imitation.prompting.prompts import method_name
+from capo_core.stats.equivalence import EQUIVALENT
 
 _ALL_NAME = "all"
 
@@ -75,10 +77,12 @@ def _with_ends(value: float, low: float, high: float, *, sign: bool = False) -> 
     if math.isnan(value):
         return NO_VALUE
     shown = signed(value) if sign else number(value)
-    if math.isnan(low) or math.isnan(high):
-        return shown
-    ends = [number(end) for end in (low, high)]
-    return f"{shown} [{(' to ' if low < 0 else '–').join(ends)}]"
+    return f"{shown} {number_interval(low, high, apart=sign)}".rstrip()
+
+
+def _never(row: Any) -> bool:
+    """Return whether not even the largest possible difference would be found."""
+    return row.similarity != LABELS and row.detectable > 1
 
 
 def _p(value: float) -> str:
@@ -104,7 +108,17 @@ def measure_title(name: str, k: int = 0) -> str:
     return f"{header} ({about.variant})" if about.variant and about.variant not in title else header
 
 
+# Why the test of replacement has no form by likelihood (docs/methods-referee.md), where there are
+# adapters that one could expect it from.
+NO_REPLACEMENT_BY_LIKELIHOOD = (
+    " There is no such test by likelihood: under the other annotators' adapters, texts of their "
+    "base model are likelier than people's, whomever they imitate. By likelihood only the personal "
+    "form is made."
+)
+
+
 def _replacement(tests: Any) -> RefereeTable:
+    by_likelihood = (tests.personal["similarity"] == LIKELIHOOD).any()
     return _table(
         "replacement",
         "Alternative annotator test",
@@ -112,7 +126,8 @@ def _replacement(tests: Any) -> RefereeTable:
         "annotator by similarity to the other annotators' answers; it may be worse by "
         f"ε = {tests.epsilon:g} ({tests.annotator_kind} annotators). One-sided t-test over items, "
         "adjusted over annotators (Benjamini–Yekutieli); the test is passed where the imitation "
-        "may stand in for half of the annotators. Calderon, Reichart & Dror (2025).",
+        "may stand in for half of the annotators. Calderon, Reichart & Dror (2025)."
+        + (NO_REPLACEMENT_BY_LIKELIHOOD if by_likelihood else ""),
         tests.replacement,
         {
             "Compared by": ("What similarity is of.", _similarity),
@@ -161,8 +176,9 @@ def _personal(tests: Any) -> RefereeTable:
             "n": ("Items; over annotators, answers.", lambda row: f"{row.n:,}"),
             "p (BY)": ("Adjusted over annotators.", lambda row: _p(row.p_by)),
             "Detectable": (
-                "Smallest difference from one annotator that these items show with 80 % power.",
-                lambda row: _value(row.detectable),
+                "Smallest difference from one annotator that these items show with 80 % power; "
+                "“>1” where they would show none of any size.",
+                lambda row: ">1" if _never(row) else _value(row.detectable),
             ),
             "Better": (
                 "Annotators who are predicted better than by any other.",
@@ -175,13 +191,20 @@ def _personal(tests: Any) -> RefereeTable:
 
 
 def _equivalence(tests: Any) -> RefereeTable:
+    fixed = tests.margins_fixed
+    margin = "a margin that was fixed in the configuration" if fixed else f"a {NOT_FIXED}"
+    claim = (
+        "Only what is equivalent here may be called indistinguishable from the human."
+        if fixed
+        else "Nothing here may be called indistinguishable from the human."
+    )
+    within = {} if fixed else {EQUIVALENT: "within the margin"}
     return _table(
         "equivalence",
         "Equivalence with the human",
-        "Two one-sided tests of method minus human within a margin that was fixed in the "
-        "configuration; over annotators, each of them must be equivalent, and the one who is "
-        "furthest from it is shown. p-values are Holm-adjusted over methods. Only what is "
-        "equivalent here may be called indistinguishable from the human.",
+        f"Two one-sided tests of method minus human within {margin}; over annotators, each of them "
+        "must be equivalent, and the one who is furthest from it is shown. p-values are "
+        f"Holm-adjusted over methods. {claim}",
         tests.equivalence,
         {
             "Measure": ("", lambda row: measure_title(row.measure, row.k)),
@@ -192,8 +215,9 @@ def _equivalence(tests: Any) -> RefereeTable:
                 "Of the annotator's own answers (α: of all annotators).",
                 lambda row: _value(row.human),
             ),
-            "Difference": (
-                "Method minus human, with its 90 % interval.",
+            "Difference (90 % CI)": (
+                "Method minus human, with its 90 % interval, which two one-sided tests at 5 % are "
+                "read from.",
                 lambda row: _with_ends(row.value, row.low, row.high, sign=True),
             ),
             "Margin": ("On both sides of 0.", lambda row: f"±{row.margin:g}"),
@@ -202,7 +226,7 @@ def _equivalence(tests: Any) -> RefereeTable:
                 "Small where the two are equivalent; adjusted over methods.",
                 lambda row: _p(row.p_holm),
             ),
-            "Result": ("", lambda row: row.verdict),
+            "Result": ("", lambda row: within.get(row.verdict, row.verdict)),
             "Note": ("", lambda row: row.note),
         },
     )

@@ -21,7 +21,6 @@ from capo_core.progress import Progress, silent
 from capo_core.settings import setting, settings
 from capo_core.task import Task
 
-FINISHES = ("stop", "length", "error")
 BATCH_TOKENS = 16384  # computed at once by a model on this machine, where nothing else is asked
 
 

@@ -300,6 +300,8 @@ class TransformersScorer(OptionScorer):
     def _batch(self, batch: list[tuple[OptionQuestion, tuple[int, ...]]]) -> list[OptionScores]:
         import torch
 
+        from capo_core.imitation.models.errors import out_of_memory
+
         width, device = max(len(ids) for _, ids in batch), self._base.model.device
         ids = torch.full((len(batch), width), self._base.pad_id)
         mask = torch.zeros_like(ids)
@@ -319,7 +321,9 @@ class TransformersScorer(OptionScorer):
                     .logits[:, -1]
                     .float()
                 )
-        except (torch.OutOfMemoryError, MemoryError) as error:
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
             raise BackendUnavailable(
                 f"there is not enough memory for {len(batch)} prompts at once",
                 where=self.name,

@@ -33,7 +33,7 @@ from capo_core.imitation.prompting.prompts import (
     response_ids,
     write_response,
 )
-from capo_core.imitation.prompting.rule_profiles import Common, common_of, rule_profile
+from capo_core.imitation.prompting.rule_profiles import Habits, common_of, rule_profile
 from capo_core.simulation.annotate import label_shares, start_rule, write
 from capo_core.simulation.annotators import AnnotatorSpec, WritingStyle, sample_annotators, style_of
 from capo_core.simulation.demo import CONFIGS
@@ -174,7 +174,7 @@ class TaskSamples:
 
     def __init__(self, world: SimulatedPopulation) -> None:
         self.world = world
-        self._common: dict[str, Common] = {}
+        self._common: dict[str, Habits] = {}
 
     def draw(
         self, kind: str, task: str, number: int, draws: Draws, *, examples: int = 0
@@ -212,7 +212,7 @@ class TaskSamples:
             prompt = prompts.zero_shot(about, item, annotator=named)
         return TaskSample(task, prompt, response_of(asked), asked)
 
-    def common(self, task: str) -> Common:
+    def common(self, task: str) -> Habits:
         """Return the average style of this population, from up to 4,000 of their responses."""
         if task not in self._common:
             people = self.world.config.annotators
@@ -221,7 +221,7 @@ class TaskSamples:
             for _ in range(min(4000, 10 * people)):
                 writer = self.world.writer(draws.index(people))
                 responses.append(answer(task, writer, draw_item(task, draws), draws).example)
-            self._common[task] = common_of(TASKS[task][0], responses)
+            self._common[task] = common_of(responses)
         return self._common[task]
 
 

@@ -49,7 +49,12 @@ _LIMITS = """\
 It is made for the demo data that ships with it: short English sentences and answers of the kind
 that the simulator generates. It has no knowledge of the world and follows no other instructions;
 its answers to items of real datasets are not meaningful. For real data use a general-purpose
-model."""
+model.
+
+Its labels of paraphrase items are at the level of chance (see the column `label right`; the scale
+has eleven values). Examples and value profiles in the prompt do not measurably change in whose
+manner it writes; fine-tuning does. Whether a larger model or another corpus would change either was
+not measured."""
 _CORPUS_LIMITS = """\
 It was trained on one small corpus, and has no knowledge beyond that text. It follows no
 instructions other than those the text contains."""

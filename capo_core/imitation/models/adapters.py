@@ -21,7 +21,6 @@ from peft import PeftModel, get_peft_model, prepare_model_for_kbit_training
 from peft.tuners.oft.layer import MultiplicativeDropoutLayer
 from peft.utils.save_and_load import get_peft_model_state_dict
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from capo_core.errors import ConfigError
@@ -30,6 +29,7 @@ from capo_core.imitation.models.adapter_kinds import ADAPTERS
 from capo_core.imitation.models.base_files import HUB, base_kind, base_title
 from capo_core.imitation.models.base_model import LoadedBaseModel
 from capo_core.imitation.models.fast_layers import speed_up
+from capo_core.imitation.models.tensor_file import write_tensors
 from capo_core.imitation.prompting.prompts import PromptItem, prompt_text, zero_shot
 from capo_core.imitation.training.config import AdapterSettings, TrainConfig
 from capo_core.provenance import Provenance
@@ -169,7 +169,7 @@ def save_adapter(
             {"base": base_title(base.name), "base_fingerprint": base.fingerprint, **origin},
         )
         with atomic_file(fresh / WEIGHTS) as file:
-            file.write(save({name: each.contiguous() for name, each in weights.items()}))
+            write_tensors(file, weights)
         # With its chat template: by it, other tools write prompts as they were in training.
         base.tokenizer.save_pretrained(fresh)
         with atomic_file(fresh / "README.md", "w") as file:
@@ -264,6 +264,7 @@ def adapter_card(
     provenance: Provenance,
     prompt: str = "",
     kind: str = "lora",
+    dtype: str = "float32",
 ) -> str:
     """Return the README.md of an adapter, from its run's configuration and outcome.
 
@@ -271,6 +272,7 @@ def adapter_card(
         provenance: of its training data.
         prompt: as by `sample_prompt`; "" leaves the section on its use out.
         kind: of the adapter, one of `adapter_kinds.ADAPTERS`.
+        dtype: number type of the base model in training, torch's name.
     """
     dataset, base, settings = asked["dataset"], asked["base"], asked["settings"]
     about = ADAPTERS[kind]
@@ -306,6 +308,7 @@ def adapter_card(
                 "steps": f"{result['steps']} of {result['planned_steps']}",
                 "kept state": f"after step {result['kept_step']}",
                 "validation loss": _number(result["validation_loss"]),
+                **_strength(result.get("calibration", {})),
                 **{
                     name.replace("_", " "): _number(value)
                     for name, value in result["figures"].items()
@@ -317,7 +320,7 @@ def adapter_card(
         "",
         "Figures are of the validation part of the data; the test part was not looked at.",
         "",
-        *(_use(prompt) if prompt else ()),
+        *(_use(prompt, dtype) if prompt else ()),
         *markdown_section(provenance),
         "## Left out",
         "",
@@ -338,12 +341,20 @@ def adapter_card(
     return "\n".join(lines) + "\n"
 
 
-def _use(prompt: str) -> list[str]:
+def _use(prompt: str, dtype: str) -> list[str]:
     return [
         "## Use",
         "",
-        "`AutoPeftModelForCausalLM.from_pretrained(folder)` of PEFT loads the adapter with its "
-        "base model, by the name or path in `adapter_config.json`; the tokenizer and its chat "
+        "~~~python",
+        "import torch",
+        "from peft import AutoPeftModelForCausalLM",
+        "",
+        f"model = AutoPeftModelForCausalLM.from_pretrained(folder, dtype=torch.{dtype})",
+        "~~~",
+        "",
+        "loads the adapter with its base model, by the name or path in `adapter_config.json`, in "
+        "the number type it was trained in: without `dtype` the base model is loaded in the type "
+        "of its files, and answers may differ. The tokenizer and its chat "
         "template are in this folder. The prompt is written like this, and the answer has two "
         "lines (`Label:`, `Explanation:`) and the end token:",
         "",
@@ -352,6 +363,16 @@ def _use(prompt: str) -> list[str]:
         "~~~",
         "",
     ]
+
+
+def _strength(calibration: dict[str, Any]) -> dict[str, str]:
+    """Return the card's row on a calibrated strength; none for an adapter as it was trained."""
+    if not calibration:
+        return {}
+    n = calibration.get("n")
+    where = f"{n} validation items" if n else "validation items"
+    strength = f"{calibration['strength']:g} of the way from SFT (0) to CAPO (1)"
+    return {"strength": f"{strength}, chosen on {where}"}
 
 
 def _rows(values: dict[str, Any]) -> list[str]:

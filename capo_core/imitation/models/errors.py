@@ -10,18 +10,24 @@ import torch
 
 from capo_core.errors import RunError
 
-# What torch says on a CPU and CUDA's libraries on a GPU; they share no class.
+# What torch and oneDNN (of a layer in bfloat16) say on a CPU, and CUDA's libraries on a GPU; they
+# share no class.
 _MEMORY_WORDS = ("not enough memory", "out of memory", "can't allocate memory", "alloc_failed")
+_ONEDNN_WORDS = ("could not create a primitive", "could not create a memory object")
 
 
 @contextmanager
-def memory_errors(where: str) -> Iterator[None]:
-    """Turn an out-of-memory error into a `RunError` that names settings that need less."""
+def memory_errors(where: str, *, checkpointing: bool | None = None) -> Iterator[None]:
+    """Turn an out-of-memory error into a `RunError` that names what needs less.
+
+    Args:
+        checkpointing: whether a training has gradient checkpointing on; None if no training.
+    """
     try:
         yield
-    except (MemoryError, RuntimeError) as error:
+    except BaseException as error:  # a library in Rust panics with one that is no Exception
         if out_of_memory(error):
-            raise _too_large(where) from error
+            raise _too_large(where, checkpointing) from error
         raise
 
 
@@ -30,16 +36,32 @@ def out_of_memory(error: BaseException) -> bool:
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     words = str(error).lower()
-    return isinstance(error, RuntimeError) and any(word in words for word in _MEMORY_WORDS)
+    if type(error).__name__ == "PanicException":  # pyo3's: Python had no memory for an object
+        return "pointer is null" in words or "memory" in words
+    if not isinstance(error, RuntimeError):
+        return False
+    return words in _ONEDNN_WORDS or any(word in words for word in _MEMORY_WORDS)
 
 
-def _too_large(where: str) -> RunError:
+def _too_large(where: str, checkpointing: bool | None) -> RunError:
+    gpu = torch.cuda.is_available()
+    if checkpointing is None:
+        return RunError("there is not enough memory for this", where=where, todo=more_memory(gpu))
     return RunError(
         "there is not enough memory for this training",
         where=where,
-        todo="lower batch_tokens (the same result), switch on gradient_checkpointing, lower "
-        "max_tokens, or, on a GPU, load the base in 4 bits (quantise)",
+        todo="lower batch_tokens (the same result), "
+        + ("" if checkpointing else "switch on gradient_checkpointing, ")
+        + "lower max_tokens, "
+        + ("or load the base in 4 bits (quantise)" if gpu else more_memory(gpu)),
     )
+
+
+def more_memory(gpu: bool) -> str:
+    """Return what gives a model more memory, whatever is computed."""
+    if gpu:
+        return "choose a smaller base model, or load it in 4 bits (quantise)"
+    return "choose a smaller base model, close other programs, or raise a limit (`ulimit -v`)"
 
 
 def check_finite(where: str, **numbers: float) -> None:

@@ -18,7 +18,9 @@ from typing import IO
 from capo_core.errors import BackendUnavailable, CapoError, ConfigError, DataError
 from capo_core.file_download import download_file, partial_path, verified
 from capo_core.formatting import size
+from capo_core.imitation.models.base_files import HUB as HUB_NAME
 from capo_core.imitation.models.base_files import (
+    base_kind,
     check_base_model,
     download_from_hub,
     model_folder,
@@ -108,6 +110,18 @@ def get_model(
         else:
             _from_file(known, Path(source).expanduser(), workspace, progress)
     return entry_of(workspace, name)
+
+
+def get_missing(base: str, workspace: Workspace, progress: Progress = silent) -> None:
+    """Get the base model `base` of the registry, unless it is there or comes under terms.
+
+    Raises:
+        CapoError: as `get_model`.
+    """
+    if base_kind(base, workspace) == HUB_NAME and any(
+        model.name == base and not model.terms for model in obtainable()
+    ):
+        get_model(base, workspace, progress)
 
 
 def import_gguf(

@@ -41,7 +41,7 @@ BEYOND = "beyond max_rejected"
 DROPPED = (INVALID, EMPTY, TWIN, ALONE, NEAR_DUPLICATE, SAME_LABEL, OTHER_LABEL, BEYOND)
 COUNTS_RESPONSES = DROPPED[:4]
 
-SAME_LABEL_CHOICES = ("keep", "drop", "only")
+SAME_LABEL_CHOICES = ("keep", "first", "drop", "only")
 WEIGHTS = ("uniform", "specific")
 
 
@@ -65,7 +65,9 @@ class PairsConfig:
     same_label: str = setting(
         "keep",
         "Same-label pairs",
-        "Pairs whose responses have the same label: keep them, drop them, or take only them.",
+        "Pairs whose responses have the same label: keep them, take them first (a chosen response "
+        "is paired with other labels only where nobody gave its own), drop them, or take only "
+        "them.",
         choices=SAME_LABEL_CHOICES,
     )
     weights: str = setting(
@@ -212,7 +214,7 @@ def build_pairs(
     dropped[ALONE] = sum(not others[response.item_id] for response in own)
     candidates = [(chosen, other) for chosen in own for other in others[chosen.item_id]]
     similar = _similarities(dataset, candidates)
-    keep = _kept(candidates, similar, config, dropped)
+    keep = _selected_pairs(candidates, similar, config, dropped)
     needed = split == "train" and least > 0
     if needed and not len(keep):
         raise _nothing_left(dataset, target, dropped)
@@ -284,7 +286,7 @@ def _similarities(dataset: Dataset, candidates: list[tuple[Response, Response]])
     )
 
 
-def _kept(
+def _selected_pairs(
     candidates: list[tuple[Response, Response]],
     similar: np.ndarray,
     config: PairsConfig,
@@ -302,6 +304,12 @@ def _kept(
             dropped[OTHER_LABEL] += 1
         else:
             stay.setdefault(chosen.annotation_id, []).append(place)
+    if config.same_label == "first":
+        for name, found in stay.items():
+            same = [p for p in found if candidates[p][0].label == candidates[p][1].label]
+            if same:
+                dropped[OTHER_LABEL] += len(found) - len(same)
+                stay[name] = same
     places: list[int] = []
     for found in stay.values():
         limit = len(found) if config.max_rejected is None else config.max_rejected

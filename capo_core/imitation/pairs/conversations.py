@@ -46,12 +46,12 @@ def plain_texts(raw: dict[str, Any], where: str) -> dict[str, Any]:
         row["prompt"] = before[0]
         row["chosen"], row["rejected"] = (each[-1:] for each in both)
     if isinstance(row.get("prompt"), list):
-        row["prompt"] = _one(row["prompt"], "prompt", where, user=True)
+        row["prompt"] = _only_text(row["prompt"], "prompt", where, user=True)
     for name in ("chosen", "rejected"):
         if isinstance(row.get(name), dict):
             row[name] = [row[name]]
         if isinstance(row.get(name), list):
-            row[name] = _one(row[name], name, where, user=False)
+            row[name] = _only_text(row[name], name, where, user=False)
     return row
 
 
@@ -65,7 +65,7 @@ def _refuse_more(row: dict[str, Any], where: str) -> None:
             )
 
 
-def _one(messages: list, name: str, where: str, *, user: bool) -> str:
+def _only_text(messages: list, name: str, where: str, *, user: bool) -> str:
     """Return the text of the only message."""
     message = messages[0] if len(messages) == 1 else None
     if isinstance(message, dict):

@@ -21,7 +21,7 @@ from typing import Any
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError, DataError, RunError
 from capo_core.export_formats import json_lines, without_provenance
-from capo_core.formatting import name_list
+from capo_core.formatting import name_list, natural_order
 from capo_core.imitation.pairs.build import Pairs, prove_held_out
 from capo_core.imitation.pairs.conversations import plain_texts
 from capo_core.imitation.prompting.prompts import (
@@ -183,7 +183,7 @@ class Preferences:
         """Return the pairs of this annotator or without one; `ConfigError` if there are none."""
         rows = tuple(row for row in self.rows if row.target in ("", target))
         if not rows:
-            named = name_list(sorted({row.target for row in self.rows}))
+            named = name_list(natural_order({row.target for row in self.rows}))
             raise ConfigError(
                 f"no preference pair is of annotator {target!r}",
                 expected=f"one of {named}, named in the file",

@@ -12,8 +12,8 @@ from capo_core.errors import ConfigError
 
 # The day in every prompt whose template writes one (Llama 3.1 and 3.2, Granite): the default of
 # Llama 3.2's template. With it, training, generation and a resumed run read the same text, and a
-# run is known by the template's file in the base's fingerprint. The macro takes the place of the
-# function that tells the present day.
+# run is known by the template's file and this day in the base's fingerprint (`rendering`). The
+# macro takes the place of the function that tells the present day.
 FIXED_DAY = "26 Jul 2024"
 _SAME_DAY = (
     "{%- macro strftime_now(format) -%}{%- if format == '%Y-%m-%d' -%}2024-07-26"
@@ -21,6 +21,19 @@ _SAME_DAY = (
 )
 # What a template gets that refuses a prompt without a system message.
 SYSTEM_MESSAGE = "You are a helpful assistant."
+
+
+_FIRST_RENDERING = ("26 Jul 2024", "You are a helpful assistant.")
+
+
+def rendering() -> str:
+    """Return what a prompt depends on beside the template's file, for a base's fingerprint.
+
+    "" with the day and system message of the first version that fixed them, so that runs of that
+    version are known by the same fingerprint.
+    """
+    now = (FIXED_DAY, SYSTEM_MESSAGE)
+    return "" if now == _FIRST_RENDERING else f"day {FIXED_DAY}\nsystem {SYSTEM_MESSAGE}\n"
 
 
 def has_template(tokenizer: Any) -> bool:

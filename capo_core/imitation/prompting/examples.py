@@ -15,7 +15,7 @@ from capo_core.workspace import content_hash
 
 EXAMPLE_SELECTIONS = ("random", "nearest")
 
-# Texts to unit-length vectors, float32 [n, dim]; `text.embed.Embedder` is one.
+# Texts to unit-length vectors, float32 [n, dim]; `text.embeddings.Embedder` is one.
 Embed = Callable[[Sequence[str]], np.ndarray]
 
 

@@ -1,6 +1,6 @@
 """A rule-based profile of an annotator: differences between their responses and others'.
 
-    profile(task, own_examples, common_of(task, examples_of_the_others))
+    rule_profile(task, own_examples, common_of(examples_of_the_others))
 
 Three lines that begin with `prompts.PROFILE_PARTS`, at most 80 words, always the same for the
 same examples. The embedded base learns to write such profiles, and a profile written by any model
@@ -41,15 +41,12 @@ class Habits:
     slips: float  # share of words that the others never write and the item does not have
 
 
-Common = Habits
-
-
-def common_of(task: Task, examples: Sequence[Example]) -> Common:
+def common_of(examples: Sequence[Example]) -> Habits:
     """Return the average style of all annotators: the reference of a profile."""
     return _habits(examples, None)
 
 
-def rule_profile(task: Task, examples: Sequence[Example], common: Common) -> str:
+def rule_profile(task: Task, examples: Sequence[Example], common: Habits) -> str:
     """Return the profile of the author of `examples` (at least one) against `common`."""
     own = _habits(examples, common)
     labels, lean = _labels(task, own, common)
@@ -81,7 +78,7 @@ def rule_profile(task: Task, examples: Sequence[Example], common: Common) -> str
     return "\n".join(f"{part} {line}." for part, line in zip(PROFILE_PARTS, lines, strict=True))
 
 
-def _habits(examples: Sequence[Example], common: Common | None) -> Habits:
+def _habits(examples: Sequence[Example], common: Habits | None) -> Habits:
     n = max(len(examples), 1)
     openings, phrases, labels = Counter(), Counter(), Counter()
     lengths = quoting = hedging = period = capital = slips = 0
@@ -142,7 +139,7 @@ def _distinctive(own: Counter, usual: Counter, n: int, n_usual: int, top: int) -
     return chosen
 
 
-def _labels(task: Task, own: Habits, common: Common) -> tuple[str, str]:
+def _labels(task: Task, own: Habits, common: Habits) -> tuple[str, str]:
     """Return the statement on the labels, and the rule that follows from it ("" for none)."""
     if task.scale.ordinal:
         shift = _mean(task, own.labels) - _mean(task, common.labels)

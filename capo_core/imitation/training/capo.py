@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import load
 from torch import Tensor
 
 from capo_core.dataset import Dataset
@@ -25,6 +25,7 @@ from capo_core.imitation.models.adapters import (
 )
 from capo_core.imitation.models.base_model import load_base_model
 from capo_core.imitation.models.errors import memory_errors
+from capo_core.imitation.models.tensor_file import write_tensors
 from capo_core.imitation.pairs.files import (
     load_copy,
     log_pairs,
@@ -38,7 +39,12 @@ from capo_core.imitation.training.config import CapoConfig, check_strength
 from capo_core.imitation.training.distributed import Processes
 from capo_core.imitation.training.examples import ExampleSet, capo_examples, pairs_of
 from capo_core.imitation.training.micro_batches import by_length
-from capo_core.imitation.training.objective import Contrastive, TrainingExample, contrasted
+from capo_core.imitation.training.objective import (
+    Contrastive,
+    TrainingExample,
+    contrasted,
+    contrasted_places,
+)
 from capo_core.imitation.training.samples import ProbeScorer
 from capo_core.imitation.training.scoring.base import Engine, inner_model, scoring
 from capo_core.imitation.training.scoring.choose import choose_engine, longest_sample
@@ -72,6 +78,7 @@ def reference_scores(
     key: Mapping[str, str],
     pad_id: int,
     part: str = "response",
+    by_token: bool = False,
     batch_tokens: int = 4096,
     progress: Progress = silent,
 ) -> list[Tensor]:
@@ -83,6 +90,7 @@ def reference_scores(
         key: fingerprints of everything that `model` is, for instance of base, adapter and
             precision. Token ids and the engine's name are added to it.
         part: the part of each response that is scored, one of `config.CONTRASTS`.
+        by_token: log pi_ref of each token of that part instead, response after response.
         batch_tokens: positions computed at once; affects memory, not results (up to rounding).
 
     Raises:
@@ -90,17 +98,31 @@ def reference_scores(
     """
     if part != "response":
         key = {**key, "part": part}
+    if by_token:
+        key = {**key, "of": "token"}
     path = Path(cache_folder) / f"reference-{_key(model, engine, renders, key)}.safetensors"
-    counts = [len(item.responses) for item in renders]
+    counts = [_values(item, part, by_token) for item in renders]
     kept = _read(path, sum(counts))
     if kept is None:
-        kept = _compute(model, engine, renders, pad_id, part, batch_tokens, progress)
+        what = part, by_token
+        kept = _compute(model, engine, renders, pad_id, what, batch_tokens, progress)
         with atomic_file(path) as file:
-            file.write(save({"log_probs": kept}))
+            write_tensors(file, {"log_probs": kept})
     return list(kept.split(counts))
 
 
+def _values(item: Rendered, part: str, by_token: bool) -> int:
+    """Number of an item's values: its responses, or all tokens of their part."""
+    if not by_token:
+        return len(item.responses)
+    heads = item.heads if item.heads and part == "explanation" else (0,) * len(item.responses)
+    return sum(
+        max(0, len(response) - head) for response, head in zip(item.responses, heads, strict=True)
+    )
+
+
 def _compute(model, engine, renders, pad_id, what, batch_tokens, progress) -> Tensor:
+    contrast, by_token = what
     found: dict[int, Tensor] = {}
     with scoring(inner_model(model)):
         shared = engine.shared_tokens(model, renders) if renders else 0
@@ -108,8 +130,13 @@ def _compute(model, engine, renders, pad_id, what, batch_tokens, progress) -> Te
         for part in by_length(rows, batch_tokens, shared):
             progress("scoring the reference", len(found) / len(renders))
             table = engine.score(model, [renders[index] for index in part], pad_id=pad_id)
-            sizes = [len(renders[index].responses) for index in part]
-            log_probs = contrasted(table, what)[0].float().cpu()
+            sizes = [_values(renders[index], *what) for index in part]
+            log_probs, tokens = contrasted(table, contrast)
+            if by_token:
+                places = contrasted_places(table, contrast)
+                inside = torch.arange(places.shape[1], device=places.device) < tokens[:, None]
+                log_probs = places[inside]
+            log_probs = log_probs.float().cpu()
             found.update(zip(part, log_probs.split(sizes), strict=True))
     progress("scoring the reference", 1.0)
     return torch.cat([found[index] for index in range(len(renders))])
@@ -196,7 +223,7 @@ def train_capo(
         config = processes.on_main(lambda: same_precision(config, folder))
         if given is not None and processes.main:
             log_pairs(given.of(target), dataset, folder)
-        with memory_errors(str(folder.path)):
+        with memory_errors(str(folder.path), checkpointing=config.gradient_checkpointing):
             progress("reading the base model", 0.0)
             stage = _stage(
                 run_config,
@@ -279,6 +306,7 @@ def _stage(run_config, dataset, targets, config, sft, given, cache, processes, p
                     key=key,
                     pad_id=base.pad_id,
                     part=config.contrast,
+                    by_token=config.ld_alpha < 1,
                     batch_tokens=batch_tokens,
                     progress=progress,
                 ),

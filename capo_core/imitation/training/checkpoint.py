@@ -16,10 +16,10 @@ from dataclasses import asdict, dataclass, field
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from capo_core.errors import RunError
+from capo_core.imitation.models.tensor_file import write_tensors
 from capo_core.json_text import json_line
 from capo_core.run_folder import RunFolder, disk_errors
 from capo_core.workspace import atomic_file
@@ -83,9 +83,9 @@ def save_checkpoint(folder: RunFolder, checkpoint: Checkpoint) -> None:
         for name, tensor in named.items()
     }
     counters = json_line(asdict(checkpoint.counters))
-    content = save(tensors, {"counters": counters, "digest": _digest(tensors)})
+    metadata = {"counters": counters, "digest": _digest(tensors)}
     with disk_errors(folder.checkpoint), atomic_file(folder.checkpoint / FILE) as file:
-        file.write(content)
+        write_tensors(file, tensors, metadata)
 
 
 def load_checkpoint(folder: RunFolder) -> Checkpoint | None:

@@ -9,6 +9,7 @@ import re
 from typing import Any, ClassVar
 
 from capo_core.errors import ConfigError
+from capo_core.imitation.models.registry import EMBEDDED_NAME
 from capo_core.imitation.pairs.build import PairsConfig
 from capo_core.settings import as_json, setting, settings
 
@@ -308,7 +309,32 @@ def check_strength(kind: str) -> None:
 
 
 # Settings of CAPO that earlier builds did not have, with what these did.
-LATER = {"preferences": "", "contrast": "response", "anchor": "response", "calibrate": False}
+LATER = {
+    "preferences": "", "contrast": "response", "anchor": "response", "ld_alpha": 1.0,
+    "calibrate": False,
+}  # fmt: skip
+
+# What serves real annotators and language models best (found on validation items): commands and
+# experiments start from it on every base model but the embedded one, whose results with the plain
+# form are known. Settings that are saved without these are of the plain form, as ever.
+USUAL = {"contrast": "explanation", "calibrate": True}
+
+
+def usual_capo(
+    base: str, *, adapter: str = "lora", shared: bool = False, validation: bool = True
+) -> dict[str, Any]:
+    """Return the settings of CAPO that differ from the plain form where nothing is chosen.
+
+    Args:
+        base: the base model. adapter: kind of the SFT run's adapter.
+        shared: one adapter for all annotators, for which no strength is chosen.
+        validation: whether the dataset has validation items, on which a strength is chosen.
+    """
+    if base == EMBEDDED_NAME:
+        return {}
+    can = validation and not shared and adapter not in NO_STRENGTH
+    return dict(USUAL) if can else {"contrast": USUAL["contrast"]}
+
 
 # CAPO in its plain form: DPO of whole responses on each pair, the adapter as it is trained.
 PLAIN = {"loss": "pairwise", "beta": 0.1, "nll": 0.1, "length_norm": False, **LATER}
@@ -334,7 +360,8 @@ class CapoConfig(TrainConfig):
         "response",
         "Contrasted part",
         "What of a response is contrasted with others': the whole response, or its explanation "
-        "given its own label, so that no pair teaches to prefer a label whatever the item.",
+        "given its own label, so that no pair teaches to prefer a label whatever the item. "
+        "Commands and experiments take explanation on every base model but the embedded one.",
         choices=CONTRASTS,
     )
     beta: float = setting(
@@ -364,6 +391,16 @@ class CapoConfig(TrainConfig):
         False,
         "Length normalisation",
         "Divide each response's log-probability by its tokens; beta must then be much larger.",
+    )
+    ld_alpha: float = setting(
+        1.0,
+        "LD-DPO alpha",
+        "Weight of the tokens by which a pair's longer response is longer than the other "
+        "(length-desensitised DPO): 1 counts them as all others, 0 leaves them out. Pairwise "
+        "loss only.",
+        ge=0,
+        le=1,
+        step=0.1,
     )
     label_smoothing: float = setting(
         0.0,
@@ -398,7 +435,9 @@ class CapoConfig(TrainConfig):
         "Calibrate strength",
         "After training, choose the adapter's strength between SFT (0) and CAPO (1) on validation "
         "items: where answers are as typical of the annotator as the annotator's own texts, and "
-        "labels are not worse than after SFT. Costs answers at five strengths.",
+        "labels are not worse than after SFT. Costs answers to the validation items at up to seven "
+        "strengths, whose labels are chosen without the annotator's prior (label_prior). "
+        "Commands and experiments switch it on with every base model but the embedded one.",
     )
     preferences: str = setting(
         "",
@@ -415,6 +454,12 @@ class CapoConfig(TrainConfig):
                 "the SHA-256 of a file (64 digits), or nothing",
             ),
             ("shared", not (self.shared and self.preferences), alone),
+            (
+                "ld_alpha",
+                self.ld_alpha == 1 or (self.loss == "pairwise" and not self.length_norm),
+                "1, or the pairwise loss without length normalisation: lengths are compared "
+                "within a pair",
+            ),
             (
                 "calibrate",
                 not (self.calibrate and self.shared),

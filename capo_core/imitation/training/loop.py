@@ -225,12 +225,13 @@ class TrainingLoop:
         """Save a checkpoint, in the main process only."""
         if not self.processes.main:
             return
-        self.folder.log("checkpoint", step=self.counters.step)
         self.counters.seconds = self.seconds
         self.counters.events_size = self.folder.events_size()
         moments = moments_of(self.optimiser, self.named)
         weights = adapter_weights(self.model)
         save_checkpoint(self.folder, Checkpoint(self.counters, weights, self.best, moments))
+        # Afterwards: what could not be written is in no list. A resumed run cuts this line off.
+        self.folder.log("checkpoint", step=self.counters.step)
 
     def _step(self, items: Sequence[int], progress: Progress) -> bool:
         """Execute one optimiser step on `items`; return whether a stop was requested."""

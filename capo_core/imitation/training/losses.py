@@ -62,7 +62,7 @@ def pairwise(r_chosen: Tensor, r_rejected: Tensor, mask: Tensor, weights=None, s
 
     Args:
         r_chosen [Q], r_rejected [Q, N]: rewards; mask [Q, N]: which rejected exist;
-            weights [Q, N], 0 or more, or None for 1.
+            weights [Q, N], 0 or more, or None for 1. r_chosen may be [Q, N], another for each pair.
         smoothing: share of preferences taken to be the wrong way round, 0 to below 0.5
             (conservative DPO, Mitchell 2023).
 
@@ -75,7 +75,7 @@ def pairwise(r_chosen: Tensor, r_rejected: Tensor, mask: Tensor, weights=None, s
     >>> pairwise(torch.tensor([1.0]), torch.tensor([[0.0, -1.0]]), mask)
     tensor([0.2201])
     """
-    margin = r_chosen[:, None] - r_rejected
+    margin = _each_pair(r_chosen) - r_rejected
     loss = -(1 - smoothing) * F.logsigmoid(margin) - smoothing * F.logsigmoid(-margin)
     if weights is not None:
         loss = loss * weights
@@ -172,7 +172,8 @@ def contrastive_loss(
     Args:
         kind: one of `CONTRASTIVE_LOSSES`.
         policy_chosen [Q], policy_rejected [Q, N]: log pi, sums over tokens, nats; the reference's
-            the same. Values at masked positions are ignored.
+            the same. Values at masked positions are ignored. With the pairwise loss those of the
+            chosen may be [Q, N]: another sum in each pair (see `objective.desensitised`).
         mask [Q, N]: True where a rejected response exists.
         chosen_tokens [Q], rejected_tokens [Q, N]: lengths of the responses in tokens.
         weights [Q, N]: 0 or more, or None.
@@ -215,7 +216,7 @@ def contrastive_loss(
     total = contrast + nll * anchored if nll else contrast
     units = float(count.sum())
     shared = max(units, 1.0)
-    margin = (r_chosen[:, None] - r_rejected).detach().masked_fill(~mask, torch.nan)
+    margin = (_each_pair(r_chosen) - r_rejected).detach().masked_fill(~mask, torch.nan)
     real = margin[mask]
     return LossParts(
         total=total,
@@ -225,7 +226,7 @@ def contrastive_loss(
         nll=anchored.item() / shared,
         margin=margin,
         accuracy=(real > 0).float().mean().item(),
-        chosen_change=chosen.detach().mean().item(),
+        chosen_change=(chosen if chosen.dim() == 1 else chosen[mask]).detach().mean().item(),
         rejected_change=rejected.detach()[mask].mean().item(),
         pairs=int(mask.sum()),
     )
@@ -240,6 +241,11 @@ def row_units(mask: Tensor, per: str) -> Tensor:
 def supervised_loss(log_probs: Tensor, tokens: Tensor) -> tuple[Tensor, float]:
     """Return the negative log-likelihood of responses [R] as (sum in nats, number of tokens)."""
     return -log_probs.sum(), float(tokens.sum())
+
+
+def _each_pair(chosen: Tensor) -> Tensor:
+    """Values of chosen responses [Q] or [Q, N], to be compared with those of the rejected."""
+    return chosen[:, None] if chosen.dim() == 1 else chosen
 
 
 def _row_mean(values: Tensor, mask: Tensor) -> Tensor:

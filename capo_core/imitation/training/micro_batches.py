@@ -15,13 +15,16 @@ import torch
 
 from capo_core.errors import RunError
 from capo_core.formatting import size
-from capo_core.memory import available_bytes
+from capo_core.memory import available_bytes, ulimit_binds
 
 # Bytes for the activations of a micro-batch. With 1.07 GB of them, SFT and CAPO of a 135-million
 # model in bfloat16 peaked at 4.0 to 4.5 GB on a CPU (VariErr, four annotators), where 4 are wanted;
 # with .81 GB SFT peaks at 3.6 (the annotator whose peak was 4.5). On a GPU the step's speed needs
 # more positions at once.
 CPU_BYTES = 3 * 2**28
+# What the first steps took beyond the activations (optimiser, gradients, libraries' own buffers):
+# SFT of SmolLM2 in bfloat16, 288 tokens at once, .77 GB of addresses where .41 were estimated.
+STEP_BYTES = 360_000_000
 GPU_SHARE = 0.3  # of the device's memory
 FEWEST_TOKENS, MOST_TOKENS = 256, 32_768
 
@@ -42,20 +45,26 @@ def tokens_that_fit(config: Any, dtype: torch.dtype, device: torch.device) -> in
     return max(FEWEST_TOKENS, min(MOST_TOKENS, int(tokens)))
 
 
-def bytes_per_token(config: Any, dtype: torch.dtype) -> int:
+def bytes_per_token(config: Any, dtype: torch.dtype, *, checkpointing: bool = False) -> int:
     """Return about how many bytes a position needs until its backward pass.
 
     A layer of a transformer holds some 10 vectors of its width and 4 of its inner width in the
     model's precision, and 4 in float32 in its norms (counted in Llama's code; a run's measured
     peak is in the docs). Half of the positions are taken to be of responses, each with its
     logits, their softmax, and the gradient of both in float32.
+
+    Args:
+        checkpointing: of a layer only its input is held, and all of one layer at a time; the
+            logits are not affected.
     """
     config = config.get_text_config()
     width = config.hidden_size
     inner = getattr(config, "intermediate_size", None) or 4 * width
     size = dtype.itemsize
     layer = size * (10 * width + 4 * inner) + 4 * 4 * width
-    return config.num_hidden_layers * layer + config.vocab_size * (size + 3 * 4) // 2
+    layers = config.num_hidden_layers
+    held = layer + layers * size * width if checkpointing else layers * layer
+    return held + config.vocab_size * (size + 3 * 4) // 2
 
 
 def check_room(
@@ -80,22 +89,49 @@ def check_room(
     least = max((_positions([item], rows, shared) for item in range(len(rows))), default=0)
     every = shared + sum(_positions([item], rows, shared) - shared for item in range(len(rows)))
     tokens = max(least, min(limit, every))
-    each = bytes_per_token(config, dtype)
-    if checkpointing:
-        each //= config.get_text_config().num_hidden_layers
-    free = available_bytes()
+    longest = max((length for lengths in rows for length in lengths), default=0)
+
+    def needed(checkpointing: bool) -> int:
+        """Return the bytes for a position, those of its attention weights included."""
+        weights = _attention_bytes(config, dtype, longest, checkpointing=checkpointing)
+        return bytes_per_token(config, dtype, checkpointing=checkpointing) + weights
+
+    each, free = needed(checkpointing), available_bytes()
     if tokens * each <= free:
         return
-    fits = 3 * free // (4 * each) // 32 * 32  # with a reserve, since both figures are estimates
-    smaller = fits >= max(least, FEWEST_TOKENS)
+
+    def fitting(checkpointing: bool) -> int:
+        """Return how many tokens surely fit, since both figures are estimates."""
+        room = min(3 * free // 4, free - STEP_BYTES)
+        return max(0, room) // needed(checkpointing) // 32 * 32
+
+    fewest, fits, thrifty = max(least, FEWEST_TOKENS), fitting(checkpointing), fitting(True)
+    helps = []
+    if fits >= fewest:
+        helps.append(f"set batch_tokens to {fits:,} (the same result)")
+    if not checkpointing and thrifty >= fewest:
+        also = "" if thrifty >= tokens else f" and set batch_tokens to {thrifty:,}"
+        helps.append(f"switch on gradient_checkpointing{also}")
+    if fits < fewest and fits >= FEWEST_TOKENS:
+        helps.append("lower max_tokens")
+    if ulimit_binds():
+        helps.append(f"raise the limit (`ulimit -v`) by {size(tokens * each - free)} or more")
+    else:
+        helps.append("close other programs, or use a machine with more memory")
     raise RunError(
         f"a step computes {tokens:,} tokens at once, which needs about {size(tokens * each)} of "
         f"memory beside the model, and {size(free)} are free",
         where=where,
-        todo=(f"set batch_tokens to {fits:,} (the same result), " if smaller else "")
-        + ("" if checkpointing else "switch on gradient_checkpointing, ")
-        + "lower max_tokens, close other programs, or use a machine with more memory",
+        todo=", ".join(helps),
     )
+
+
+def _attention_bytes(config: Any, dtype: torch.dtype, seen: int, *, checkpointing: bool) -> int:
+    """Return the bytes of a position's attention weights, which short rows hold until the backward
+    pass (see `models.fast_layers`); of one layer with `checkpointing`."""
+    config = config.get_text_config()
+    layers = 1 if checkpointing else config.num_hidden_layers
+    return dtype.itemsize * layers * config.num_attention_heads * seen
 
 
 def micro_batches(

@@ -87,7 +87,8 @@ class TrainingExample:
     """A training item: its contrast, and the reference's log-probabilities.
 
     Attributes:
-        reference: float32 [R], nats; None for SFT, which has no reference.
+        reference: float32 [R], nats; with `ld_alpha` below 1 that of every contrasted token,
+            response after response; None for SFT, which has no reference.
     """
 
     contrast: ResponseContrast
@@ -173,16 +174,19 @@ class Contrastive(Objective):
         reference = torch.cat([example.reference for example in examples]).to(table.log_probs)
         config = self.config
         log_probs, tokens = contrasted(table, config.contrast)
-        policy_chosen, policy_rejected = batch.split(log_probs)
-        reference_chosen, reference_rejected = batch.split(reference)
+        if config.ld_alpha < 1:
+            places = contrasted_places(table, config.contrast)
+            policy = desensitised(places, tokens, batch, config.ld_alpha)
+            places = side_by_side(reference, tokens)
+            before = desensitised(places, tokens, batch, config.ld_alpha)
+        else:
+            policy, before = batch.split(log_probs), batch.split(reference)
         chosen_tokens, rejected_tokens = batch.split(tokens)
         anchor = anchored(table, config.anchor)[batch.chosen]
         loss = contrastive_loss(
             config.loss,
-            policy_chosen,
-            policy_rejected,
-            reference_chosen,
-            reference_rejected,
+            *policy,
+            *before,
             batch.mask,
             chosen_tokens=chosen_tokens,
             rejected_tokens=rejected_tokens,
@@ -194,7 +198,7 @@ class Contrastive(Objective):
             label_smoothing=config.label_smoothing,
             per=config.per,
         )
-        pairs, rows = float(loss.pairs), float(len(policy_chosen))
+        pairs, rows = float(loss.pairs), float(len(batch.chosen))
         figures = (
             (float(loss.margin[batch.mask].sum()), pairs),
             (loss.accuracy * pairs, pairs),
@@ -213,6 +217,51 @@ def contrasted(table: ScoreTable, part: str) -> tuple[Tensor, Tensor]:
     if part == "explanation":
         return table.explanation_log_probs, table.explanation_tokens
     return table.log_probs, table.tokens
+
+
+def contrasted_places(table: ScoreTable, part: str) -> Tensor:
+    """Return the log-probability of each contrasted token [R_total, L], from the first; then 0.
+
+    Args:
+        part: one of `config.CONTRASTS`.
+    """
+    if part != "explanation":
+        return table.by_place
+    width = table.by_place.shape[1]
+    place = torch.arange(width, device=table.tokens.device)
+    place = place + (table.tokens - table.explanation_tokens)[:, None]
+    inside = place < table.tokens[:, None]
+    return table.by_place.gather(1, place.clamp_max(width - 1)) * inside
+
+
+def side_by_side(values: Tensor, tokens: Tensor) -> Tensor:
+    """Return values of all tokens, response after response, as rows [R, L]; 0 after the end."""
+    inside = torch.arange(int(tokens.max()), device=tokens.device) < tokens[:, None]
+    return values.new_zeros(inside.shape).masked_scatter(inside, values)
+
+
+def desensitised(
+    places: Tensor, tokens: Tensor, batch: ContrastBatch, alpha: float
+) -> tuple[Tensor, Tensor]:
+    """Return the length-desensitised log-probabilities of each pair's two responses.
+
+    Of a pair's responses with l_c and l_r tokens, the first l = min(l_c, l_r) tokens of each count
+    1 and those after them `alpha`, so that the longer one's reward does not come from its length
+    (LD-DPO, Liu et al. 2024, arXiv 2409.06411).
+
+    Args:
+        places [R_total, L]: log-probability of each token, nats; 0 after the end.
+        tokens [R_total]: lengths.
+        alpha: 0 to 1; with 1 both are the sums over all tokens.
+
+    Returns:
+        Those of the chosen [Q, N] and of the rejected [Q, N], nats.
+    """
+    chosen = batch.chosen[:, None].expand_as(batch.rejected)
+    shared = torch.minimum(tokens[chosen], tokens[batch.rejected])
+    beyond = torch.arange(places.shape[1], device=places.device) >= shared[:, :, None]
+    weight = torch.where(beyond, alpha, 1.0).to(places)
+    return (places[chosen] * weight).sum(2), (places[batch.rejected] * weight).sum(2)
 
 
 def anchored(table: ScoreTable, part: str) -> Tensor:

@@ -70,7 +70,7 @@ def train_sft(
             return TrainResult.of(folder)
         checkpoint = prepare_run(folder, processes)
         config = processes.on_main(lambda: same_precision(config, folder))
-        with memory_errors(str(folder.path)):
+        with memory_errors(str(folder.path), checkpointing=config.gradient_checkpointing):
             progress("reading the base model", 0.0)
             stage = _stage(run_config, dataset, targets, config, base_name, processes)
             return train_stage(

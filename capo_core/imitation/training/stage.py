@@ -51,7 +51,7 @@ class TrainResult:
         validation_loss, figures: of that adapter on the validation split; None and empty without
             one.
         loss: of the last training step.
-        training_items, validation_items, responses, cut, skipped: see `Material`.
+        training_items, validation_items, responses, cut, skipped: see `ExampleSet`.
         calibration: how far the adapter is on the way from SFT to CAPO, and what that was chosen
             by (see `calibration.Choice`); empty for the trained adapter itself.
         tokens: positions the model computed in training steps.
@@ -107,7 +107,7 @@ class Stage:
     sample_prompt: str = ""
     provenance: Provenance = field(default_factory=lambda: Provenance("", "", UNKNOWN))
 
-    def told_by(self, dataset: Dataset, prompt: str, result: TrainResult) -> Stage:
+    def with_card_facts(self, dataset: Dataset, prompt: str, result: TrainResult) -> Stage:
         """Return the stage with what its adapter's card says of data, base model and prompt."""
         about = Provenance.of(
             dataset,
@@ -185,6 +185,8 @@ def prepare_run(folder: RunFolder, processes: Processes) -> Checkpoint | None:
         folder.cut_events(checkpoint.counters.events_size if checkpoint else 0)
         folder.forget_stop()
         step = checkpoint.counters.step if checkpoint else 0
+        if checkpoint:  # the line on it was written after the file, and is cut off
+            folder.log("checkpoint", step=step)
         folder.log("resumed" if checkpoint else "started", step=step, processes=processes.count)
     processes.wait()
     return checkpoint
@@ -236,9 +238,6 @@ def train_stage(
         precision = str(base.model.dtype).removeprefix("torch.")
         folder.log("engine", **stage.engine_note, precision=precision, batch_tokens=batch_tokens)
         _log_examples(folder, training, stage.limits.max_tokens, config)
-    asked, probe = (
-        sampled_items(dataset, targets, count) for count in (config.samples, config.probe_items)
-    )
     loop = TrainingLoop(
         stage.model,
         stage.objective,
@@ -246,7 +245,7 @@ def train_stage(
         config,
         folder,
         processes,
-        Sampler(dataset, base, asked, config.shared, config.label_choice, probe, scorer),
+        _sampler(dataset, base, targets, config, scorer),
         checkpoint,
         batch_tokens=batch_tokens,
     )
@@ -263,8 +262,40 @@ def train_stage(
     loop.run(progress)
     if calibrator is not None:
         loop.save()  # if interrupted from here on, no step is repeated
-    counters = loop.counters
-    result = TrainResult(
+    result = _result_of(stage, loop, folder)
+    prompt = sample_prompt(dataset.task, base.tokenizer, shared=config.shared)
+    stage = stage.with_card_facts(dataset, prompt, result)
+
+    def finish() -> TrainResult:
+        weights = {name: each.detach().cpu() for name, each in adapter_weights(stage.model).items()}
+        if calibrator is not None:
+            return _finish(folder, calibrator(stage, weights, result))
+        save_stage(stage, folder.adapter, weights, result)
+        return _finish(folder, result)
+
+    result = processes.on_main(finish)
+    progress(f"{result.stage} of {result.target} done", 1.0)
+    return result
+
+
+def _sampler(
+    dataset: Dataset,
+    base: LoadedBaseModel,
+    targets: Sequence[str],
+    config: TrainConfig,
+    scorer: ProbeScorer | None,
+) -> Sampler:
+    """Return what answers the sampled items and the probe items while the model is trained."""
+    asked, probe = (
+        sampled_items(dataset, targets, count) for count in (config.samples, config.probe_items)
+    )
+    return Sampler(dataset, base, asked, config.shared, config.label_choice, probe, scorer)
+
+
+def _result_of(stage: Stage, loop: TrainingLoop, folder: RunFolder) -> TrainResult:
+    """Return the result of a loop that has run to its end."""
+    training, counters = stage.training, loop.counters
+    return TrainResult(
         run_id=folder.run_id,
         stage=stage.run_config["stage"],
         target=stage.run_config["target"],
@@ -284,19 +315,6 @@ def train_stage(
         figures=counters.figures,
         skipped=training.skipped,
     )
-    prompt = sample_prompt(dataset.task, base.tokenizer, shared=config.shared)
-    stage = stage.told_by(dataset, prompt, result)
-
-    def finish() -> TrainResult:
-        weights = {name: each.detach().cpu() for name, each in adapter_weights(stage.model).items()}
-        if calibrator is not None:
-            return _finish(folder, calibrator(stage, weights, result))
-        save_stage(stage, folder.adapter, weights, result)
-        return _finish(folder, result)
-
-    result = processes.on_main(finish)
-    progress(f"{result.stage} of {result.target} done", 1.0)
-    return result
 
 
 # Makes the run's adapter from the trained weights, and returns the result with `calibration`.
@@ -318,12 +336,15 @@ def save_stage(
         "target": result.target,
         NAME: stage.provenance.to_dict(),
     }
+    if result.calibration:
+        origin["strength"] = result.calibration["strength"]
     card = adapter_card(
         stage.run_config,
         asdict(result),
         stage.provenance,
         stage.sample_prompt,
         kind_of(stage.model.peft_config[ADAPTER]),
+        str(stage.base.model.dtype).removeprefix("torch."),
     )
     save_adapter(folder, stage.model, weights, stage.base, origin, card, ranks=ranks)
 

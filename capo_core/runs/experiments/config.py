@@ -12,12 +12,14 @@ from typing import Any
 from capo_core.errors import CapoError, ConfigError
 from capo_core.formatting import count
 from capo_core.imitation.generation.requests import GenerateConfig
+from capo_core.imitation.models.registry import EMBEDDED_NAME
 from capo_core.imitation.prompting.prompts import METHOD_NAMES, METHODS, TRAINED, USUAL_METHODS
 from capo_core.imitation.training.config import (
     PLAIN,
     CapoConfig,
     SftConfig,
     check_strength,
+    usual_capo,
 )
 from capo_core.runs.actions import with_changes
 from capo_core.runs.request import EXECUTORS
@@ -325,7 +327,7 @@ _PAPER = {
     "generate": {"examples": 50, "samples": 3, "max_new_tokens": 256},
 }
 
-# Found on the validation items of people's annotations, see docs/methods-imitation.md.
+# Set for the reasons in docs/methods-imitation.md; only the strength is chosen on validation items.
 _PEOPLE_SFT = {"max_tokens": 512, "sample_every": 32}
 _PEOPLE_CAPO = {
     "max_tokens": 512,
@@ -399,8 +401,23 @@ def from_preset(preset: str, dataset: str, targets: tuple[str, ...], **changes) 
     """
     if preset not in PRESETS:
         raise ConfigError(f"there is no preset {preset!r}", expected=f"one of {', '.join(PRESETS)}")
-    settings = {**PRESETS[preset].settings, **changes}
+    settings = {**preset_settings(preset, changes.get("base", "")), **changes}
     return ExperimentConfig.from_dict({"dataset": dataset, "targets": targets, **settings})
+
+
+def preset_settings(preset: str, base: str = "") -> dict[str, Any]:
+    """Return a preset's settings, on another base model where one is named.
+
+    A preset of the embedded base model has CAPO's plain form; another base gets what is usual on it
+    (see `usual_capo`).
+    """
+    settings = dict(PRESETS[preset].settings)
+    if base and base != settings["base"]:
+        if settings["base"] == EMBEDDED_NAME:
+            kind = settings["sft"].get("lora", {}).get("kind", "lora")
+            settings["capo"] = {**settings["capo"], **usual_capo(base, adapter=kind)}
+        settings["base"] = base
+    return settings
 
 
 def demo_config(annotators: tuple[str, ...], *, quick: bool = False) -> ExperimentConfig:

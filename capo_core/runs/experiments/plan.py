@@ -13,6 +13,7 @@ need every run they depend on.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -46,84 +47,128 @@ class PlannedRun:
 
 def plan_runs(config: ExperimentConfig) -> list[PlannedRun]:
     """Return the runs of an experiment, each after those it depends on."""
-    found: dict[str, PlannedRun] = {}
+    plan = _Plan(config)
+    answers: list[str] = []
+    authors: list[str] = []
+    for seed in config.seeds:
+        profiles = plan.add_profiles(seed) if "profile" in config.methods else ""
+        adapters, before = plan.add_trainings(seed)
+        if config.likelihood and not authors:
+            authors = list(adapters[config.author_method].values())
+        answers += [plan.add_answers(method, seed, adapters, profiles) for method in config.methods]
+        if config.retention is not None:
+            plan.add_retention(seed, adapters, before)
+    plan.add_evaluation(answers, authors)
+    return list(plan.runs.values())
 
-    def add(kind, settings, method, seed, after=(), weight=1.0, after_any=()) -> str:
+
+# Method → learner (a target, or "all" who share an adapter) → the training's run.
+_Trainings = dict[str, dict[str, str]]
+
+
+class _Plan:
+    """The runs planned so far, by name, in the order in which they were added."""
+
+    def __init__(self, config: ExperimentConfig) -> None:
+        self.config = config
+        self.runs: dict[str, PlannedRun] = {}
+        self.shared = bool(config.sft.get("shared"))
+        self.targets = list(config.targets)
+
+    def add(
+        self, kind: str, settings: dict[str, Any], method: str, seed: int | None,
+        after: Sequence[str] = (), weight: float = 1.0, after_any: Sequence[str] = (),
+    ) -> str:  # fmt: skip
+        """Add a run that starts after all of `after` and any end of `after_any`; return its name.
+
+        Methods can need the same run: it goes by the first of them.
+        """
+        config = self.config
         about = {"dataset": config.dataset, "fingerprint": config.fingerprint, **settings}
         request = RunRequest(
             kind, about, tuple(after), config.experiment_id,
             executor=config.executor, after_any=tuple(after_any),
         )  # fmt: skip
         name = run_name(request)
-        # Methods can need the same run: it goes by the first of them.
-        found.setdefault(name, PlannedRun(name, request, weight * WEIGHTS[kind], method, seed))
+        self.runs.setdefault(name, PlannedRun(name, request, weight * WEIGHTS[kind], method, seed))
         return name
 
-    shared = bool(config.sft.get("shared"))
-    learners = ("all",) if shared else config.targets
-    answers: list[str] = []
-    authors: list[str] = []
-    for seed in config.seeds:
-        model = _model(config, trained=False)
-        if "profile" in config.methods:
-            settings = {**model, "targets": list(config.targets), "config": _profile(config, seed)}
-            many = len(config.targets)
-            profiles = add("profile", settings, "profile", seed, weight=many)
-        adapters: dict[str, dict[str, str]] = {}  # method → learner → run
-        before: dict[str, dict[str, str]] = {}  # the same of the SFT run before it
-        for method in config.trained:
-            sft_config, capo_config = config.trainings(method, seed)
-            for target in learners:
+    def add_profiles(self, seed: int) -> str:
+        """Add the run that writes the value profiles of all targets."""
+        settings = {
+            **_model(self.config, trained=False),
+            "targets": self.targets,
+            "config": _profile(self.config, seed),
+        }
+        return self.add("profile", settings, "profile", seed, weight=len(self.targets))
+
+    def add_trainings(self, seed: int) -> tuple[_Trainings, _Trainings]:
+        """Add the trainings of all methods; return each method's last ones, and the SFT before."""
+        last: _Trainings = {}
+        first: _Trainings = {}
+        for method in self.config.trained:
+            sft_config, capo_config = self.config.trainings(method, seed)
+            for target in ("all",) if self.shared else self.targets:
                 settings = {
                     "target": target,
-                    "base": config.base,
+                    "base": self.config.base,
                     "config": sft_config.to_dict(),
                 }
                 kind = method if METHODS[method].stage == "sft" else "sft"
-                name = add("train_sft", settings, kind, seed)
-                before.setdefault(method, {})[target] = name
+                name = self.add("train_sft", settings, kind, seed)
+                first.setdefault(method, {})[target] = name
                 if capo_config is not None:
                     settings = {
                         "target": target,
                         "sft": name,
-                        "config": replace(capo_config, shared=shared).to_dict(),
+                        "config": replace(capo_config, shared=self.shared).to_dict(),
                     }
-                    name = add("train_capo", settings, method, seed, [name])
-                adapters.setdefault(method, {})[target] = name
-        if config.likelihood and not authors:
-            authors = list(adapters[config.author_method].values())
-        for method in config.methods:
-            settings = {
-                **_model(config, trained=method in TRAINED),
-                "targets": list(config.targets),
-                "config": config.generate_config(method, seed).to_dict(),
-            }
-            after: list[str] = []
-            if method in TRAINED:
-                after = list(adapters[method].values())
-                settings["adapters"] = after
-            elif method == "profile":
-                after = [profiles]
-                settings["profiles"] = profiles
-            weight = float(len(config.targets))
-            answers.append(add("generate", settings, method, seed, after, weight))
-        if config.retention is not None:
-            method = next((each for each in ("capo", *config.trained) if each in adapters), "")
-            for target in config.targets if method else ():
-                learner = "all" if shared else target
-                run = adapters[method][learner]
-                settings = {"target": target, "run": run, **_retention(config)}
-                add("retention", settings, method, seed, [before[method][learner], run])
-    waits = list(answers)
-    settings = {"runs": answers, "config": dict(config.evaluate)}
-    if config.judge is not None:
-        many = len(config.targets)
-        judge = add("judge", _judge(config, answers), "", None, weight=many, after_any=answers)
-        settings["judges"], waits = [judge], [*answers, judge]
-    if authors:
-        settings["authors"], waits = authors, [*waits, *authors]
-    add("evaluate", settings, "", None, weight=len(config.targets), after_any=waits)
-    return list(found.values())
+                    name = self.add("train_capo", settings, method, seed, [name])
+                last.setdefault(method, {})[target] = name
+        return last, first
+
+    def add_answers(self, method: str, seed: int, adapters: _Trainings, profiles: str) -> str:
+        """Add the generation of a method's answers in the place of all targets."""
+        settings = {
+            **_model(self.config, trained=method in TRAINED),
+            "targets": self.targets,
+            "config": self.config.generate_config(method, seed).to_dict(),
+        }
+        after: list[str] = []
+        if method in TRAINED:
+            after = list(adapters[method].values())
+            settings["adapters"] = after
+        elif method == "profile":
+            after = [profiles]
+            settings["profiles"] = profiles
+        return self.add("generate", settings, method, seed, after, float(len(self.targets)))
+
+    def add_retention(self, seed: int, adapters: _Trainings, before: _Trainings) -> None:
+        """Add retention of each target's last training, of CAPO where there is one."""
+        method = next((each for each in ("capo", *self.config.trained) if each in adapters), "")
+        for target in self.targets if method else ():
+            learner = "all" if self.shared else target
+            run = adapters[method][learner]
+            settings = {"target": target, "run": run, **_retention(self.config)}
+            self.add("retention", settings, method, seed, [before[method][learner], run])
+
+    def add_evaluation(self, answers: list[str], authors: list[str]) -> None:
+        """Add the evaluation of all seeds, after the LLM judge where there is one.
+
+        Args:
+            authors: trainings whose adapters say how likely a text is; empty without them.
+        """
+        config, many = self.config, len(self.targets)
+        waits = list(answers)
+        settings = {"runs": answers, "config": dict(config.evaluate)}
+        if config.judge is not None:
+            judge = self.add(
+                "judge", _judge(config, answers), "", None, weight=many, after_any=answers
+            )
+            settings["judges"], waits = [judge], [*answers, judge]
+        if authors:
+            settings["authors"], waits = authors, [*waits, *authors]
+        self.add("evaluate", settings, "", None, weight=many, after_any=waits)
 
 
 def _model(config: ExperimentConfig, *, trained: bool) -> dict[str, Any]:

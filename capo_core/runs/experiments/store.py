@@ -114,7 +114,7 @@ def start(workspace: Workspace, config: ExperimentConfig) -> Experiment:
             not for this dataset.
         RunError: the files of one of its runs are broken.
     """
-    config = _with_fingerprint(workspace, config)
+    config = with_fingerprint(workspace, config)
     planned = plan_runs(config)
     name = name_of(workspace, config)
     experiment = Experiment(workspace, config, time.time(), tuple(map(_member, planned)), name)
@@ -212,12 +212,17 @@ def stop(experiment: Experiment) -> list[str]:
     return stopped
 
 
+def base_needed(config: ExperimentConfig) -> str:
+    """Return the base model that the experiment loads; "" where a server answers everything."""
+    return config.base if config.trained or not config.server else ""
+
+
 def check_base(workspace: Workspace, config: ExperimentConfig) -> None:
     """Raise `ConfigError` where the embedded base model would be used on data not made for it."""
     from capo_core.data.catalog import Catalog
     from capo_core.imitation.embedded_base.suitability import check_suitable
 
-    if config.server and not config.trained:
+    if not base_needed(config):
         return
     dataset = Catalog(workspace).load(config.dataset)
     check_suitable(dataset, config.base, allow_embedded=config.allow_embedded)
@@ -234,8 +239,13 @@ def check_general_text(config: ExperimentConfig) -> None:
         )
 
 
-def _with_fingerprint(workspace: Workspace, config: ExperimentConfig) -> ExperimentConfig:
-    """Return the configuration with the dataset's fingerprint; its annotators are checked."""
+def with_fingerprint(workspace: Workspace, config: ExperimentConfig) -> ExperimentConfig:
+    """Return the configuration with the dataset's fingerprint; its annotators are checked.
+
+    Raises:
+        DataError, ConfigError: the dataset, an annotator, or the file of general text does not
+            exist, or annotators are missing for attribution by likelihood.
+    """
     from capo_core.data.catalog import Catalog
 
     check_general_text(config)

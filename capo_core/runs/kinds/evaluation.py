@@ -46,6 +46,7 @@ def evaluate_runs(
     from capo_core.evaluation.compute import compute_report
     from capo_core.evaluation.likelihood import author_adapters, written_by
     from capo_core.evaluation.llm_judge.results import load_verdicts
+    from capo_core.runs.margins import margins_fixed
 
     config = table_config(settings)
     judges = list(settings.get("judges", ()))
@@ -79,6 +80,7 @@ def evaluate_runs(
             authors=adapters,
             same_training=written_by(found, adapters, workspace) if adapters else (),
             missing=skipped_statement(skipped),
+            margins_fixed=margins_fixed(workspace, settings["runs"], config),
             progress=part_of(progress, 0.02, 0.98),
         )  # fmt: skip
         with disk_errors(folder.path):

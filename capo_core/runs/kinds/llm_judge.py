@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from capo_core.dataset import Dataset
 from capo_core.errors import BackendUnavailable, RunError, Stopped
@@ -14,6 +14,10 @@ from capo_core.runs.checks import Settings, judge_config
 from capo_core.runs.dependencies import SkippedInput, remaining_inputs, skipped_inputs
 from capo_core.runs.kinds.inputs import backend_of, load_dataset
 from capo_core.workspace import Workspace, write_json
+
+if TYPE_CHECKING:
+    from capo_core.evaluation.llm_judge.trials import LlmJudgeConfig, LlmTrial
+    from capo_core.evaluation.streams import Stream
 
 
 def guessing_judge():
@@ -47,14 +51,9 @@ def judge_runs(
         BackendUnavailable: the model is not available any more; the verdicts so far are saved.
         Stopped: on request; the verdicts so far are saved.
     """
-    from capo_core.evaluation.llm_judge.judge import (
-        LlmJudgeResult,
-        ask_llm_judge,
-        summarise_answers,
-    )
+    from capo_core.evaluation.llm_judge.judge import LlmJudgeResult, summarise_answers
     from capo_core.evaluation.llm_judge.results import RESULT_FILE
     from capo_core.evaluation.llm_judge.trials import plan_trials
-    from capo_core.imitation.generation.outputs import OutputLines
 
     config = judge_config(settings)
     runs = list(settings["runs"])
@@ -74,37 +73,8 @@ def judge_runs(
     with folder.lock():
         folder.forget_stop()
         trials = plan_trials(dataset, streams, config)
-        lines = OutputLines(folder.path)
-        done = {row["output_id"] for row in lines.read()}
-        if strange := done - {trial.key for trial in trials}:
-            raise RunError(
-                f"there are {len(strange)} answers without a question",
-                where=str(folder.path),
-                todo="move the folder away, and run the judge again",
-            )
-        folder.log("begin", trials=len(trials), kept=len(done))
-
-        watched = stopping(folder, progress)
-        try:
-            with lines.writing() as file:
-                found = ask_llm_judge(
-                    trials, streams, items, backend, config, done=done, progress=watched
-                )
-                for row in found:
-                    file.add({"output_id": row["key"], **row})
-        except (Stopped, BackendUnavailable) as error:
-            saved = len(lines.read())
-            raise type(error)(
-                f"{error.what.rstrip('.')}; {saved} of {len(trials)} answers are saved",
-                where=error.where or str(folder.path),
-                expected=error.expected,
-                todo=(f"{error.todo.rstrip('.')}; then " if error.todo else "")
-                + "give the same command again: it asks only for what is missing",
-            ) from error
-        rows = {row["key"]: row for row in lines.read()}
-        result: LlmJudgeResult = summarise_answers(
-            dataset, items, backend, config, [rows[t.key] for t in trials]
-        )
+        answers = _ask_missing(trials, streams, items, backend, config, folder, progress)
+        result: LlmJudgeResult = summarise_answers(dataset, items, backend, config, answers)
         with disk_errors(folder.path):
             write_json(folder.path / RESULT_FILE, result.to_dict())
         folder.finish(
@@ -118,7 +88,51 @@ def judge_runs(
     return result.sentence
 
 
-def _streams(dataset: Dataset, runs: Sequence[RunFolder], split: str):
+def _ask_missing(
+    trials: Sequence[LlmTrial],
+    streams: Sequence[Stream],
+    items: tuple[str, ...],
+    backend: Any,
+    config: LlmJudgeConfig,
+    folder: RunFolder,
+    progress: Progress,
+) -> list[dict]:
+    """Return the answers to all trials, in their order; those on disk are not asked for again."""
+    from capo_core.evaluation.llm_judge.judge import ask_llm_judge
+    from capo_core.imitation.generation.outputs import OutputLines
+
+    lines = OutputLines(folder.path)
+    done = {row["output_id"] for row in lines.read()}
+    if strange := done - {trial.key for trial in trials}:
+        raise RunError(
+            f"there are {len(strange)} answers without a question",
+            where=str(folder.path),
+            todo="move the folder away, and run the judge again",
+        )
+    folder.log("begin", trials=len(trials), kept=len(done))
+    watched = stopping(folder, progress)
+    try:
+        with lines.writing() as file:
+            for row in ask_llm_judge(
+                trials, streams, items, backend, config, done=done, progress=watched
+            ):
+                file.add({"output_id": row["key"], **row})
+    except (Stopped, BackendUnavailable) as error:
+        saved = len(lines.read())
+        raise type(error)(
+            f"{error.what.rstrip('.')}; {saved} of {len(trials)} answers are saved",
+            where=error.where or str(folder.path),
+            expected=error.expected,
+            todo=(f"{error.todo.rstrip('.')}; then " if error.todo else "")
+            + "give the same command again: it asks only for what is missing",
+        ) from error
+    rows = {row["key"]: row for row in lines.read()}
+    return [rows[trial.key] for trial in trials]
+
+
+def _streams(
+    dataset: Dataset, runs: Sequence[RunFolder], split: str
+) -> tuple[tuple[str, ...], list[Stream]]:
     """Return the items and the texts to be judged: people's own, and each run under its name.
 
     Under its name rather than its method's, so that the questions about a run do not depend on

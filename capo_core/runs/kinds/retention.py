@@ -6,6 +6,7 @@ Models between a base model and an adapter are measured by their outputs and lik
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -14,12 +15,16 @@ from typing import Any
 
 import numpy as np
 
+from capo_core.data.catalog import Catalog
 from capo_core.dataset import Dataset
 from capo_core.errors import CapoError, ConfigError, DataError, RunError
 from capo_core.evaluation.retention import (
     GENERAL,
+    NO_TASK,
+    OTHER_TASK,
     OTHERS,
     OWN,
+    SHIPPED_TASK,
     Retention,
     RetentionConfig,
     RetentionPoint,
@@ -30,13 +35,14 @@ from capo_core.evaluation.retention import (
     retention_scores,
     sentence,
 )
+from capo_core.formatting import count
 from capo_core.imitation.prompting.prompts import zero_shot
 from capo_core.imitation.training.config import ADAPTER_KINDS, ADAPTER_TITLES, NO_STRENGTH
 from capo_core.progress import Progress, part_of
 from capo_core.run_folder import RunFolder, disk_errors, find_run, stopping
 from capo_core.runs.checks import Settings, retention_config
 from capo_core.runs.kinds.inputs import load_dataset
-from capo_core.workspace import Workspace
+from capo_core.workspace import Workspace, safe_name
 
 GENERATED = "generated"  # the label choice of all measurements of 0.2.0 and before
 
@@ -58,6 +64,7 @@ class StrengthMeasurer:
         corpus: Any,
         config: RetentionConfig,
         settings: Mapping[str, Any],
+        other: Dataset | None = None,
     ) -> None:
         from capo_core.evaluation.general_text import general_text
         from capo_core.imitation.generation.trained_adapters import check_same_base
@@ -69,11 +76,13 @@ class StrengthMeasurer:
         check_same_base(found, self.base.fingerprint, self.base.name)
         self._batch_tokens = int(settings.get("batch_tokens", 16384))
         self._target, self._named, self._config = target, found.named, config
+        self.other_task = ""
         self._dataset, self._task = dataset, dataset.task
         known = {item.item_id: item for item in items_of(dataset, config.split)}
         self._items = [known[item_id] for item_id in items]
         self.general = general_text(self.base, config.passages, corpus, seed=config.seed)
         self._renders, units = self._texts(dataset)
+        other_items = self._add_other_task(other, self._renders, units) if other else 0
         self._check(target)
         self.scored = ScoredTexts(
             {name: np.array(where) for name, where in units.items()},
@@ -82,7 +91,9 @@ class StrengthMeasurer:
                 for name, renders in self._renders.items()
             },
             {
-                name: len(self.general.passages) if name == GENERAL else len(items)
+                name: {GENERAL: len(self.general.passages), OTHER_TASK: other_items}.get(
+                    name, len(items)
+                )
                 for name in self._renders
             },
         )
@@ -125,9 +136,8 @@ class StrengthMeasurer:
             As JSON writes it: `{"stage", "strength", "answers", "log_probs"}`, and "label_choice"
             where the model did not write the labels itself.
         """
-        import torch
-
         from capo_core.imitation.models.adapter_strength import response_likelihoods
+        from capo_core.imitation.models.errors import out_of_memory
 
         share = {"sft": 1 - strength, "capo": strength} if stage == "capo" else {"sft": strength}
         self._blend.set(share)
@@ -137,7 +147,9 @@ class StrengthMeasurer:
             found = response_likelihoods(
                 self.base, every, batch_tokens=self._batch_tokens, progress=part
             )
-        except (torch.OutOfMemoryError, MemoryError) as error:
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
             raise RunError(
                 f"there is not enough memory to read {self._batch_tokens} tokens at once",
                 where=self.base.name,
@@ -207,6 +219,41 @@ class StrengthMeasurer:
         there = [name for name, found in renders.items() if found]
         return {name: renders[name] for name in there}, {name: units[name] for name in there}
 
+    def _add_other_task(
+        self, other: Dataset, renders: dict[str, list], units: dict[str, list[int]]
+    ) -> int:
+        """Add the responses to held-out items of a dataset of another task, each after a prompt
+        that names no annotator: the model was trained for none of these; return the number of
+        items."""
+        from capo_core.imitation.prompting.prompts import render, write_response
+        from capo_core.imitation.prompting.responses import items_of, responses
+
+        split = self._config.split
+        given = responses(other, split=split)
+        chosen = list(dict.fromkeys(each.item_id for each in given))
+        if self._config.items and self._config.items < len(chosen):
+            rng = np.random.default_rng(self._config.seed)
+            at = sorted(rng.choice(len(chosen), self._config.items, replace=False).tolist())
+            chosen = [chosen[index] for index in at]
+        if not chosen:
+            raise DataError(f"there is no response to a {split} item", where=other.name)
+        place = {item_id: index for index, item_id in enumerate(chosen)}
+        items = {item.item_id: item for item in items_of(other, split)}
+        for each in given:
+            if each.item_id in place:
+                prompt = zero_shot(other.task, items[each.item_id])
+                text = write_response(each.label, each.explanation)
+                renders.setdefault(OTHER_TASK, []).append(
+                    render(prompt, [text], self.base.tokenizer)
+                )
+                units.setdefault(OTHER_TASK, []).append(place[each.item_id])
+        made = ", simulated annotators" if other.simulated else ""
+        self.other_task = (
+            f"{count(len(renders[OTHER_TASK]), 'response')} to {count(len(chosen), 'item')} of "
+            f"{other.name} ({other.task.name}{made})"
+        )
+        return len(chosen)
+
     def _check(self, target: str) -> None:
         """Raise `ConfigError` where there is nothing to measure, or the context is too short."""
         from capo_core.imitation.generation.requests import LABEL_ROOM
@@ -268,10 +315,39 @@ def retention_result(
         best=best,
         sentence=sentence(best, frame, made.lines, kept, way.general.name),
         label_choice=way.style.label_choice,
+        parameters={stage: adapter_parameters(path) for stage, path in found.adapters.items()},
+        other_task=way.other_task,
     )
 
 
+def adapter_parameters(folder: Path) -> int:
+    """Return the number of trained parameters of an adapter, from the header of its weights; 0
+    where the file cannot be read."""
+    try:
+        with (folder / "adapter_model.safetensors").open("rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        return sum(
+            math.prod(one["shape"]) for name, one in header.items() if name != "__metadata__"
+        )
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, MemoryError):
+        return 0
+
+
+def with_parameters(found: Retention, workspace: Workspace) -> Retention:
+    """Return a measurement with the numbers of its adapters' parameters; those of earlier versions
+    are read from the adapters, where these are still there."""
+    if found.parameters:
+        return found
+    counted = {
+        stage: adapter_parameters(RunFolder(workspace.runs / safe_name(run)).adapter)
+        for stage, run in found.runs.items()
+    }
+    return replace(found, parameters={stage: n for stage, n in counted.items() if n})
+
+
 STAGE = "retention"
+# Shipped datasets whose task is the other one: the first that is of another task.
+OTHER_TASKS = ("demo-paraphrase", "demo-nli")
 
 
 @dataclass(frozen=True)
@@ -381,6 +457,31 @@ def measured_items(dataset: Dataset, target: str, config: Any) -> tuple[str, ...
     return tuple(items[index] for index in answered)
 
 
+def other_task_dataset(
+    dataset: Dataset, config: RetentionConfig, workspace: Workspace
+) -> Dataset | None:
+    """Return the dataset of another task whose responses are measured; None for no such measure.
+
+    Raises:
+        DataError: there is no dataset of that name.
+        ConfigError: it is of the same task.
+    """
+    if config.other_task == NO_TASK:
+        return None
+    catalog = Catalog(workspace)
+    if config.other_task == SHIPPED_TASK:
+        shipped = [catalog.load(name) for name in OTHER_TASKS]
+        return next(one for one in shipped if one.task.name != dataset.task.name)
+    other = catalog.load(config.other_task)
+    if other.task.name == dataset.task.name:
+        raise ConfigError(
+            f"{other.name} is of the same task ({other.task.name})",
+            where="retention, other_task",
+            expected=f"a dataset of another task than {dataset.name}'s, auto or none",
+        )
+    return other
+
+
 def measure_retention(
     dataset: Dataset,
     settings: Mapping[str, Any],
@@ -397,12 +498,14 @@ def measure_retention(
 
     Raises:
         RunError, ConfigError, DataError: see `training_chain`, `measured_items` and
-            `imitation.general.general_text`.
+            `general_text`.
         Stopped: on request; the points so far are saved.
     """
+    from capo_core.evaluation.general_text import built_by_project, guide_text
     from capo_core.evaluation.retention import save
     from capo_core.imitation.embedded_base.corpus import read_corpus
     from capo_core.imitation.generation.outputs import OutputLines
+    from capo_core.imitation.models.base_files import find_base_model
 
     config, target = retention_config(settings), settings["target"]
     found = training_chain(dataset, target, find_run(workspace, settings["run"]), workspace)
@@ -410,7 +513,14 @@ def measure_retention(
     if ends_only:
         config = replace(config, strengths=(0.0, 1.0))
     items = measured_items(dataset, target, config)
+    other = other_task_dataset(dataset, config, workspace)
+    former = "other_task" not in settings["config"]  # begun by a build that did not measure it
     corpus = read_corpus(Path(settings["text"])) if settings.get("text") else None
+    if corpus is None and not former and not built_by_project(find_base_model(found.base)):
+        corpus = guide_text()
+    claimed = config.to_dict()
+    if former:
+        del claimed["other_task"]
     folder.claim(
         {
             "stage": STAGE,
@@ -419,7 +529,8 @@ def measure_retention(
             "base": {"name": found.base, "fingerprint": found.fingerprint},
             "runs": found.runs,
             "text": corpus.fingerprint if corpus else "",
-            "settings": config.to_dict(),
+            "settings": claimed,
+            **({"other_task": other.fingerprint} if other else {}),
         }
     )
     with folder.lock():
@@ -430,7 +541,7 @@ def measure_retention(
         lines = OutputLines(folder.path)
         rows = {row["output_id"]: row for row in lines.read()}
         way = StrengthMeasurer(
-            dataset, target, items, found, corpus, _as_begun(config, rows.values()), settings
+            dataset, target, items, found, corpus, _as_begun(config, rows.values()), settings, other
         )
         steps = measured_points(config.strengths, found.capo is not None)
         with lines.writing() as file:

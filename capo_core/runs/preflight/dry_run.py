@@ -150,11 +150,27 @@ def _dry_batch(dataset, targets, config: GenerateConfig, settings) -> dict[str, 
             f"{config.max_new_tokens}", "lower max_new_tokens, or choose another base model",
             "context",
         ),)}  # fmt: skip
-    batches = backend.batches_of(rows, decoding_of(dataset, config))
+    seconds = _answering_seconds(backend, rows, decoding_of(dataset, config))
+    return {
+        **found,
+        "tokens": _tokens(lengths, limit or max(lengths)),
+        "memory_bytes": memory.peak_bytes(),
+        "gpu_bytes": memory.gpu_peak_bytes() or None,
+        "seconds": seconds,
+        "warnings": ("The duration assumes outputs of full length; most end earlier.",),
+    }
+
+
+def _answering_seconds(backend, rows, decoding) -> float:
+    """Return the seconds of answers of full length to `rows`, at the pace of their first batch.
+
+    The batch's memory stays in the process's peak.
+    """
+    batches = backend.batches_of(rows, decoding)
     first = [row.request for row in batches[0]]
 
     def timed(tokens: int) -> float:
-        few = replace(decoding_of(dataset, config), max_new_tokens=tokens, stop_fields=())
+        few = replace(decoding, max_new_tokens=tokens, stop_fields=())
         began = time.perf_counter()
         for _ in backend.complete(first, few):
             pass
@@ -165,14 +181,7 @@ def _dry_batch(dataset, targets, config: GenerateConfig, settings) -> dict[str, 
     share = [sum(len(row.ids) for row in batch) / sum(len(row.ids) for row in batches[0])
              for batch in batches]  # fmt: skip
     pace = max(0.0, more - read) / FEW_TOKENS
-    return {
-        **found,
-        "tokens": _tokens(lengths, limit or max(lengths)),
-        "memory_bytes": memory.peak_bytes(),
-        "gpu_bytes": memory.gpu_peak_bytes() or None,
-        "seconds": sum(each * (read + pace * config.max_new_tokens) for each in share),
-        "warnings": ("The duration assumes outputs of full length; most end earlier.",),
-    }
+    return sum(each * (read + pace * decoding.max_new_tokens) for each in share)
 
 
 def _device(base) -> str:
@@ -223,21 +232,88 @@ def estimate_training(
     if parts["validation"]:
         counts["validation items"] = len(parts["validation"])
     counts["steps"] = steps
+    answered = _answers_of_training(base, step["model"], dataset, targets, config, steps, workspace)
+    warnings = _warnings(parts["train"], config, limits.max_tokens, has=parts["validation"])
+    if "calibration answers" in answered["counts"]:
+        warnings += (
+            "The duration assumes answers of full length at all strengths; most calibrations end "
+            "earlier.",
+        )
     return {
-        "counts": counts,
+        "counts": counts | answered["counts"],
         "tokens": _tokens(longest, limits.max_tokens),
         "cut": parts["train"].cut,
         "left_out": _too_long(parts["train"].skipped),
         "memory_bytes": memory.peak_bytes(),
         "gpu_bytes": memory.gpu_peak_bytes() or None,
-        "seconds": step["seconds_per_token"] * passes,
+        "seconds": step["seconds_per_token"] * passes + answered["seconds"],
         # Adapter, best adapter and two moments, twice while one file replaces the other; and the
         # adapter itself.
         "disk_bytes": step["adapter_bytes"] * 9 + EVENT_BYTES * steps,
         "device": step["device"],
         "batch_tokens": step["batch_tokens"],
-        "warnings": _warnings(parts["train"], config, limits.max_tokens, has=parts["validation"]),
+        "warnings": warnings,
     }
+
+
+def _answers_of_training(
+    base, model, dataset, targets, config, steps: int, workspace: Workspace
+) -> dict[str, Any]:
+    """Return the counts and seconds of the answers that a training writes beside its steps.
+
+    Samples and probes while it trains, and for calibrated CAPO the answers to the validation items
+    at every strength, each at the pace of one dry batch, whose memory stays in the process's peak.
+
+    Args:
+        base, model: the base model, and itself with the adapter of the dry step.
+    """
+    from capo_core.imitation.backends.base import GenerationRequest
+    from capo_core.imitation.backends.transformers import TokenizedRequest, TransformersBackend
+    from capo_core.imitation.generation.requests import GenerateConfig, PromptBuilder, decoding_of
+    from capo_core.imitation.prompting.prompts import prompt_ids
+    from capo_core.imitation.prompting.responses import items_of
+    from capo_core.imitation.training import calibration
+    from capo_core.imitation.training import samples as sampling
+    from capo_core.imitation.training.examples import sampled_items
+
+    def seconds(asked, generation: GenerateConfig, batch_tokens: int) -> float:
+        backend = TransformersBackend(base, batch_tokens=batch_tokens, trains_on=True)
+        builder = PromptBuilder(dataset, generation, backend, {}, lambda *_: ())
+        rows = []
+        for number, (item, target) in enumerate(asked):
+            prompt, _, excess = builder.build(target, item)
+            label = builder.label_choice(target)
+            request = GenerationRequest(str(number), prompt, label=label)
+            if not excess:
+                rows.append(TokenizedRequest(request, prompt_ids(prompt, base.tokenizer)))
+        return _answering_seconds(backend, rows, decoding_of(dataset, generation)) if rows else 0.0
+
+    model.eval()
+    counts, total = {}, 0.0
+    looks = 1 + -(-steps // config.sample_every) if config.sample_every else 0
+    asked = [
+        one
+        for number in (config.samples, config.probe_items)
+        for one in sampled_items(dataset, targets, number)
+    ]
+    if looks and asked:
+        sampler = sampling.Sampler(dataset, base, (), config.shared, config.label_choice)
+        counts["answers while training"] = looks * len(asked)
+        total += looks * seconds(asked, sampler.config, sampling.BATCH_TOKENS)
+    if getattr(config, "calibrate", False):
+        from capo_core.evaluation.calibration import HumanYardstick
+        from capo_core.text.embeddings import Embedder
+
+        (target,) = targets
+        ids = HumanYardstick(dataset, target, Embedder(workspace.cache)).item_ids
+        items = {item.item_id: item for item in items_of(dataset, "validation")}
+        strengths = len(calibration.STRENGTHS)
+        counts["calibration answers"] = strengths * len(ids)
+        generation = GenerateConfig("capo", split="validation", seed=config.seed)
+        total += strengths * seconds(
+            [(items[each], target) for each in ids], generation, calibration.BATCH_TOKENS
+        )
+    return {"counts": counts, "seconds": total}
 
 
 def _training_start(kind: str, settings: Mapping[str, Any], workspace: Workspace):
@@ -315,7 +391,7 @@ def _dry_step(kind: str, base, lora, adapter, config, material) -> dict[str, Any
     cases = [cases[index] for index in parts[-1]]
     trained = [each for each in model.parameters() if each.requires_grad]
     optimiser = torch.optim.AdamW(trained, lr=0.0)
-    with memory_errors("dry step"):
+    with memory_errors("dry step", checkpointing=config.gradient_checkpointing):
         _step(objective, model, cases[-1:], optimiser)  # the first one also sets things up
         began = time.perf_counter()
         _step(objective, model, cases, optimiser)
@@ -326,6 +402,7 @@ def _dry_step(kind: str, base, lora, adapter, config, material) -> dict[str, Any
         "seconds_per_token": took / sum(case.length for case in cases),
         "adapter_bytes": 4 * sum(each.numel() for each in trained),
         "batch_tokens": batch_tokens,
+        "model": model,
         "device": "the GPU" if base.model.device.type == "cuda" else "the CPU",
     }
 
@@ -397,9 +474,19 @@ def estimate_run(workspace: Workspace, request: RunRequest) -> Preflight:
     if done.returncode < 0:
         problem = too_large("the system killed the dry step")
         return Preflight(kind, made=time.time(), problems=(problem,))
+    if _ran_out_of_memory(done.stderr):
+        problem = too_large("the memory did not suffice for the dry step")
+        return Preflight(kind, made=time.time(), problems=(problem,))
     raise RunError(
         f"the dry step failed ({(done.stderr.strip().splitlines() or ['no message'])[-1][:300]})"
     )
+
+
+def _ran_out_of_memory(trace: str) -> bool:
+    """Return whether a process ended for want of memory, by the last line it wrote."""
+    last = (trace.strip().splitlines() or [""])[-1]
+    words = ("MemoryError", "failed to map segment", "annot allocate memory", "pointer is null")
+    return any(each in last for each in words)
 
 
 def estimate_here(workspace: Workspace, kind: str, settings: Mapping[str, Any]) -> Preflight:
@@ -443,6 +530,7 @@ _PARENT_S = 0.5
 
 
 def main() -> int:
+    """Estimate the run named on standard input, and print its `Preflight` as JSON."""
     _end_with_parent()
     asked = json.loads(sys.stdin.read())
     workspace = Workspace(Path(asked["workspace"]))

@@ -162,14 +162,20 @@ def weights_problem(base: str, precision: str, quantise: bool, free: int) -> Pro
     n_bytes = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     dtype = str(config.get("dtype") or config.get("torch_dtype") or "float32")
-    half = dtype in ("bfloat16", "float16")
-    # "auto" is bf16 only on a GPU, whose memory the dry step itself measures.
-    if half and precision != "bf16" and not quantise:
-        n_bytes *= 2
+    if not quantise:
+        stored = 2 if dtype in ("bfloat16", "float16") else 4
+        n_bytes = n_bytes * loaded_bytes(precision, folder) // stored
     if n_bytes <= free:
         return None
     return too_large(f"the weights of the base model alone need {size(n_bytes)}, and {size(free)} "
                      "are available")  # fmt: skip
+
+
+def loaded_bytes(precision: str, folder: Path) -> int:
+    """Return the bytes of a number of the base model in `folder` once it is loaded here."""
+    from capo_core.imitation.models.base_model import default_device, number_type
+
+    return number_type(precision, default_device(), folder).itemsize
 
 
 def too_large(what: str) -> Problem:

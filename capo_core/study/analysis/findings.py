@@ -17,12 +17,13 @@ import pandas as pd
 
 from capo_core.formatting import (
     count,
+    interval,
     listed,
-    number,
     p_value,
     percent,
     points,
     signed,
+    with_interval,
 )
 from capo_core.stats.clustered import ALIKE
 from capo_core.stats.equivalence import DIFFERENT, EQUIVALENT
@@ -67,6 +68,7 @@ class StudyFinding:
         p_value: of EQUAL. note: why it is undefined, or what the interval rests on.
         detectable: of APART and PREFERRED, the smallest difference from the reference that these
             judges and items find with 80 % power; NaN where it is not known.
+        ties: of PREFERRED, how many of the judgments are ties; each counts half in `value`.
     """
 
     claim: str
@@ -81,6 +83,7 @@ class StudyFinding:
     p_value: float = math.nan
     note: str = ""
     detectable: float = math.nan
+    ties: int = 0
 
     @property
     def must_not(self) -> tuple[str, ...]:
@@ -95,13 +98,16 @@ class StudyFinding:
 
 def verdict_of(low: float, high: float, reference: float) -> str:
     """Return ABOVE or BELOW where the interval leaves `reference` out, else UNDECIDED; UNDEFINED
-    without an interval. Less than a hundredth of a point away is on it.
+    without an interval. Less than a hundredth of a point away is on it, and an interval without
+    width decides nothing.
 
     >>> verdict_of(0.51, 0.7, 0.5), verdict_of(0.5, 0.7, 0.5), verdict_of(math.nan, 0.7, 0.5)
     ('above', 'undecided', 'undefined')
     """
     if math.isnan(low) or math.isnan(high):
         return UNDEFINED
+    if high - low < SMALLEST:
+        return UNDECIDED
     if low > reference + SMALLEST:
         return ABOVE
     return BELOW if high < reference - SMALLEST else UNDECIDED
@@ -148,7 +154,8 @@ def _apart(row) -> StudyFinding:
 
 
 def _preferred(row) -> StudyFinding:
-    return replace(_chosen_more(PREFERRED, row, row.share_a), detectable=row.detectable)
+    found = _chosen_more(PREFERRED, row, row.share_a)
+    return replace(found, detectable=row.detectable, ties=int(row.ties))
 
 
 def _style(row) -> StudyFinding:
@@ -402,8 +409,7 @@ def _unadjusted(by_claim: dict[str, list[StudyFinding]]) -> list[str]:
 
 def _rating_words(found: list[StudyFinding]) -> list[str]:
     told = [
-        f"{inside(one.source)} {number(one.value)}"
-        + ("" if math.isnan(one.low) else f" [{number(one.low)}, {number(one.high)}]")
+        f"{inside(one.source)} {with_interval(one.value, one.low, one.high)}"
         + f" ({count(one.n, 'rating')}"
         + (f"; {one.note}" if math.isnan(one.low) and one.note else "")
         + ")"
@@ -413,9 +419,11 @@ def _rating_words(found: list[StudyFinding]) -> list[str]:
 
 
 def share_words(one: StudyFinding) -> str:
-    """Return "66 % [58–73] of 120 judgments"; without an interval where there is none."""
-    interval = interval_words(one)
-    return f"{percent(one.value)}{' ' + interval if interval else ''} of {_judgments(one)}"
+    """Return "66 % [58–73] of 120 judgments", with ", 8 ties counting half" where there are ties;
+    without an interval where there is none."""
+    parts = (percent(one.value), interval_words(one), f"of {_judgments(one)}")
+    ties = f", {count(one.ties, 'tie')} counting half" if one.ties else ""
+    return " ".join(filter(None, parts)) + ties
 
 
 def _judgments(one: StudyFinding) -> str:
@@ -435,7 +443,7 @@ def interval_words(one: StudyFinding) -> str:
     if one.verdict in (ABOVE, BELOW):
         near = one.low if one.verdict == ABOVE else one.high
         digits = next((k for k in (0, 1, 2) if _rounded(near, k) != _rounded(one.reference, k)), 2)
-    return f"[{'–'.join(_rounded(end, digits) for end in (one.low, one.high))}]"
+    return interval(one.low, one.high, _rounded, digits)
 
 
 def _rounded(share: float, digits: int) -> str:
@@ -462,4 +470,6 @@ def points_interval(one: StudyFinding) -> str:
     if one.verdict in (ABOVE, BELOW):
         near = one.low if one.verdict == ABOVE else one.high
         digits = next((k for k in (0, 1, 2) if float(_rounded(near, k)) != 0), 2)
-    return f"[{', '.join(signed(100 * end, digits) for end in (one.low, one.high))}]"
+    return interval(
+        one.low, one.high, lambda end, places: signed(100 * end, places), digits, comma=True
+    )

@@ -32,6 +32,7 @@ from capo_core.study.analysis.attentiveness_em import (
     votes_of,
 )
 from capo_core.study.analysis.vote_agreement import LEVEL, VoteAgreement, vote_agreement
+from capo_core.study.source_names import inside
 
 NEAR_HALF = 0.05  # |μ − ½| below which choices alone say nothing about attentiveness
 MIN_VOTES = 10  # with fewer votes of one judge an estimate would say more than there is to know
@@ -238,7 +239,7 @@ class JudgeQuality:
         named = {(belief.stronger, belief.weaker) for belief in self.given}
         for row in self.preferences.itertuples(index=False):
             if math.isnan(row.weighted_share_a) and (row.source_a, row.source_b) not in named:
-                return f"μ of {row.source_a} and {row.source_b} cannot be estimated"
+                return f"μ of {inside(row.source_a)} and {inside(row.source_b)} cannot be estimated"
         return ""
 
     def to_dict(self) -> dict:

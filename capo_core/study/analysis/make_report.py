@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from capo_core.formatting import natural_order
 from capo_core.provenance import PEOPLE
 from capo_core.study.analysis.analysis import AnalysisSettings, analyse
 from capo_core.study.analysis.report import StudyFacts, StudyReport
@@ -51,7 +52,7 @@ def make_report(
             leaks=tuple(sorted(frozen.leaks.items())),
         )
     options = replace(options, equivalence_margin=config.equivalence_margin)
-    annotators = tuple(sorted(draft.cards["annotator_id"]))
+    annotators = tuple(natural_order(draft.cards["annotator_id"]))
     found = analyse(judgments, annotators, options, text_style(draft))
     made = study_provenance(
         workspace, draft, judges=judges, judgments=judgments, frozen_hash=facts.frozen_hash

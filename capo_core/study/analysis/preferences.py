@@ -7,6 +7,7 @@ import pandas as pd
 
 from capo_core.stats.bradley_terry import Preference, fit_ties
 from capo_core.stats.clustered import mean, share
+from capo_core.study.source_names import inside
 from capo_core.study.tables import COMPARISON, MAIN, REASONING, TIE
 
 WINS = ("source_a", "source_b", "n", "wins_a", "ties", "wins_b", "share_a", "low", "high",
@@ -63,6 +64,7 @@ def preference(judgments: pd.DataFrame) -> Preference | None:
         names,
         rows["judge_id"].to_numpy(),
         rows["item_id"].to_numpy(),
+        name_of=inside,
     )
 
 

@@ -32,6 +32,7 @@ from capo_core.study.analysis.findings import (
     study_findings,
 )
 from capo_core.study.scope import scope_sentence
+from capo_core.study.source_names import source_name
 from capo_core.study.trial_kinds import TRIAL_KINDS
 from capo_core.study.trial_kinds.base import ReportSection
 
@@ -236,7 +237,7 @@ def to_latex(report: StudyReport) -> str:
 
 
 def _latex_section(section: ReportSection, provenance: Provenance) -> str:
-    frame = section.table
+    frame = with_source_names(section.table)
     rows = [[_text(value) for value in row] for row in frame.itertuples(index=False, name=None)]
     align = "".join("r" if pd.api.types.is_numeric_dtype(frame[n]) else "l" for n in frame)
     return latex_table(
@@ -274,7 +275,7 @@ def to_markdown(report: StudyReport) -> str:
     lines += [*(f"- {_cell(source.marked(sentence))}" for sentence in a.sentences), ""]
     for section in sections(a):
         caption = [section.caption, ""] if section.caption else []
-        lines += [f"## {section.title}", "", *caption, table(section.table), ""]
+        lines += [f"## {section.title}", "", *caption, table(with_source_names(section.table)), ""]
     remarks = [
         remark
         for name, kind in TRIAL_KINDS.items()
@@ -304,6 +305,12 @@ def sections(analysis: StudyAnalysis) -> list[ReportSection]:
         ReportSection("Effect of text length", analysis.length, "1 is no effect."),
     ]
     return [section for section in found if len(section.table)]
+
+
+def with_source_names(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of a report with the names of sources in the place of their keys."""
+    columns = [name for name in ("source", "source_a", "source_b") if name in frame]
+    return frame.assign(**{name: frame[name].map(source_name) for name in columns})
 
 
 def table(frame: pd.DataFrame) -> str:

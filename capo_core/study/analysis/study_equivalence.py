@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from capo_core.stats.clustered import ClusteredMean, mean, share_difference
-from capo_core.stats.equivalence import EquivalenceTest, tost
+from capo_core.stats.equivalence import EquivalenceTest, insensitive, tost
 from capo_core.study.analysis.attribution import attributions
 from capo_core.study.analysis.preferences import comparisons
 from capo_core.study.tables import HUMAN, TIE
@@ -20,12 +20,22 @@ from capo_core.study.tables import HUMAN, TIE
 EQUIVALENCE = ("source", "measure", "value", "low", "high", "margin", "p_value", "n", "verdict",
                "note")  # fmt: skip
 ACCURACY_DIFFERENCE = "attribution accuracy less that of the target's own texts"
+GUESSED = (
+    "the target's own texts are attributed correctly by no more than the margin above chance, so "
+    "that guesses would pass as well"
+)
 CHOICE = "share preferred to the target's own texts, less one half"
 
 
-def attribution_equivalence(judgments: pd.DataFrame, margin: float) -> pd.DataFrame:
+def attribution_equivalence(
+    judgments: pd.DataFrame, margin: float, chance: float = 0.0
+) -> pd.DataFrame:
     """Return EQUIVALENCE, a row for each source beside the target's own texts; empty without a
-    margin. "Cannot tell" counts as wrong. low, high: 90 %."""
+    margin. "Cannot tell" counts as wrong. low, high: 90 %.
+
+    Nothing is tested where the target's own texts are attributed correctly no more than the margin
+    above chance: to judges who guess, everything is equivalent.
+    """
     rows = attributions(judgments)
     found = []
     if margin > 0 and (rows["source"] == HUMAN).any():
@@ -35,6 +45,8 @@ def attribution_equivalence(judgments: pd.DataFrame, margin: float) -> pd.DataFr
             test = _tested(
                 share_difference(*theirs, *own), margin, min(len(theirs[0]), len(own[0]))
             )
+            if own[0].mean() - chance <= margin:
+                test = insensitive(test, GUESSED)
             found.append(_row(source, ACCURACY_DIFFERENCE, test, len(theirs[0]) + len(own[0])))
     return pd.DataFrame(found, columns=list(EQUIVALENCE))
 

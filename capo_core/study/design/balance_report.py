@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from capo_core.formatting import natural_order
 from capo_core.study.design.draft import Draft
 from capo_core.study.tables import CHECK, MAIN, MIRROR, PRACTICE, from_cell
 from capo_core.study.trial_kinds import TRIAL_KINDS
@@ -83,7 +84,7 @@ def count_balance(draft: Draft) -> BalanceReport:
         row.trial_id: row.target_annotator_id or sealed[row.trial_id][0].annotator_id
         for row in draft.trials.itertuples()
     }
-    everyone = sorted(set(targets.values()))
+    everyone = natural_order(set(targets.values()))
     purpose: Counter[tuple[str, str]] = Counter()
     sources: dict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
     asked: Counter[tuple[str, str]] = Counter()

@@ -142,7 +142,7 @@ def assemble(
     assigner.add_shared(
         [rows.add(trial) for trial in practice], [rows.add(trial) for trial in checks]
     )
-    hands = _main(config, material, layout, rows, rng)
+    hands = _main(material, layout, rows, rng)
     assignments = frame_of(ASSIGNMENTS, assigner.rows(layout.judges, hands))
     trials, texts, sealed = rows.frames()
     feedback = [
@@ -200,7 +200,6 @@ def _practice(
 
 
 def _main(
-    config: StudyConfig,
     material: AvailableTexts,
     layout: TrialLayout,
     rows: DraftRows,

@@ -14,7 +14,13 @@ from capo_core.study.config import StudyConfig
 from capo_core.study.design.balance_report import count_balance
 from capo_core.study.design.draft import Draft
 from capo_core.study.design.leaks import KIND_TITLES
-from capo_core.study.design.planner import LOW_POWER, USUAL_POWER, StudyPlan, minutes_of
+from capo_core.study.design.planner import (
+    LOW_POWER,
+    USUAL_POWER,
+    StudyPlan,
+    minutes_of,
+    too_few,
+)
 from capo_core.study.scope import scope_sentence
 from capo_core.study.source_names import inside
 from capo_core.study.tables import HUMAN
@@ -95,6 +101,8 @@ def contrast(config: StudyConfig) -> str:
 
 def power_words(plan: StudyPlan) -> str:
     """Return the lowest power of a plan with its interval and what it is the power to find."""
+    if plan.too_few:
+        return f"none: {plan.too_few[:1].lower()}{plan.too_few[1:-1]}"
     lowest = plan.lowest
     return (
         f"{percent(lowest.share)} {percent_interval(lowest.low, lowest.high)} to tell "
@@ -115,8 +123,9 @@ def missing_consent(config: StudyConfig) -> list[str]:
 def _warnings(draft: Draft, plans: Sequence[StudyPlan], leaks: Mapping[str, int]) -> list[str]:
     config = draft.config
     found = [scope_sentence(config.targets, draft.cards["annotator_id"])]
+    found += dict.fromkeys([too_few(config.judges), *(each.too_few for each in plans)])
     for each in plans:
-        if each.lowest_power < LOW_POWER:
+        if not each.too_few and each.lowest_power < LOW_POWER:
             found.append(
                 f"“{TRIAL_KINDS[each.numbers.kind].title}” would more likely miss than find a "
                 f"difference: its power is {percent(each.lowest_power)}."

@@ -1,8 +1,8 @@
 """Leaks: what would reveal a source, found before anyone judges, with the trials it is in.
 
-Two kinds of looking: at each text alone (`leak_text`), and at all texts together, for what only
-one source does. The second finds what no list of words could: a label word, a length, an ending or
-a phrase that belongs to one source and to nobody else in the study.
+Two kinds of looking: at each text alone (`sources.leaks_in_text`), and at all texts together, for
+what only one source does. The second finds what no list of words could: a label word, a length, an
+ending or a phrase that belongs to one source and to nobody else in the study.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from scipy.stats import t as student
 from capo_core.errors import ConfigError
 from capo_core.formatting import count, percent, percent_interval, points
 from capo_core.settings import setting, settings
+from capo_core.stats.clustered import MIN_CLUSTERS
 from capo_core.stats.intervals import wilson
 from capo_core.study.config import StudyConfig
 from capo_core.study.design.balance import deal, hands_of, sizes
@@ -60,7 +61,7 @@ class SimulatedStudies:
 
     Attributes:
         estimate: the share, or the difference of two.
-        low, high: its 95 % interval.
+        low, high: its 95 % interval; NaN where the analysis has none (`too_few`).
     """
 
     estimate: np.ndarray
@@ -135,7 +136,10 @@ def simulate(
 
 
 def _estimates(cross: Crossing, answers: list[np.ndarray]) -> tuple[np.ndarray, ...]:
-    """Return estimate and interval of each study; answers [S, N] of one or two sources."""
+    """Return estimate and interval of each study; answers [S, N] of one or two sources.
+
+    As the analysis does, give no interval over fewer than MIN_CLUSTERS judges or trials.
+    """
     n = len(cross)
     signs = (1.0, -1.0)
     estimate = np.zeros(len(answers[0]))
@@ -165,6 +169,8 @@ def _estimates(cross: Crossing, answers: list[np.ndarray]) -> tuple[np.ndarray, 
     parts = judge**2 / max(cross.judges - 1, 1) + trial**2 / max(cross.trials - 1, 1)
     freedom = np.where(parts > 0, (judge + trial) ** 2 / np.where(parts > 0, parts, 1), 1)
     half = student.ppf(0.975, freedom) * np.sqrt(variance)
+    if min(cross.judges, cross.trials) < MIN_CLUSTERS:
+        half = np.full(len(estimate), np.nan)
     least = 0.0 if len(answers) == 1 else -1.0
     return estimate, np.maximum(estimate - half, least), np.minimum(estimate + half, 1.0)
 
@@ -238,7 +244,19 @@ def minutes_per_judge(draft: Draft, pace: ReadingPace = READING_PACE) -> pd.Seri
 SIMULATIONS = 1000
 LOW_POWER = 0.5
 USUAL_POWER = 0.8
+
 MORE = "More judges or more trials per judge raise it; 80\u00a0% is usual."
+
+
+def too_few(judges: int, trials: int = MIN_CLUSTERS) -> str:
+    """Return that the analysis of so few judges or trials has no interval; "" where it has one."""
+    for number, name in ((judges, "judge"), (trials, "trial")):
+        if number < MIN_CLUSTERS:
+            return (
+                f"With {count(number, name)} the analysis has no interval over {name}s and calls "
+                f"nothing significant: it takes {MIN_CLUSTERS} or more."
+            )
+    return ""
 
 
 @settings("plan")
@@ -324,10 +342,11 @@ class StudyPlan:
     """Interval width, coverage, power and minutes of a design.
 
     Attributes:
-        judgments, trials: of one source, or pair of sources.
-        width: mean width of the 95 % interval of one source's share.
+        judgments, trials, judges: of one source, or pair of sources.
+        width: mean width of the 95 % interval of one source's share; NaN where the analysis has no
+            interval (`too_few`), and every power is then 0.
         coverage: in what share of simulated studies that interval holds the truth; near 0.95
-            means that it can be believed.
+            means that it can be believed. None without an interval.
         against_chance: power to tell the expected share from chance; None where there is none.
         between: power to tell it from the other method's; in a comparison, of the two methods of
             the pair, which is that against one half.
@@ -337,12 +356,18 @@ class StudyPlan:
     numbers: PlanInputs
     judgments: int
     trials: int
+    judges: int
     width: float
-    coverage: Power
+    coverage: Power | None
     against_chance: Power | None
     between: Power
     minutes: float
     simulations: int
+
+    @property
+    def too_few(self) -> str:
+        """Return that the analysis of this design has no interval; "" where it has one."""
+        return too_few(self.judges, self.trials)
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -351,8 +376,12 @@ class StudyPlan:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Return what this design would more likely miss than find, in sentences."""
-        numbers, found = self.numbers, []
+        """Return what this design cannot show, or would more likely miss than find, in
+        sentences."""
+        numbers = self.numbers
+        if self.too_few:
+            return (self.too_few,)
+        found = []
         if self.against_chance is not None and self.against_chance.share < LOW_POWER:
             found.append(
                 f"This study would more likely miss than find a true share of "
@@ -400,26 +429,20 @@ def _sentences(plan: StudyPlan) -> tuple[str, ...]:
     if numbers.extra:
         per_judge = f"{numbers.hand} to {numbers.hand + 1} trials"
     unit = "pair of sources" if kind.paired else "source"
-    found = [
+    rests = (
         f"With {count(numbers.judges, 'judge')}, {per_judge} per judge and {unit}, and "
         f"{count(numbers.judgments_per_trial, 'judge')} per trial, the share of {kind.outcome} "
-        f"rests on {count(plan.judgments, 'judgment')} of {count(plan.trials, 'trial')}. At "
-        f"{percent(numbers.expected)}, its 95 % interval is {points(plan.width)} wide "
-        f"(±{points(plan.width / 2).split()[0]}), with a coverage of {_share(plan.coverage)} in "
-        f"{count(n, 'simulated study', 'simulated studies')}."
-    ]
-    if plan.against_chance is not None:
-        found.append(
-            f"Power to find a true share of {percent(numbers.expected)} different from chance "
-            f"({percent(numbers.chance)}): {_share(plan.against_chance)}."
-        )
+        f"rests on {count(plan.judgments, 'judgment')} of {count(plan.trials, 'trial')}."
+    )
+    if plan.coverage is None:
+        found = [rests, plan.too_few]
     else:
-        found.append("These answers have no chance level, so there is no power against it.")
-    if not kind.paired:
-        found.append(
-            f"Power to find two methods at {percent(numbers.expected)} and "
-            f"{percent(numbers.other)} different: {_share(plan.between)}."
-        )
+        found = [
+            f"{rests} At {percent(numbers.expected)}, its 95 % interval is {points(plan.width)} "
+            f"wide (±{points(plan.width / 2).split()[0]}), with a coverage of "
+            f"{_share(plan.coverage)} in {count(n, 'simulated study', 'simulated studies')}.",
+            *_powers(plan),
+        ]
     found.append(
         f"A judge needs about {count(round(plan.minutes), 'minute')} for "
         f"{count(numbers.trials_per_judge, 'trial')}, at {numbers.pace.words_per_minute:.0f} words "
@@ -430,6 +453,24 @@ def _sentences(plan: StudyPlan) -> tuple[str, ...]:
         f"{numbers.judge_sd:g} between judges, {numbers.trial_sd:g} between trials."
     )
     return tuple(found)
+
+
+def _powers(plan: StudyPlan) -> list[str]:
+    """Return what the powers of the design are, in sentences."""
+    numbers = plan.numbers
+    if plan.against_chance is None:
+        found = ["These answers have no chance level, so there is no power against it."]
+    else:
+        found = [
+            f"Power to find a true share of {percent(numbers.expected)} different from chance "
+            f"({percent(numbers.chance)}): {_share(plan.against_chance)}."
+        ]
+    if not TRIAL_KINDS[numbers.kind].paired:
+        found.append(
+            f"Power to find two methods at {percent(numbers.expected)} and "
+            f"{percent(numbers.other)} different: {_share(plan.between)}."
+        )
+    return found
 
 
 def _share(power: Power) -> str:
@@ -463,8 +504,11 @@ def plan(numbers: PlanInputs, *, simulations: int = SIMULATIONS, seed: int = 0) 
         numbers=numbers,
         judgments=len(cross),
         trials=cross.trials,
+        judges=cross.judges,
         width=float(np.mean(one.high - one.low)),
-        coverage=_power(one.covers(numbers.expected), simulations),
+        coverage=None
+        if too_few(cross.judges, cross.trials)
+        else _power(one.covers(numbers.expected), simulations),
         against_chance=against,
         between=between,
         minutes=pace.minutes(words_read, numbers.trials_per_judge),

@@ -77,7 +77,7 @@ class LeakMarkers:
     """Texts and names that leak checks search for.
 
     Attributes:
-        names: names that must not stand in a text, lower-cased (see `marks_of`).
+        names: names that must not stand in a text, lower-cased (see `leak_markers`).
         cards: the explanations on the reference cards, normalised.
         most_words: no person wrote more words than this in the training part; 0 if unknown.
     """
@@ -227,7 +227,6 @@ def collect_texts(
         for source, runs in config.methods.items()
     }
     _check_targets(
-        config,
         targets,
         {source: set(found["target_annotator_id"]) for source, found in answers.items()},
     )
@@ -250,9 +249,7 @@ def collect_human_texts(
     return collected.material(held_out_items(dataset, split), targets)
 
 
-def _check_targets(
-    config: StudyConfig, targets: Iterable[str], imitated: Mapping[str, set[str]]
-) -> None:
+def _check_targets(targets: Iterable[str], imitated: Mapping[str, set[str]]) -> None:
     """Raise `DesignError` where a method has no run for an annotator who is asked about.
 
     Args:
@@ -364,7 +361,7 @@ def reference_cards(dataset: Dataset, examples: int, seed: int) -> pd.DataFrame:
 
     Items that most annotators answered come first, so that the cards show different people on the
     same items: they then differ by manner, not by subject. Items whose texts stand in the
-    validation or test part too are never on a card (see `imitation.history`).
+    validation or test part too are never on a card (see `prompting.responses.history`).
 
     Raises:
         DataError: an annotator has fewer training explanations than a card needs.

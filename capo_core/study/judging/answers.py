@@ -245,6 +245,7 @@ def _place(connection: Connection, judge: Judge, trial: AssignedTrial, judge_slo
 def feedback_on(
     connection: Connection, judge: Judge, trial: AssignedTrial, answer: str
 ) -> Feedback | None:
+    """Return the feedback on an answer in practice; None in the main part."""
     if trial.phase != PRACTICE:
         return None
     row = connection.execute(

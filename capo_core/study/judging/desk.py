@@ -2,7 +2,8 @@
 
 Nothing is kept here between calls: every call looks up the link again, so that a revoked one ends
 at once, and finds where the judge is from what is on disk. A refresh, a second device or a killed
-server loses nothing. No module that this one imports knows the sealed table (see `guard`).
+server loses nothing. No module that this one imports knows the sealed table (see
+`store.judge_guard`).
 """
 
 from __future__ import annotations

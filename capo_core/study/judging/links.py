@@ -32,6 +32,7 @@ def new_token() -> str:
 
 
 def hash_of(token: str) -> str:
+    """Return what the database holds of a link's token: its SHA-256 (hex)."""
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
 

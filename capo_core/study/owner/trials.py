@@ -13,7 +13,7 @@ import pandas as pd
 from sqlalchemy import Connection, select
 
 from capo_core.errors import StudyError
-from capo_core.formatting import count
+from capo_core.formatting import count, natural_order
 from capo_core.study.source_names import inside, pair_name, source_name
 from capo_core.study.store import models
 from capo_core.study.store.sealed import sealed_sources
@@ -177,7 +177,7 @@ def cards_of(kind: str, target: str, cards: pd.DataFrame) -> dict[str, list[list
     examples = cards.set_index("annotator_id")["examples"]
     return {
         name: from_cell(examples[name])
-        for name in trial_kind(kind).cards(target, sorted(examples.index))
+        for name in trial_kind(kind).cards(target, natural_order(examples.index))
         if name in examples.index
     }
 

@@ -7,7 +7,7 @@ from string import ascii_uppercase
 import numpy as np
 import pandas as pd
 
-from capo_core.formatting import count, listed, percent
+from capo_core.formatting import count, listed, natural_order, percent
 from capo_core.study.tables import ATTRIBUTION, CANNOT_TELL, HUMAN, MAIN, OTHER_HUMAN, from_cell
 from capo_core.study.trial_kinds.base import (
     EQUIVALENCE_NOTE,
@@ -24,6 +24,8 @@ LENGTH_QUESTION = (
 
 
 class Attribution(TrialKind):
+    """A text beside reference cards: whose style does it match best?"""
+
     name = ATTRIBUTION
     title = "Who wrote this?"
     description = (
@@ -130,7 +132,8 @@ class Attribution(TrialKind):
 
     def unknown_annotators(self, judgments, annotators):
         named = judgments[judgments["kind"] == self.name]
-        return sorted((set(named["answer"]) | set(named["truth"])) - {*annotators, CANNOT_TELL, ""})
+        named = {*named["answer"], *named["truth"]} - {*annotators, CANNOT_TELL, ""}
+        return natural_order(named)
 
     def analyse(self, judgments, annotators, options):
         # Imported here: the judge's page and the options of the command line need none of it.
@@ -145,7 +148,9 @@ class Attribution(TrialKind):
         return {
             "accuracy": attribution.accuracy(judgments, annotators),
             "differences": attribution.differences(judgments),
-            "equivalence": attribution_equivalence(judgments, options.equivalence_margin),
+            "equivalence": attribution_equivalence(
+                judgments, options.equivalence_margin, self.chance(len(annotators))
+            ),
             "confusion": attribution.confusion(judgments, annotators),
             "mixed": attribution.mixed_model(judgments),
             "consensus": consensus(judgments),

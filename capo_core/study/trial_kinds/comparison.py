@@ -24,6 +24,8 @@ LENGTH_QUESTION = "odds of preferring a text twice as long as the other, sources
 
 
 class Comparison(TrialKind):
+    """Two texts beside a reference card: which of them is the annotator's?"""
+
     name = COMPARISON
     title = "Which of the two is theirs?"
     description = (

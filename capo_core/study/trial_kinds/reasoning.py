@@ -12,6 +12,8 @@ UNRELATED = "1"  # the right answer where a text argues about another item
 
 
 class Reasoning(TrialKind):
+    """A text beside the annotator's own: is the reasoning alike, from 1 to 5?"""
+
     name = REASONING
     title = "Is the reasoning theirs?"
     description = "a text beside the annotator's own: does it reason alike, 1 to 5"

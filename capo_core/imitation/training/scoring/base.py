@@ -116,6 +116,7 @@ class ScoreTable:
         tokens [R_total]: tokens in each response, its end token included.
         explanation_log_probs, explanation_tokens [R_total]: the same of each response's tokens
             after its head (see `Rendered`): the explanation and the end, given the label.
+        by_place [R_total, L]: the log-probability of each token of the response; 0 after its end.
         computed_tokens: positions computed by the model, padding included.
         engine: the engine used, which may differ from the requested one, see `TreeEngine`.
     """
@@ -124,6 +125,7 @@ class ScoreTable:
     tokens: Tensor
     explanation_log_probs: Tensor
     explanation_tokens: Tensor
+    by_place: Tensor
     computed_tokens: int
     engine: str
 
@@ -195,6 +197,7 @@ class Engine(ABC):
             tokens,
             (table * explained).sum(1),
             tokens - heads,
+            table,
             layout.ids.numel() + shared,
             self.name,
         )

@@ -1,1 +1,1 @@
-"""Versions of the studies' database; run by `study.schema_version`, never by hand."""
+"""Versions of the studies' database; run by `study.store`, never by hand."""

@@ -1,0 +1,62 @@
+"""A page in a real browser: its server, when it stands still, whether it fits into its window."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@contextmanager
+def serving(script: Path, workspace: Path) -> Iterator[str]:
+    """Serve a script of Streamlit, which has its settings beside it; yields its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", str(script), f"--server.port={port}"]
+    with (workspace / "server.log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, "--server.headless=true"],
+            cwd=ROOT,
+            env={**os.environ, "CAPO_WORKSPACE": str(workspace), "PYTHONPATH": str(ROOT)},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        address = f"http://127.0.0.1:{port}"
+        try:
+            _wait(f"{address}/_stcore/health", process, 90)
+            yield address
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+def _wait(url: str, process: subprocess.Popen, seconds: float) -> None:
+    end = time.time() + seconds
+    while time.time() < end and process.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise RuntimeError(f"the dashboard did not start ({process.poll()})")
+
+
+def rest(page) -> None:
+    """Wait until the script has run."""
+    page.wait_for_timeout(150)
+    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
+
+
+def sticking_out(page) -> int:
+    """By how many pixels the page is wider than its window."""
+    return page.evaluate(
+        "(() => { const m = document.querySelector('[data-testid=stMain]');"
+        " return m.scrollWidth - m.clientWidth; })()"
+    )
