@@ -115,7 +115,10 @@ def test_the_figure_has_a_colour_for_each_group_and_a_density_above_the_most(
     methods = page.figure(found.frame, "source", data, dark=False)
     assert [len(one.x) for one in methods.data] == [3 * ITEMS, 12]
     monkeypatch.setattr(page, "MOST_POINTS", 50)
-    dense = page.figure(found.frame, "label", data, dark=False)
+    # A round cloud: texts of these annotators lie in three heaps, whose lines may coincide.
+    places = np.random.default_rng(0).normal(size=(len(found.frame), 2))
+    cloud = found.frame.assign(x=places[:, 0], y=places[:, 1])
+    dense = page.figure(cloud, "label", data, dark=False)
     assert [one.name for one in dense.data[-4:]] == ["density"] * 4
     assert sum(len(one.x) for one in dense.data[:-4]) == 50
     # Lines that enclose more of all points lie around those that enclose fewer.
