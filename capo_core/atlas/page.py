@@ -288,16 +288,17 @@ def _variance(frame: pd.DataFrame) -> list[tuple[str, ...]]:
     titles = (figures.representation_title, figures.reduction_title)
     return [
         (
-            titles[0](row.representation), titles[1](row.reduction), percent(row.item, 1),
-            f"{percent(row.annotator, 1)} {_ends(row)}".strip(), percent(row.residual, 1),
-            f"{int(row.n_items):,}",
+            titles[0](row.representation), titles[1](row.reduction),
+            f"{percent(row.item, 1)} {_ends(row, 'item')}".strip(),
+            f"{percent(row.annotator, 1)} {_ends(row, 'annotator')}".strip(),
+            percent(row.residual, 1), f"{int(row.n_items):,}",
         )
         for row in frame.itertuples()
     ]  # fmt: skip
 
 
-def _ends(row: Any) -> str:
-    low, high = getattr(row, "annotator_low", None), getattr(row, "annotator_high", None)
+def _ends(row: Any, name: str) -> str:
+    low, high = getattr(row, f"{name}_low", None), getattr(row, f"{name}_high", None)
     if low is None or high is None or pd.isna(low) or pd.isna(high):
         return ""
     return percent_interval(low, high, 1)

@@ -311,7 +311,7 @@ def labels(controls: pd.DataFrame) -> Finding | None:
 def variance(frame: pd.DataFrame) -> Finding | None:
     """Return the shares of item, annotator and residual in the variance of a representation.
 
-    Decided: the annotator's share has an interval above 0, and the item's lies outside of it.
+    Decided: the annotator's share has an interval above 0, and the item's does not overlap with it.
     """
     view = main_view(frame)
     row = row_of(frame, representation=view, reduction="none") if view else None
@@ -319,19 +319,18 @@ def variance(frame: pd.DataFrame) -> Finding | None:
         return None
     low, high = (_number(row.get(f"annotator_{end}")) for end in ("low", "high"))
     item, annotator = float(row["item"]), float(row["annotator"])
-    positive = 0 < low < high
-    order = "" if not positive else "item" if item > high else "annotator" if item < low else ""
+    order = _larger_share(row)
     masked = row_of(frame, representation=view, reduction=MASKED)
-    after = None
-    if order and masked is not None and _number(masked.get("annotator_low")) > 0:
-        after = float(masked["item"] / masked["annotator"])
+    after = _larger_share(masked) if order and masked is not None else ""
     return Finding(
         "variance",
         DECIDED if order else UNDECIDED,
         {
             "view": view, "item": item, "annotator": annotator, "low": low, "high": high,
-            "residual": float(row["residual"]), "positive": positive, "order": order,
-            "ratio": item / annotator if order == "item" else math.nan, "masked": after,
+            "item_low": _number(row.get("item_low")), "item_high": _number(row.get("item_high")),
+            "residual": float(row["residual"]), "positive": 0 < low < high, "order": order,
+            "ratio": item / annotator if order == "item" else math.nan,
+            "masked": masked["item"] / masked["annotator"] if after == "item" else None,
         },
         int(row["n_items"]),
         "items",
@@ -340,6 +339,17 @@ def variance(frame: pd.DataFrame) -> Finding | None:
         "" if order else "the annotator's share is not significantly above 0, or as the item's",
         _NO_PROOF,
     )  # fmt: skip
+
+
+def _larger_share(row: pd.Series) -> str:
+    """Return which of the shares of "item" and "annotator" is larger by intervals that do not
+    overlap, the annotator's above 0; "" where none is, or where one has no interval (as in former
+    reports)."""
+    low, high = (_number(row.get(f"annotator_{end}")) for end in ("low", "high"))
+    item_low, item_high = (_number(row.get(f"item_{end}")) for end in ("low", "high"))
+    if not (0 < low < high and item_low < item_high):
+        return ""
+    return "item" if item_low > high else "annotator" if item_high < low else ""
 
 
 def null(tables: Tables) -> Finding | None:

@@ -223,31 +223,41 @@ def _label(finding: Finding) -> Statement:
 
 def _variance(finding: Finding) -> Statement:
     values = finding.values
-    interval = ""
-    if _known(values["low"]):
-        interval = f" {percent_interval(*(max(values[end], 0.0) for end in ('low', 'high')), 1)}"
+    parts = {
+        "view": _view(values["view"]),
+        "of_item": _ends(values["item_low"], values["item_high"]),
+        "of_annotator": _ends(values["low"], values["high"]),
+        **{name: max(values[name], 0.0) for name in ("item", "annotator", "residual")},
+    }
     template = (
-        "Of the variance of {view}, the item explains {item:percent 1} and the annotator "
-        "{annotator:percent 1}{interval}; {residual:percent 1} is unexplained (interaction and "
+        "Of the variance of {view}, the item explains {item:percent 1}{of_item} and the annotator "
+        "{annotator:percent 1}{of_annotator}; {residual:percent 1} is unexplained (interaction and "
         "noise)"
     )
-    parts = {
-        "view": _view(values["view"]), "interval": interval,
-        **{name: max(values[name], 0.0) for name in ("item", "annotator", "residual")},
-    }  # fmt: skip
     if not values["positive"]:
         template += ". The annotator's share is not significantly above zero."
     elif values["order"] == "item":
-        template += "; the item's share is {ratio:.0f} times the annotator's."
-        parts["ratio"] = values["ratio"]
+        template += "; the item's share is "
+        if values["ratio"] >= 2:
+            template += "{ratio:.0f} times the annotator's."
+            parts["ratio"] = values["ratio"]
+        else:
+            template += "larger."
     elif values["order"] == "annotator":
         template += "; the annotator's share exceeds the item's."
+    elif not _known(values["item_low"]):
+        template += "; without an interval of the item's share, no order of the two is stated."
     else:
         template += "; the shares of item and annotator are not significantly different."
     if _known(values["masked"]):
         template += " Measured {reduction}, the item's is {masked:.1f} times the annotator's."
         parts |= {"reduction": find_reduction(MASKED).in_words, "masked": values["masked"]}
     return Statement("variance", template, parts)
+
+
+def _ends(low: float, high: float) -> str:
+    """Return " [0.9–1.5]", in percent and at least 0; "" without an interval."""
+    return f" {percent_interval(max(low, 0.0), max(high, 0.0), 1)}" if _known(low) else ""
 
 
 def _null(finding: Finding) -> Statement:

@@ -128,6 +128,7 @@ def test_the_annotators_share_has_its_number_however_narrow_and_the_rest_explain
         {"item": [0.477, 0.12], "annotator": [0.012, 0.036], "residual": [0.511, 0.844],
          "annotator_low": [0.009, np.nan], "annotator_high": [0.015, np.nan], "n_items": 395}
     )  # fmt: skip
+    shares = shares.assign(item_low=[0.45, 0.1], item_high=[0.5, np.nan])
     figure = stability_charts.variance(shares, ["Whole text", "Input words masked"])
     beside = [(one.y, one.text) for one in figure.layout.annotations]
     assert beside[:2] == [
@@ -135,7 +136,7 @@ def test_the_annotators_share_has_its_number_however_narrow_and_the_rest_explain
     ]  # fmt: skip
     assert "Annotator" in beside[2][1]
     # One unit: the numbers of the bars and of the axis are percentages.
-    assert figure.data[0].text == ("47.7\u00a0%", "12.0\u00a0%")
+    assert figure.data[0].text == ("47.7\u00a0% [45.0–50.0]", "12.0\u00a0%")
     assert figure.layout.xaxis.ticktext[-1] == "100\u00a0%"
     assert [trace.name for trace in figure.data][-1] == "Unexplained (interaction and noise)"
 

@@ -1,6 +1,7 @@
 """The whole report on small worlds: complete, reproducible, and honest about nothing."""
 
 import json
+import math
 from dataclasses import replace
 from threading import Event
 
@@ -370,18 +371,28 @@ def test_statements_of_a_representation_are_of_that_one_and_compare_all():
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "said"),
-    [(-0.01, 0.03, "not significantly above zero"), (0.01, 0.03, "20 times the annotator's"),
-     (0.01, 0.5, "not significantly different")],
+    ("own", "item", "said"),
+    [((-0.01, 0.03), (0.3, 0.5), "not significantly above zero"),
+     ((0.01, 0.03), (0.3, 0.5), "20 times the annotator's"),
+     ((0.01, 0.5), (0.3, 0.5), "not significantly different"),
+     # The item's value lies outside of the annotator's interval, and their intervals overlap.
+     ((0.01, 0.35), (0.3, 0.5), "not significantly different"),
+     ((0.01, 0.03), (math.nan, math.nan), "no order of the two is stated"),
+     ((0.01, 0.03), None, "no order of the two is stated")],
 )  # fmt: skip
-def test_the_ratio_of_shares_is_said_only_where_the_interval_carries_it(low, high, said):
+def test_the_ratio_of_shares_is_said_only_where_the_intervals_carry_it(own, item, said):
+    """Finding: the annotator's share was held against the item's without the item's interval."""
     shares = {"item": 0.4, "annotator": 0.02, "residual": 0.58, "n_items": 80}
-    ends = {"annotator_low": low, "annotator_high": high}
+    ends = {"annotator_low": own[0], "annotator_high": own[1]}
+    if item is not None:  # a former report has none
+        ends |= {"item_low": item[0], "item_high": item[1]}
     row = {"representation": "words", "reduction": "none", **shares, **ends}
     found = claims.variance(pd.DataFrame([row]))
     text = summary.RENDERERS["variance"](found).text
     assert said in text and not found.breaches(text)
     assert "58.0\u00a0% is unexplained (interaction and noise)" in text
+    known = item is not None and not math.isnan(item[0])
+    assert ("the item explains 40.0\u00a0% [30.0–50.0]" in text) == known
 
 
 def test_the_ladder_for_a_paper_has_a_row_for_each_line_and_a_column_for_each_k(made):

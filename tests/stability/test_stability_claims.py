@@ -39,6 +39,13 @@ def point(draw, chance: float, n: int, **more):
             "p_value": draw(p_value), **more}  # fmt: skip
 
 
+def ends_of(value: float):
+    """Ends around a share, one or both of them on it; or none, as in former reports."""
+    width = st.floats(0, 0.2)
+    around = st.tuples(width, width).map(lambda ends: (value - ends[0], value + ends[1]))
+    return around | around | st.sampled_from([(value, value), (math.nan, math.nan)])
+
+
 @st.composite
 def reports(draw):
     """Tables of a stability report: some representations, reductions and k, some controls."""
@@ -67,9 +74,10 @@ def reports(draw):
     variance, apart = [], []
     for view in views if draw(st.booleans()) else ():
         item, own = draw(st.floats(0.001, 0.6)), draw(st.floats(-0.01, 0.39))
-        low, high = own - draw(st.floats(0, 0.2)), own + draw(st.floats(0, 0.2))
         for name in reductions:
+            (low, high), (item_low, item_high) = draw(ends_of(own)), draw(ends_of(item))
             variance.append({"representation": view, "reduction": name, "item": item,
+                             "item_low": item_low, "item_high": item_high,
                              "annotator": own, "annotator_low": low, "annotator_high": high,
                              "residual": 1 - item - own, "n_items": n})  # fmt: skip
             row = draw(point(0.5, n, representation=view, reduction=name, k=1))
@@ -160,12 +168,19 @@ def check_label(tables, finding, text: str) -> None:
 def check_variance(tables, finding, text: str) -> None:
     row = one(tables["variance"], representation=finding.values["view"], reduction="none")
     low, high = row["annotator_low"], row["annotator_high"]
-    positive = 0 < low < high
-    assert ("share is not significantly above zero" in text) == (not positive)
-    assert ("times the annotator's." in text.split("Measured")[0]) == (
-        positive and row["item"] > high
-    )
-    assert ("exceeds the item's" in text) == (positive and row["item"] < low)
+    positive, both = 0 < low < high, row["item_low"] < row["item_high"]
+    first, _, masked = text.partition(" Measured")
+    assert ("share is not significantly above zero" in first) == (not positive)
+    item_more = positive and both and row["item_low"] > high
+    assert ("times the annotator's." in first or "item's share is larger" in first) == item_more
+    assert ("exceeds the item's" in first) == (positive and both and row["item_high"] < low)
+    assert "is 1 times" not in first
+    for ends in (("item_low", "item_high"), ("annotator_low", "annotator_high")):
+        if not math.isnan(row[ends[0]]):
+            assert percent_interval(*(max(row[end], 0.0) for end in ends), 1) in first
+    if masked:
+        after = one(tables["variance"], representation=finding.values["view"], reduction=MASKED)
+        assert after["item_low"] > after["annotator_high"] > after["annotator_low"] > 0
 
 
 def check_leak(tables, finding, text: str) -> None:

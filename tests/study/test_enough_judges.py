@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from helpers.study_designs import small_design, small_draft
 
@@ -95,6 +97,19 @@ def test_the_review_has_all_that_cannot_be_changed_later(draft):
     assert "consent page" in said and found.warnings[-1] == "No password."
     assert found.title == draft.config.called
     assert missing_consent(draft.config.with_changes(consent="All of it.")) == []
+
+
+def test_the_review_says_where_nothing_could_show_that_judges_tell_texts_apart(draft):
+    def warned(**changes):
+        kinds = {"equivalence_margin": 0.1, "judgments_per_trial": 1, "repeats_share": 0.0}
+        config = draft.config.with_changes(**(kinds | {"checks_share": 0.0} | changes))
+        return "tell texts apart" in " ".join(
+            review(replace(draft, config=config), [], {}).warnings
+        )
+
+    assert warned()
+    assert not warned(checks_share=0.3) and not warned(judgments_per_trial=3)
+    assert not warned(equivalence_margin=0.0)
 
 
 def test_the_contrast_names_the_sources(draft):

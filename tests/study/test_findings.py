@@ -226,7 +226,7 @@ def test_equivalence_names_test_margin_and_when_it_was_fixed(verdict, words):
     (line,) = finding_sentences([one])
     assert words in line
     assert "two one-sided tests, margin ±10 points, fixed before the freeze" in line
-    assert "90\u00a0% interval [−6, +8] of 40 judgments, p of equivalence = 0.020" in line
+    assert "90\u00a0% interval [−6, +8] of 40 judgments, equivalence p = 0.020" in line
     (draft,) = finding_sentences([one], frozen=False)
     assert "of the draft, which is not frozen" in draft and "before the freeze" not in draft
 

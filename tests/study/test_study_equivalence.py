@@ -13,6 +13,7 @@ from capo_core.study.analysis.study_equivalence import (
     attribution_equivalence,
     preference_equivalence,
 )
+from capo_core.study.analysis.telling_apart import telling_apart
 from capo_core.study.design import freeze
 from capo_core.study.design.draft import draw
 
@@ -39,17 +40,138 @@ def test_equal_methods_are_equivalent_and_unequal_ones_are_not():
     assert row.verdict == "undecided" and row.p_value > 0.05
 
 
-def test_preference_of_a_half_is_equivalent_within_the_margin():
-    rng = np.random.default_rng(2)
-    rows = [
-        {"trial_id": f"T{k}", "judge_id": f"J{k % 12}", "item_id": f"i{k % 60}",
-         "answer": str(rng.choice(["a", "b", "tie"])),
-         "source_a": ("human", "sft")[k % 2], "source_b": ("sft", "human")[k % 2]}
-        for k in range(900)
-    ]  # fmt: skip
-    (row,) = preference_equivalence(judgments(*rows), 0.1).itertuples(index=False)
+def compared(
+    seed=0,
+    attention=0.9,
+    pairs=60,
+    judges=12,
+    per_pair=6,
+    checks=0,
+    repeats=0,
+    ties=0.0,
+    sources=("human", "sft"),
+    strength=0.5,
+    start=0,
+):
+    """Comparisons of two sources by judges who attend with this probability, else press a key; the
+    first source's text is the better one with probability `strength`. Checks come on top, and the
+    first `repeats` trials again."""
+    rng = np.random.default_rng(seed)
+    rows = []
+
+    def answer(better):
+        if rng.random() < ties:
+            return "tie"
+        return better if rng.random() < attention else str(rng.choice(["a", "b"]))
+
+    for k in range(start, start + pairs + checks):
+        check = k >= start + pairs
+        slots = ("human", "other_human") if check else sources
+        better = "a" if check or rng.random() < strength else "b"
+        for j in rng.choice(judges, judges if check else per_pair, replace=False):
+            told = {"trial_id": f"T{k}", "judge_id": f"J{j:02}", "item_id": f"i{k}",
+                    "source_a": slots[0], "source_b": slots[1]}  # fmt: skip
+            rows.append(told | {"answer": answer(better)})
+            if check:
+                rows[-1] |= {"purpose": "check", "truth": "a"}
+            elif k < start + repeats:
+                again = {"trial_id": f"M{k}", "purpose": "mirror", "mirror_of": f"T{k}"}
+                rows.append(told | again | {"answer": answer(better)})
+    return rows
+
+
+HELD = {
+    "nothing": {"per_pair": 1},
+    "checks": {"per_pair": 1, "checks": 4},
+    "repeats": {"per_pair": 1, "repeats": 120},
+    "shared": {},
+    "all": {"checks": 4, "repeats": 20},
+}
+ENOUGH = {"nothing": 700, "checks": 700, "repeats": 700, "shared": 150, "all": 150}
+
+
+def equivalence(rows, margin=0.1):
+    (row,) = preference_equivalence(judgments(*rows), margin).itertuples(index=False)
+    return row
+
+
+@pytest.mark.parametrize("held", HELD)
+def test_to_attentive_judges_two_equal_sources_are_equivalent(held):
+    row = equivalence(compared(2, pairs=ENOUGH[held], **HELD[held]))
+    if held == "nothing":
+        assert row.verdict == "not tested" and "judges who guess would give the same" in row.note
+        return
     assert (row.source, row.verdict) == ("sft", "equivalent")
-    assert abs(row.value) < 0.05 and -0.1 < row.low < row.high < 0.1
+    assert abs(row.value) < 0.08 and -0.1 < row.low < row.high < 0.1
+    assert (
+        row.note.startswith("these judges tell texts apart: ") and "against guesses p" in row.note
+    )
+
+
+@pytest.mark.parametrize("held", HELD)
+def test_by_judges_at_random_no_source_is_equivalent(held):
+    """Finding: judges who press keys at random choose each text in half of the trials, and that was
+    called equivalent."""
+    told = 0
+    for seed in range(12):
+        row = equivalence(compared(seed, attention=0.0, pairs=ENOUGH[held], **HELD[held]))
+        told += row.verdict == "equivalent"
+        assert abs(row.value) < 0.1
+    assert told == 0
+
+
+def test_by_judges_who_guess_with_ties_or_by_side_no_source_is_equivalent():
+    rows = compared(5, attention=0.0, ties=0.5, pairs=300, checks=4, repeats=60)
+    assert equivalence(rows).verdict == "not tested"
+    only = [row | {"answer": "tie"} for row in rows]
+    assert equivalence(only).verdict == "not tested"
+    # Always the left one: stored slots are random, repeats have their sides turned.
+    rng = np.random.default_rng(6)
+    left = {row["trial_id"]: str(rng.choice(["a", "b"])) for row in rows}
+    turned = {"a": "b", "b": "a"}
+    sided = []
+    for row in rows:
+        first = left[row.get("mirror_of") or row["trial_id"]]
+        as_stored = row["judge_id"] < "J06" and not row.get("mirror_of")
+        sided.append(row | {"answer": first if as_stored else turned[first]})
+    assert equivalence(sided).verdict == "not tested"
+
+
+def test_judges_who_hardly_attend_show_no_more_than_the_margin():
+    """With so many answers that they are told from guesses, but by them nothing is beyond 10
+    points: a text that is always better would be chosen in 57.5 %."""
+    rows = compared(3, attention=0.15, pairs=150, judges=40, per_pair=40)
+    found = telling_apart(judgments(*rows), 0.1)
+    assert found.evidence[0].p_value <= 0.001 and found.shown is None
+    assert equivalence(rows).verdict == "not tested"
+
+
+def test_whom_another_annotators_texts_would_fool_no_source_is_equivalent():
+    """Judges who agree with each other, but take another annotator's texts for the target's."""
+    rows = compared(4, pairs=150)
+    assert equivalence(rows).verdict == "equivalent"
+    fooled = rows + compared(5, pairs=150, sources=("human", "other_human"), start=500)
+    found = preference_equivalence(judgments(*fooled), 0.1).set_index("source")["verdict"]
+    assert set(found) == {"not tested"}
+    known = compared(5, pairs=150, sources=("human", "other_human"), strength=0.85, start=500)
+    found = preference_equivalence(judgments(*rows, *known), 0.1).set_index("source")["verdict"]
+    assert found.to_dict() == {"other_human": "different", "sft": "equivalent"}
+
+
+def test_sentences_call_nothing_equivalent_by_guesses_and_say_what_shows_it():
+    made = AnalysisSettings(draws=10, equivalence_margin=0.1)
+
+    def said(rows):
+        found = analyse(judgments(*rows), PEOPLE, made)
+        return " ".join(finding_sentences(study_findings(found))).replace("\u00a0", " ")
+
+    guessed = said(compared(0, attention=0.0, pairs=150, checks=4))
+    assert "equivalent to" not in guessed and "indistinguishable" not in guessed
+    assert "no test against the margin of ±10 points" in guessed
+    assert "judges who guess would give the same" in guessed
+    told = said(compared(2, pairs=150, checks=4))
+    assert "SFT is equivalent to the target's own texts in preference" in told
+    assert "these judges tell texts apart: " in told
 
 
 def test_all_alike_is_not_equivalent_for_that():
@@ -63,13 +185,13 @@ def test_to_judges_who_guess_nothing_is_equivalent():
     """Finding: of 1,200 guesses every source was equivalent to the target's own texts."""
     guesses = attributed(human=0.5, sft=0.5)
     (row,) = attribution_equivalence(guesses, 0.1, chance=0.5).itertuples(index=False)
-    assert row.verdict == "not tested" and "guesses would pass as well" in row.note
+    assert row.verdict == "not tested" and "judges who guess would" in row.note
     (row,) = attribution_equivalence(guesses, 0.1, chance=0.25).itertuples(index=False)
     assert row.verdict == "equivalent"
     found = analyse(guesses, PEOPLE[:2], AnalysisSettings(draws=10, equivalence_margin=0.1))
     assert found.equivalence["verdict"].tolist() == ["not tested"]
     said = " ".join(finding_sentences(study_findings(found)))
-    assert "equivalent to" not in said and "so that guesses would pass as well" in said
+    assert "equivalent to" not in said and "judges who guess would give the same" in said
 
 
 def test_without_a_margin_nothing_is_tested_and_nothing_claimed():

@@ -46,6 +46,7 @@ def variance(rows: pd.DataFrame, names: Sequence[str]) -> go.Figure:
     """
     figure = blank(110 + 38 * len(rows), legend=True)
     for column, called, color, ink in _PARTS:
+        given = [_interval(row, column) for row in rows.itertuples()]
         figure.add_bar(
             y=list(names),
             x=rows[column].clip(lower=0),
@@ -53,14 +54,14 @@ def variance(rows: pd.DataFrame, names: Sequence[str]) -> go.Figure:
             name=called,
             marker={"color": color, "line": {"width": 0}},
             # The numbers of other narrow bars are in the tooltip and in the table.
-            text=[percent(value, 1) if value >= 0.06 else "" for value in rows[column]],
+            text=[_inside(value, ends) for value, ends in zip(rows[column], given, strict=True)],
             textposition="inside",
             insidetextanchor="middle",
             textangle=0,
             insidetextfont={"color": ink},
             customdata=[
-                (value, percent(value, 1), n)
-                for value, n in zip(rows[column], rows["n_items"], strict=True)
+                (value, f"{percent(value, 1)} {ends}".strip(), n)
+                for value, ends, n in zip(rows[column], given, rows["n_items"], strict=True)
             ],
             hovertemplate="%{y}: %{customdata[1]} of the variance, n = %{customdata[2]:,} "
             "items<extra>%{fullData.name}</extra>",
@@ -69,7 +70,7 @@ def variance(rows: pd.DataFrame, names: Sequence[str]) -> go.Figure:
     figure.update_yaxes(autorange="reversed", showgrid=False)
     figure.update_xaxes(**percent_axis("Share of variance"))
     for name, row in zip(names, rows.itertuples(), strict=True):
-        _beside(figure, name, f"{percent(row.annotator, 1)} {_interval(row)}".strip())
+        _beside(figure, name, f"{percent(row.annotator, 1)} {_interval(row, 'annotator')}".strip())
     _beside(figure, 1.0, "<b>Annotator</b>", yref="paper", yanchor="bottom")
     figure.update_layout(margin_r=150)
     return figure
@@ -83,9 +84,20 @@ def _beside(figure: go.Figure, y: float | str, text: str, **place: str) -> None:
     )  # fmt: skip
 
 
-def _interval(row) -> str:
-    """ "[0.9–1.5]", in percent, with the digits that the share has; "" where it is undefined."""
-    low, high = row.annotator_low, row.annotator_high
+def _inside(value: float, ends: str) -> str:
+    """Return a share and its interval to stand in its bar; less, or "", where that is too narrow.
+
+    >>> _inside(0.477, "[45.1–50.2]").replace("\xa0", " ")
+    '47.7 % [45.1–50.2]'
+    """
+    said = percent(value, 1) if value >= 0.06 else ""
+    return f"{said} {ends}".strip() if value >= 0.25 else said
+
+
+def _interval(row, column: str) -> str:
+    """Return "[0.9–1.5]", in percent, with the digits that the share has; "" where it is
+    undefined, or not there (in former reports)."""
+    low, high = (getattr(row, f"{column}_{end}", math.nan) for end in ("low", "high"))
     if pd.isna(low) or pd.isna(high):
         return ""
     return percent_interval(low, high, 1)

@@ -63,6 +63,8 @@ def variance(
             "representation": Field("Representation"),
             "reduction": Field("Reduction", HELP["reduction"]),
             "item": Field("Item", "Share of the item.", 1, percent=True),
+            "item_low": Field("From", "Lower end of the item's 95 % interval.", 1, percent=True),
+            "item_high": Field("To", "Upper end of the item's 95 % interval.", 1, percent=True),
             "annotator": Field("Annotator", "Share of the annotator.", 1, percent=True),
             "annotator_low": Field(
                 "From", "Lower end of the annotator's 95 % interval.", 1, percent=True

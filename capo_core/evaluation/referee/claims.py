@@ -146,20 +146,18 @@ def equivalent(report: EvaluationReport, target: str) -> Finding | None:
     table = table[[(row.measure, row.k) in main for row in table.itertuples()]]
     if table.empty:
         return None
-    parts = [
-        {
+    parts = []
+    for (name, _), of in table.groupby(["measure", "k"], sort=False):
+        methods: dict[str, list[Named]] = {verdict: [] for verdict in _VERDICTS}
+        for row in of.itertuples():
+            methods[_verdict(row)].append(Named("method", row.source))
+        parts.append({
             "measure": measure_in_words(str(name)),
             "margin": float(of["margin"].iloc[0]),
             "alpha": name == equivalence.ALPHA,
             "n": n_text(of["n"]),
-            **{
-                verdict: [Named("method", row.source) for row in of.itertuples()
-                          if _verdict(row) == verdict]
-                for verdict in _VERDICTS
-            },
-        }
-        for (name, _), of in table.groupby(["measure", "k"], sort=False)
-    ]  # fmt: skip
+            **methods,
+        })  # fmt: skip
     shown = (table["verdict"] != "undecided").any()
     must_not = ("identical", "human-level", "as good as")
     fixed = report.referee.margins_fixed

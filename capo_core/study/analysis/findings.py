@@ -19,7 +19,7 @@ from capo_core.formatting import (
     count,
     interval,
     listed,
-    p_value,
+    p_statement,
     percent,
     points,
     signed,
@@ -65,7 +65,8 @@ class StudyFinding:
         reference: the value that makes no difference: chance, ½ or 0; of EQUAL the margin.
         n: judgments. verdict: ABOVE, BELOW, UNDECIDED or UNDEFINED; of EQUAL EQUIVALENT, DIFFERENT,
             UNDECIDED or UNDEFINED.
-        p_value: of EQUAL. note: why it is undefined, or what the interval rests on.
+        p_value: of EQUAL. note: why it is undefined, what the interval rests on, or of EQUIVALENT
+            what shows that the judges tell something apart.
         detectable: of APART and PREFERRED, the smallest difference from the reference that these
             judges and items find with 80 % power; NaN where it is not known.
         ties: of PREFERRED, how many of the judgments are ties; each counts half in `value`.
@@ -349,8 +350,10 @@ def _equal_words(found: list[StudyFinding], frozen: bool) -> list[str]:
             continue
         tested = (
             f"(two one-sided tests, margin {margin}: {points_of(one.value)}, 90\u00a0% interval "
-            f"{points_interval(one)} of {count(one.n, 'judgment')}, p of equivalence = "
-            f"{p_value(one.p_value)})"
+            f"{points_interval(one)} of {count(one.n, 'judgment')}, equivalence "
+            f"{p_statement(one.p_value)}"
+            + (f"; {one.note}" if one.verdict == EQUIVALENT and one.note else "")
+            + ")"
         )
         said = {
             EQUIVALENT: f"equivalent to the target's own texts in {what}",

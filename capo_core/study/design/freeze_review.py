@@ -23,7 +23,7 @@ from capo_core.study.design.planner import (
 )
 from capo_core.study.scope import scope_sentence
 from capo_core.study.source_names import inside
-from capo_core.study.tables import HUMAN
+from capo_core.study.tables import COMPARISON, HUMAN
 from capo_core.study.trial_kinds import TRIAL_KINDS
 
 MOST_PAIRS = 3  # of sources that are named one by one
@@ -137,6 +137,15 @@ def _warnings(draft: Draft, plans: Sequence[StudyPlan], leaks: Mapping[str, int]
         found.append(
             "Without an equivalence margin, the study cannot show that a method is as the "
             "target's own texts."
+        )
+    elif (
+        config.equivalence_margin and COMPARISON in config.kinds
+        and not config.checks and not config.repeats and config.judgments_per_trial == 1
+    ):  # fmt: skip
+        found.append(
+            "Without attention checks, repeats or trials judged by several, little could show that "
+            "the judges of comparisons tell texts apart; and until something does, no source is "
+            "called equivalent to the target's own texts."
         )
     absent = missing_consent(config)
     if absent:
