@@ -1,6 +1,7 @@
 """Comparisons: coverage is counted, intervals mean what they say, published figures come out."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from typer.testing import CliRunner
 from capo_core.cli import app
 from capo_core.distributions import compare as distributions_compare
 from capo_core.distributions import paired
-from capo_core.distributions.compare import CompareConfig, compare
+from capo_core.distributions.compare import CompareConfig, compare, measure_title
 from capo_core.distributions.files import read_judgments
 from capo_core.distributions.paired import DIFFERENCES, MeasuredPair
 from capo_core.distributions.ranking import rank
@@ -225,3 +226,16 @@ def test_the_command_prints_every_source_and_plain_errors(tmp_path):
     done = run("compare", "--file", tmp_path / "f.json", "--against", "nobody")
     assert done.exit_code == 2 and "Traceback" not in done.stderr
     assert "no source 'nobody'" in done.stderr
+
+
+def test_the_distance_is_called_a_distance_wherever_it_is_printed(tmp_path):
+    """Finding 46: "JSD" stood for the square root of what the field prints under this name."""
+    lines = [row(k, label=[0.5, 0.25, 0.25], model=[0.25, 0.5, 0.25]) for k in range(8)]
+    lines = [line | {"chaos": [0.6, 0.2, 0.2]} for line in lines]
+    write_lines(tmp_path / "f.json", lines)
+    page = tmp_path / "r.html"
+    done = run("compare", "--file", tmp_path / "f.json", "--out", page)
+    assert done.exit_code == 0, done.stderr
+    for text in (done.stdout, page.read_text()):
+        assert "JS distance" in text and not re.search(r"\bJSD\b", text)
+    assert measure_title("JSD") == "JS distance"

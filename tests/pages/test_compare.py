@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from html import unescape
 
@@ -23,6 +24,8 @@ from helpers.retention_reports import retention
 from capo_core.dashboard.compare import scores
 from capo_core.dashboard.ui.text import markdown
 from capo_core.data.catalog import Catalog
+from capo_core.evaluation import report as reports
+from capo_core.evaluation.summary import brief, titled
 from capo_core.progress import silent
 from capo_core.runs import comparisons, kinds, queue
 from capo_core.runs.experiments import store
@@ -135,6 +138,28 @@ def test_the_sentence_is_made_from_the_numbers(scored):
     assert "Significantly further away than CAPO: Zero-shot" in said
     assert "In-context learning, readable answers: 33 of 36" in said
     assert "Underline words not in the target's explanation" in [one.label for one in app.toggle]
+
+
+def test_fine_tune_and_overview_say_what_the_comparison_says(scored, workspace):
+    """Finding 1: the headline of Fine-tune had another baseline than the page Compare."""
+    said = titled(brief(reports.load(workspace.runs / scored.evaluation.run_id / "report.json")))
+    shares = re.findall(r"\d+\u00a0%|\d+ of \d+", said)
+    assert "It is undecided which of 3 methods" in said and shares
+    whole = shown(open_page("compare", dataset="mine"))
+    assert all(share in whole for share in shares)
+    for page, query in (("finetune", {"view": "queue"}), ("overview", {})):
+        assert markdown(said) in shown(open_page(page, dataset="mine", **query)), page
+
+
+def test_the_choice_of_a_classifier_stands_where_scores_are_by_it(scored):
+    """Finding 36: "The classifier sees" stayed on tabs where it had no effect."""
+
+    def offered(family):
+        app = open_page("compare", dataset="mine", family=family)
+        return "Attribution classifier" in [one.label for one in app.selectbox]
+
+    assert offered("main") and offered("attribution")
+    assert not offered("labels") and not offered("style")
 
 
 @pytest.mark.parametrize(
