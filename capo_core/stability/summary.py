@@ -225,8 +225,8 @@ def _variance(finding: Finding) -> Statement:
     values = finding.values
     parts = {
         "view": _view(values["view"]),
-        "of_item": _ends(values["item_low"], values["item_high"]),
-        "of_annotator": _ends(values["low"], values["high"]),
+        "of_item": _share_ends(values["item_low"], values["item_high"]),
+        "of_annotator": _share_ends(values["low"], values["high"]),
         **{name: max(values[name], 0.0) for name in ("item", "annotator", "residual")},
     }
     template = (
@@ -255,7 +255,7 @@ def _variance(finding: Finding) -> Statement:
     return Statement("variance", template, parts)
 
 
-def _ends(low: float, high: float) -> str:
+def _share_ends(low: float, high: float) -> str:
     """Return " [0.9–1.5]", in percent and at least 0; "" without an interval."""
     return f" {percent_interval(max(low, 0.0), max(high, 0.0), 1)}" if _known(low) else ""
 

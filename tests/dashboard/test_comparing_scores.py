@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -61,6 +62,25 @@ def test_a_family_has_all_its_measures(report):
         ("Attributed to target, 1 text", 1), ("Attributed to target, 4 texts", 4),
         ("Probability of target, 1 text", 1), ("Probability of target, 4 texts", 4),
     ]  # fmt: skip
+
+
+def test_the_choice_of_a_classifier_stands_where_scores_are_by_it(report, monkeypatch):
+    """Finding 36: "The classifier sees" stayed on tabs where it had no effect."""
+    other, asked = "attribution (embedding, none)", []
+    rows = report.scores[report.scores["measure"] == VIEW].assign(measure=other)
+    two = replace(report, scores=pd.concat([report.scores, rows], ignore_index=True))
+    monkeypatch.setattr(scores, "views", lambda report: {VIEW: "words", other: "embedding"})
+    monkeypatch.setattr(scores.url_state, "get", lambda key: "")
+    monkeypatch.setattr(
+        scores.url_state, "choice",
+        lambda widget, label, known, **_: asked.append((label, known)) or known[0],
+    )  # fmt: skip
+    assert scores._view(two, shown=True) == VIEW
+    assert asked == [("Attribution classifier", [VIEW, other])]
+    assert scores._view(two, shown=False) == VIEW and len(asked) == 1
+    for family in scores.families(two):
+        same = scores.columns(two, family, VIEW) == scores.columns(two, family, other)
+        assert same == (family not in scores.BY_CLASSIFIER), family
 
 
 def test_cells_are_the_scores_as_they_were_made(report):

@@ -6,9 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from capo_core.dashboard.overview.page import captions
+from capo_core.dashboard.overview.page import captions, disagreement
 from capo_core.dashboard.overview.steps import (
     Step,
+    annotator_results,
     comparison_results,
     distribution_results,
     imitation_results,
@@ -71,11 +72,61 @@ def test_what_the_data_do_not_allow_is_never_next():
 def test_the_picture_has_the_numbers_of_this_dataset_and_none_without_a_report():
     assert not any(letter.isdigit() for letter in captions(None)[0])
     single, pooled = (
-        SimpleNamespace(k=k, accuracy=accuracy, chance=0.25, reduction="mask_input")
+        SimpleNamespace(k=k, accuracy=accuracy, low=accuracy - 0.04, high=min(1, accuracy + 0.04),
+                        chance=0.25, reduction="mask_input", n_items=500)
         for k, accuracy in ((1, 0.38), (8, 1))
-    )
+    )  # fmt: skip
     said = captions((single, pooled))[0].replace("\u00a0", " ")
-    assert "from 1 explanation in 38 %, from 8 in 100 % (chance 25 %)" in said
+    assert "from 1 explanation in 38 % [34–42], from 8 in 100 % [96–100] (chance 25 %," in said
+    assert "from 1 explanation in 38 % [34–42] (chance" in captions((single, single))[0].replace(
+        "\u00a0", " "
+    )
+
+
+def small(rows, explained=True):
+    """A dataset of rows "item annotator label", with the explanation "because" or none."""
+    demo = load_shipped("demo-nli")
+    told = [row.split() for row in rows]
+    annotations = demo.annotations.iloc[: len(told)].reset_index(drop=True)
+    items = list(dict.fromkeys(item for item, *_ in told))
+    return replace(
+        demo, crowd=None,
+        items=demo.items.iloc[: len(items)].assign(item_id=items).reset_index(drop=True),
+        annotations=annotations.assign(
+            item_id=[item for item, *_ in told], annotator_id=[who for _, who, _ in told],
+            label=[demo.task.scale.labels[int(label)] for *_, label in told],
+            explanation="because" if explained else "",
+        ),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (["i A 0", "i B 0", "j A 1", "j B 2"], "different labels on 1 of them"),
+        (["i A 0", "i B 0"], "different labels on 0 of them"),
+        (["i A 0", "j B 1"], "none of them labelled by two annotators"),
+        (["i A 0", "i B 1", "j A 0"], "different labels on 1 of the 1 labelled by two annotators"),
+        # Two labels by one annotator are one answer, and no disagreement with oneself.
+        (["i A 0", "i A 1", "j B 0"], "none of them labelled by two annotators"),
+        (["i A 0", "i A 1", "i B 1", "i B 0"], "different labels on 0 of them"),
+    ],
+)
+def test_disagreement_is_of_annotators_and_of_the_items_that_two_of_them_labelled(rows, said):
+    assert disagreement(small(rows)).startswith(said)
+
+
+def test_one_annotator_has_no_each_and_nobody_to_agree_with():
+    alone = small(["i A 0", "j A 1"])
+    assert annotator_results(alone) == "1 annotator with 2 explanations."
+    assert "no second annotator to compare with" in distribution_results(alone, Counter())
+    assert annotator_results(small(["i A 0"], False)) == "1 annotator; label use."
+    two = small(["i A 0", "j A 1", "i B 1"])
+    assert annotator_results(two) == "2 annotators with 1 to 2 explanations each."
+    assert "the annotators together are the reference" in distribution_results(two, Counter())
+    assert annotator_results(small(["i A 0", "i B 0"])) == "2 annotators with 1 explanation each."
+    crowd = replace(two, annotations=two.annotations.iloc[:0])
+    assert annotator_results(crowd).startswith("No annotators")
 
 
 def test_runs_are_counted_by_their_state():

@@ -107,6 +107,9 @@ def families(report: EvaluationReport) -> dict[str, str]:
     return {"main": "Overview", **{n: title for n, title in found.items() if n in there}}
 
 
+BY_CLASSIFIER = ("main", "attribution")  # families whose columns are of one classifier
+
+
 def columns(report: EvaluationReport, family: str, view: str) -> list[Column]:
     """Return the columns of a family; of attribution, those of one classifier."""
     table = report.scores
@@ -185,7 +188,7 @@ def show(chosen: CompareSelection) -> str:
         format_func=titles.__getitem__,
         label_visibility="collapsed",
     )
-    view = _view(report, shown=family in ("main", "attribution"))
+    view = _view(report, shown=family in BY_CLASSIFIER)
     wanted = columns(report, family, view)
     if family == "soft" and target != ALL:
         show_note("Label distributions need all annotators together: choose “all” under Annotator.")

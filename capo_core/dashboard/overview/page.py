@@ -23,7 +23,8 @@ from capo_core.dashboard.ui.components import (
 from capo_core.dashboard.ui.exports import download
 from capo_core.dashboard.ui.text import escape
 from capo_core.dashboard.ui.theme import NEUTRAL, OKABE_ITO, reduction_name
-from capo_core.formatting import count, percent
+from capo_core.dataset import Dataset
+from capo_core.formatting import count, percent, percent_interval
 from capo_core.provenance import Provenance
 from capo_core.stability.claims import headline_points
 from capo_core.templates import render
@@ -31,10 +32,11 @@ from capo_core.text.representations import REPRESENTATIONS
 from capo_core.workspace import Workspace
 
 PURPOSE = (
-    "One explanation says little about who wrote it, because most of it is about the item; sixteen "
-    "explanations of one annotator, taken together, say much. CAPO Lab measures this with its "
-    "controls, trains models that imitate one annotator (cross-annotator preference optimization, "
-    "CAPO), and has people judge blind whose text they read."
+    "How much do explanations say about who wrote them? In the paper's data one says little, "
+    "because most of it is about the item, and sixteen of one annotator, taken together, say much. "
+    "CAPO Lab measures this with its controls, trains models that imitate one annotator "
+    "(cross-annotator preference optimization, CAPO), and has people judge blind whose text they "
+    "read."
 )
 # Panel of the picture → its title, and what is drawn.
 PANELS = {
@@ -115,19 +117,24 @@ def captions(points) -> tuple[str, str, str]:
     Args:
         points: the ladder's rows of the smallest and the pooled k (`headline_points`), or None.
     """
-    first = "One explanation tells little of its author, sixteen tell much."
+    first = "How often one explanation tells its author, and how often several together do."
     if points is not None:
         single, pooled = points
+        more = "" if pooled.k == single.k else f", from {int(pooled.k)} in {_share(pooled)}"
         first = (
             f"Here ({reduction_name(single.reduction).lower()}): the right annotator from "
-            f"{count(int(single.k), 'explanation')} in {percent(single.accuracy)}, from "
-            f"{int(pooled.k)} in {percent(pooled.accuracy)} (chance {percent(single.chance)})."
+            f"{count(int(single.k), 'explanation')} in {_share(single)}{more} (chance "
+            f"{percent(single.chance)}, {count(int(single.n_items), 'item')})."
         )
     return (
         first,
         "A model learns to answer new items as one annotator would.",
         "Judges read texts without their source and say whose they are.",
     )
+
+
+def _share(point) -> str:
+    return f"{percent(point.accuracy)} {percent_interval(point.low, point.high)}".strip()
 
 
 def _step(context: PageContext, number: int, step: Step) -> None:
@@ -152,14 +159,33 @@ def _no_report(context: PageContext) -> None:
 def _headline(context: PageContext, has_report: bool) -> str:
     """Return the dataset in one sentence: its size, its disagreement, and what is next."""
     entry = context.entry
-    labels = cache.dataset(context.workspace, entry).annotations.groupby("item_id")["label"]
+    dataset = cache.dataset(context.workspace, entry)
     text = f"{entry.name}: {count(entry.annotators, 'annotator')}, {count(entry.items, 'item')}"
     if entry.annotators > 1:
-        text += f", different labels on {int((labels.nunique() > 1).sum()):,} of them"
-    dataset = cache.dataset(context.workspace, entry)
+        text += f", {disagreement(dataset)}"
     if not dataset.explained:
         return f"{text}. {cache.alpha(dataset)}".rstrip()
     return f"{text}." if has_report else f"{text}; no stability report yet."
+
+
+def disagreement(dataset: Dataset) -> str:
+    """Return on how many of the items that two annotators or more labelled their labels differ.
+
+    Several labels of one annotator on an item are one answer.
+    """
+    rows = dataset.annotations[["item_id", "annotator_id", "label"]]
+    cells = ["item_id", "annotator_id"]
+    if rows.duplicated(cells).any():
+        rows = rows.drop_duplicates().sort_values("label")
+        rows = rows.groupby(cells, as_index=False, sort=False)["label"].agg("\n".join)
+    of_item = rows.groupby("item_id")
+    shared = of_item.size() > 1
+    if not shared.any():
+        return "none of them labelled by two annotators"
+    differ = int((of_item["label"].nunique()[shared] > 1).sum())
+    n = int(shared.sum())
+    whole = "them" if n == len(dataset.items) else f"the {n:,} labelled by two annotators or more"
+    return f"different labels on {differ:,} of {whole}"
 
 
 def _ladder(context: PageContext, report) -> None:

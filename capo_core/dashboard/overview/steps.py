@@ -157,10 +157,7 @@ def other_steps(context: PageContext) -> list[Step]:
         Step(
             "Annotators",
             "What distinguishes one annotator from another.",
-            f"{count(entry.annotators, 'annotator')} with {_explanations(context)} explanations "
-            "each."
-            if cache.dataset(context.workspace, entry).explained
-            else f"{count(entry.annotators, 'annotator')}; label use, and the agreement of two.",
+            annotator_results(cache.dataset(context.workspace, entry)),
             "annotators",
             "View the annotators",
         ),
@@ -190,11 +187,28 @@ def run_states(workspace: Workspace, entry: Entry) -> Counter[tuple[str, str]]:
     return found
 
 
+def annotator_results(dataset: Dataset) -> str:
+    """Return the annotators with what there is of each, in one sentence."""
+    number = len(dataset.annotators)
+    text = count(number, "annotator")
+    if dataset.explained:
+        per = datasets.per_annotator(dataset)["explanations"]
+        fewest, most = int(per.min()), int(per.max())
+        if fewest == most:
+            return f"{text} with {count(most, 'explanation')}{' each' if number > 1 else ''}."
+        return f"{text} with {fewest:,} to {count(most, 'explanation')} each."
+    if number < 2:
+        return f"{text}; label use." if number else "No annotators: the labels are a crowd's."
+    return f"{text}; label use, and the agreement of two."
+
+
 def distribution_results(dataset: Dataset, states: Counter[tuple[str, str]]) -> str:
     """Return one sentence on the label distributions: the crowd's, and models' estimates."""
     estimates = states["estimate", "succeeded"]
     models = f"{count(estimates, 'model estimate')}" if estimates else "no model estimate yet"
     if dataset.crowd is None or not len(dataset.crowd):
+        if len(dataset.annotators) < 2:
+            return f"No crowd labels and no second annotator to compare with; {models}."
         return f"No crowd labels; the annotators together are the reference; {models}."
     items = dataset.crowd["item_id"].nunique()
     return f"Crowd labels for {count(items, 'item')}; {models}."
@@ -253,12 +267,6 @@ def study_results(stages: Counter[str], simulated: int = 0) -> str:
     if not stages:
         return "No study yet. Try one first with simulated judges."
     return data.said(stages, simulated)
-
-
-def _explanations(context: PageContext) -> str:
-    per = datasets.per_annotator(cache.dataset(context.workspace, context.entry))
-    fewest, most = int(per["explanations"].min()), int(per["explanations"].max())
-    return f"{fewest:,}" if fewest == most else f"{fewest:,} to {most:,}"
 
 
 def _stability_results(report, live: Run | None) -> str:
