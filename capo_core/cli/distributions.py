@@ -41,7 +41,7 @@ from capo_core.distributions.compare import (
 from capo_core.distributions.variation import VariationConfig
 from capo_core.errors import ConfigError
 from capo_core.export_formats import with_provenance
-from capo_core.formatting import with_interval
+from capo_core.formatting import capitalised, with_interval
 from capo_core.provenance import Provenance
 from capo_core.workspace import Workspace, write_json
 
@@ -178,7 +178,7 @@ def _show_comparison(result, source: Provenance) -> None:
             console.print(f"Single annotators: {more}", markup=False)
         console.print(f"\n{result.legend}", markup=False)
     for note in (*result.notes(), *result.judgments.notes):
-        console.print(note, markup=False)
+        console.print(f"{capitalised(note.rstrip('.'))}.", markup=False)
 
 
 @plain_errors

@@ -370,7 +370,8 @@ def reference_source(judgments: Judgments, name: str) -> LabelDistribution:
     """Return the source that others are compared with; `ConfigError` where it is not there."""
     if any(source.name == name for source in judgments.sources):
         return judgments.source(name)
-    said = f" ({'; '.join(judgments.notes)})" if judgments.notes else ""
+    why = [note for note in judgments.notes if name in note]
+    said = f" ({'; '.join(why)})" if why else ""
     raise ConfigError(
         f"there is no source {name!r} to compare with in {judgments.name}{said}",
         expected=f"one of {quoted_names(source.name for source in judgments.sources)}",

@@ -41,7 +41,7 @@ from capo_core.distributions.wording import (
 from capo_core.export_formats import html_foot, html_head, markdown_section
 from capo_core.formatting import UNDEFINED, Statement, capitalised, number, p_value
 from capo_core.provenance import Provenance
-from capo_core.stats.significance import FEWEST
+from capo_core.stats.significance import FEWEST, SIGNIFICANCE_LEVEL
 from capo_core.templates import render
 
 # The columns of a table, the distances that are most used first.
@@ -96,12 +96,12 @@ class DistributionReport:
     @property
     def remarks(self) -> list[Statement]:
         """Statements on the comparison set, on what these items can show, on what is not ranked,
-        on items left out, and on KL."""
+        on items left out, on distance correlations that are no relation, and on KL."""
         found = [*aside_statements(self.finding), *coverage_statements(self.ranking)]
         least = detectable_statement(self.ranking, self.measure)
         found = ([least] if least is not None else []) + found
-        zeros = kl_statement(self.ranking, self.judgments)
-        return found + ([zeros] if zeros is not None else [])
+        more = (shape_statement(self.ranking), kl_statement(self.ranking, self.judgments))
+        return found + [one for one in more if one is not None]
 
     @property
     def measures(self) -> list[str]:
@@ -204,6 +204,26 @@ def detectable_statement(ranking: Ranking, measure: str) -> Statement | None:
         {"low": low, "high": high, "measure": measure_title(measure), "n": ranking.n,
          "pairs": len(rows)},
     )  # fmt: skip
+
+
+def shape_statement(ranking: Ranking) -> Statement | None:
+    """Return which sources have a distance correlation with an interval above 0 that is not
+    significantly above that of a constant source; None where there is none."""
+    named = [
+        source
+        for source in ranking.ranked
+        if (row := ranking.row(source, SHAPE)) is not None and row.low > 0
+        and (apart := ranking.difference(source, UNIFORM, SHAPE)) is not None
+        and apart.p_holm > SIGNIFICANCE_LEVEL
+    ]  # fmt: skip
+    if not named:
+        return None
+    return Statement(
+        "shape",
+        "{measure} of unrelated distributions is above 0 too: tested for independence, that of "
+        "{names} is not significantly above 0.",
+        {"measure": measure_title(SHAPE), "names": listed(named)},
+    )
 
 
 def kl_statement(ranking: Ranking, judgments: Judgments) -> Statement | None:

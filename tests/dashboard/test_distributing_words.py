@@ -85,9 +85,9 @@ def test_kl_is_explained_only_where_zeros_rule_it():
 
 
 def test_halves_are_said_apart_only_where_their_intervals_are():
-    def rows(calm, torn):
+    def rows(calm, torn, half=0.01, n=6):
         return pd.DataFrame(
-            [(False, calm, calm - 0.01, calm + 0.01, 6), (True, torn, torn - 0.01, torn + 0.01, 5)],
+            [(False, calm, calm - half, calm + half, 7), (True, torn, torn - half, torn + half, n)],
             columns=["disputed", "value", "low", "high", "n"],
         )
 
@@ -96,11 +96,14 @@ def test_halves_are_said_apart_only_where_their_intervals_are():
 
     assert text(rows(0.1, 0.3)) == (
         "“a” is farther away where the crowd is divided: JS distance 0.30 [0.29, 0.31] on the more "
-        "disputed 5 items, 0.10 [0.09, 0.11] on the other 6."
+        "disputed 6 items, 0.10 [0.09, 0.11] on the other 7."
     )
     assert "is closer where" in text(rows(0.3, 0.1))
     same = text(rows(0.2, 0.21))
-    assert "neither significantly closer nor farther away" in same and "disputed 5 items" in same
+    assert "neither significantly closer nor farther away" in same and "disputed 6 items" in same
+    # Five items, or intervals without width, decide nothing.
+    for undecided in (rows(0.1, 0.3, n=5), rows(0.1, 0.3, half=0.0)):
+        assert "neither significantly closer nor farther away" in text(undecided)
     assert "Too few" in text(None)
 
 

@@ -26,6 +26,7 @@ from capo_core.distributions.sources import ANNOTATOR, ANNOTATORS, HUMANS, SIMUL
 from capo_core.distributions.wording import measured
 from capo_core.formatting import Named, Statement, capitalised
 from capo_core.stats.distances import CLIP
+from capo_core.stats.significance import FEWEST
 
 _OWN = {
     ANNOTATORS: Look("#9466C7", "circle", "solid"),
@@ -75,12 +76,16 @@ def sentences(notes: Sequence[str]) -> list[str]:
 
 
 def of_halves(frame: pd.DataFrame | None, source: str, against: str, measure: str) -> Statement:
-    """Return a statement on the distance on more and on less disputed items."""
+    """Return a statement on the distance on more and on less disputed items.
+
+    They differ where the two intervals have a width and do not overlap, on `FEWEST` items each.
+    """
     if frame is None:
         template = "Too few items, or all have the same entropy: no comparison of halves."
         return Statement("halves", template)
     calm, torn = (next(frame.iloc[[k]].itertuples()) for k in (0, 1))
-    apart = torn.low > calm.high or torn.high < calm.low
+    wide = torn.low < torn.high and calm.low < calm.high and min(torn.n, calm.n) >= FEWEST
+    apart = wide and (torn.low > calm.high or torn.high < calm.low)
     how = "neither significantly closer nor farther away"
     if apart:
         how = "farther away" if torn.value > calm.value else "closer"
