@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from helpers import judge_sessions as judging_study
 from helpers.accessibility import check_accessible
-from helpers.browser import rest
+from helpers.browser import repeated, rest
 
 from capo_core.cli.start import SCRIPT
 from capo_core.dashboard.app.pages import pages
@@ -158,7 +158,8 @@ def test_nothing_but_the_door_opens_for_strangers_and_judges(page, guarded, stud
 
     page.goto(f"{guarded}/{link}")
     page.get_by_role("button", name="I agree").wait_for()
-    assert page.url == f"{guarded}/judge" and page.get_by_test_id("stSidebarContent").count() == 0
+    page.wait_for_url(f"{guarded}/judge")  # the token is taken out of the address bar
+    assert page.get_by_test_id("stSidebarContent").count() == 0
     page.goto(f"{guarded}/compare?{link.partition('?')[2]}")
     page.get_by_role("heading", name="not part of judging").wait_for()
     page.goto(f"{guarded}/compare")  # the tab still keeps its link
@@ -177,9 +178,8 @@ def test_nothing_but_the_door_opens_for_strangers_and_judges(page, guarded, stud
     box.wait_for()
     # What the tab kept is asked for after the first drawing, which is then drawn anew.
     page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
-    box.fill(PASSWORD)
-    box.press("Enter")
-    page.get_by_role("heading", name="Data", exact=True).wait_for()
+    data = page.get_by_role("heading", name="Data", exact=True)
+    repeated(lambda: (box.fill(PASSWORD), box.press("Enter")), data)
     assert page.url.startswith(f"{guarded}/data")
     page.reload()
     page.get_by_role("heading", name="Data", exact=True).wait_for()
@@ -276,8 +276,8 @@ def test_a_judges_pages_are_accessible(page, guarded, study):
     page.get_by_role("button", name="I agree").wait_for()
     rest(page)
     check_accessible(page)
-    page.get_by_role("button", name="I agree").click()
-    page.locator(".st-key-judge-begin").wait_for()
+    agree = page.get_by_role("button", name="I agree")
+    repeated(lambda: agree.click(timeout=30_000), page.locator(".st-key-judge-begin"))
     step(page, Recorder(), keys=True)
     page.locator(".judge-desk").wait_for()
     rest(page)

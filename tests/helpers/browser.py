@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -52,6 +52,25 @@ def rest(page) -> None:
     """Wait until the script has run."""
     page.wait_for_timeout(150)
     page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
+
+
+def repeated(action: Callable[[], object], appears, attempts: int = 4) -> None:
+    """Act until `appears`, a locator, is visible.
+
+    A tab that loses its server for a moment, as on a machine that does much else, draws itself
+    anew and has forgotten the click; a person then clicks again. Only for what may be done twice.
+    """
+    from playwright.sync_api import TimeoutError as Late
+
+    for left in reversed(range(attempts)):
+        try:
+            if not appears.is_visible():
+                action()
+            appears.wait_for(timeout=30_000)
+            return
+        except Late:
+            if not left:
+                raise
 
 
 def sticking_out(page) -> int:
