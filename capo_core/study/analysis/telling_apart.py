@@ -37,7 +37,6 @@ from capo_core.formatting import count, p_statement, percent
 from capo_core.stats.clustered import NO_WIDTH, mean
 from capo_core.stats.significance import holm
 from capo_core.study.analysis.attentiveness_em import votes_of
-from capo_core.study.analysis.judges import checked, repeated
 from capo_core.study.analysis.preferences import comparisons
 from capo_core.study.analysis.vote_agreement import vote_agreement
 from capo_core.study.source_names import inside
@@ -52,7 +51,7 @@ NOTHING = (
 
 
 @dataclass(frozen=True)
-class Evidence:
+class EvidenceAgainstGuessing:
     """What one kind of trial says of judges who may be guessing.
 
     Attributes:
@@ -73,11 +72,11 @@ class Evidence:
 class TellingApart:
     """Attributes: evidence, of each kind that the study holds; margin of equivalence, a share."""
 
-    evidence: tuple[Evidence, ...]
+    evidence: tuple[EvidenceAgainstGuessing, ...]
     margin: float
 
     @property
-    def shown(self) -> Evidence | None:
+    def shown(self) -> EvidenceAgainstGuessing | None:
         """Return the clearest evidence that judges tell texts apart by more than the margin; None
         where there is none, or where they do not tell other annotators' texts."""
         if any(one.known and not one.apart > self.margin for one in self.evidence):
@@ -100,7 +99,7 @@ class TellingApart:
         )
 
 
-def _told(one: Evidence) -> str:
+def _told(one: EvidenceAgainstGuessing) -> str:
     return f"{one.told}, against guesses {p_statement(one.p_value)}"
 
 
@@ -132,28 +131,32 @@ def telling_apart(judgments: pd.DataFrame, margin: float) -> TellingApart:
     )
 
 
-def _checks(rows: pd.DataFrame) -> Evidence | None:
-    found = checked(rows)
-    n, right, ties = len(found), int(found["right"].sum()), int((found["answer"] == TIE).sum())
+def _checks(rows: pd.DataFrame) -> EvidenceAgainstGuessing | None:
+    found = rows[(rows["purpose"] == CHECK) & (rows["truth"] != "")]
+    n, right = len(found), int((found["answer"] == found["truth"]).sum())
+    ties = int((found["answer"] == TIE).sum())
     if not n:
         return None
     told = f"{percent(right / n)} of {count(n, 'known answer')} right"
     p = float(binom.sf(right - 1, n - ties, 0.5))
-    return Evidence(told, (right - (n - ties - right)) / (2 * n), p, known=True)
+    return EvidenceAgainstGuessing(told, (right - (n - ties - right)) / (2 * n), p, known=True)
 
 
-def _repeats(rows: pd.DataFrame) -> Evidence | None:
-    undecided = rows[rows["answer"] == TIE]
-    again = repeated(rows[rows["answer"] != TIE])
-    n, same = len(again), int(again["same"].sum())
+def _repeats(rows: pd.DataFrame) -> EvidenceAgainstGuessing | None:
+    """Return how often a judge gave the same text the preference again, ties left out."""
+    votes = votes_of(rows)
+    cast = pd.DataFrame({"judge": votes.judge, "text_pair": votes.text_pair, "first": votes.first})
+    both = cast[votes.repeat].merge(cast[~votes.repeat], on=["judge", "text_pair"])
+    n, same = len(both), int((both["first_x"] == both["first_y"]).sum())
     if not n:
         return None
     told = f"{percent(same / n)} of {count(n, 'repeat')} answered as before"
+    ties = float((rows["answer"] == TIE).mean())
     p = float(binom.sf(same - 1, n, 0.5))
-    return Evidence(told, _of_agreement(same / n) * (1 - len(undecided) / len(rows)), p)
+    return EvidenceAgainstGuessing(told, _of_agreement(same / n) * (1 - ties), p)
 
 
-def _shared(rows: pd.DataFrame) -> Evidence | None:
+def _shared(rows: pd.DataFrame) -> EvidenceAgainstGuessing | None:
     main = rows[rows["purpose"] != CHECK]
     found = vote_agreement(votes_of(main))
     if not found.pairs:
@@ -161,7 +164,7 @@ def _shared(rows: pd.DataFrame) -> Evidence | None:
     alike, ties = found.agreeing / found.pairs, float((main["answer"] == TIE).mean())
     told = f"{percent(alike)} of {count(found.pairs, 'pair')} of votes on one text pair alike"
     p = float(norm.sf((2 * found.agreeing - found.pairs) / math.sqrt(found.pairs)))
-    return Evidence(told, _of_agreement(alike) * (1 - ties), p)
+    return EvidenceAgainstGuessing(told, _of_agreement(alike) * (1 - ties), p)
 
 
 def _of_agreement(alike: float) -> float:
@@ -170,7 +173,7 @@ def _of_agreement(alike: float) -> float:
     return math.sqrt(max(2 * alike - 1, 0.0)) / 2
 
 
-def _preferences(rows: pd.DataFrame) -> list[Evidence]:
+def _preferences(rows: pd.DataFrame) -> list[EvidenceAgainstGuessing]:
     """Return a preference for each pair of sources; without one where there is no error."""
     main = comparisons(rows)
     first = np.minimum(main["source_a"].to_numpy(object), main["source_b"].to_numpy(object))
@@ -191,5 +194,5 @@ def _preferences(rows: pd.DataFrame) -> list[Evidence]:
         told = f"{named} of {count(found.n, 'judgment')}"
         p = float(2 * student.sf(abs(found.value) / found.se, found.degrees))
         known = {one, other} == {HUMAN, OTHER_HUMAN}
-        result.append(Evidence(told, abs(found.value), p, known))
+        result.append(EvidenceAgainstGuessing(told, abs(found.value), p, known))
     return result
