@@ -97,7 +97,8 @@ def check_room(
         return bytes_per_token(config, dtype, checkpointing=checkpointing) + weights
 
     each, free = needed(checkpointing), available_bytes()
-    if tokens * each <= free:
+    wanted = tokens * each + STEP_BYTES
+    if wanted <= free:
         return
 
     def fitting(checkpointing: bool) -> int:
@@ -115,11 +116,11 @@ def check_room(
     if fits < fewest and fits >= FEWEST_TOKENS:
         helps.append("lower max_tokens")
     if ulimit_binds():
-        helps.append(f"raise the limit (`ulimit -v`) by {size(tokens * each - free)} or more")
+        helps.append(f"raise the limit (`ulimit -v`) by {size(wanted - free)} or more")
     else:
         helps.append("close other programs, or use a machine with more memory")
     raise RunError(
-        f"a step computes {tokens:,} tokens at once, which needs about {size(tokens * each)} of "
+        f"a step computes {tokens:,} tokens at once, which needs about {size(wanted)} of "
         f"memory beside the model, and {size(free)} are free",
         where=where,
         todo=", ".join(helps),
