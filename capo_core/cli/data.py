@@ -386,13 +386,18 @@ def show(name: Name, as_json: AsJson = False) -> None:
         print_json(about)
         return
     print_entry(catalog.entry(name))
+    labels = dataset.task.scale.labels
     table = Table("annotator", box=None)
-    for label in dataset.task.scale.labels:
+    for label in labels:
         table.add_column(label, justify="right")
     shown, more = first_of(dataset.annotators)
     for annotator in shown:
         counts = about["labels"][annotator]
-        table.add_row(annotator, *(str(counts[label]) for label in dataset.task.scale.labels))
+        table.add_row(annotator, *(str(counts[label]) for label in labels))
+    if about["crowd"]:
+        given = dataset.crowd.groupby("label")["count"].sum()
+        numbers = [f"{int(given.get(label, 0)):,}" for label in labels]
+        table.add_row(f"(crowd, {count(about['crowd'], 'item')})", *numbers)
     console.print(table, markup=False)
     if more:
         console.print(more, markup=False)

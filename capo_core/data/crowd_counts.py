@@ -19,7 +19,7 @@ from capo_core.schema import ANNOTATIONS, CROWD, ITEMS
 from capo_core.task import Task
 
 NO_ANNOTATORS = (
-    "The dataset holds crowd counts: how many people gave each label, and nobody's own "
+    "The dataset holds crowd counts: how often each label was given, and nobody's own "
     "annotations. Label distributions can use it; stability, imitation and studies need annotators"
 )
 

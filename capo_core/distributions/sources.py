@@ -42,7 +42,7 @@ def dataset_judgments(dataset: Dataset) -> Judgments:
     labels, items = dataset.task.scale.labels, tuple(dataset.items["item_id"])
     given, notes, sources = dataset.annotations, [], []
     if dataset.crowd is not None and len(dataset.crowd):
-        sources.append(_counted(CROWD, dataset.crowd, labels, items, "counts of many people"))
+        sources.append(_counted(CROWD, dataset.crowd, labels, items, "counts of many labels"))
     if len(given):
         everybody = _counted(ANNOTATORS, given, labels, items, "all labels the annotators gave")
         sources.append(everybody)

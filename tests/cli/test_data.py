@@ -178,8 +178,18 @@ def test_show_and_remove(run, tmp_path):
     assert told["validity"] == {"true": 2}
     assert told["crowd"] == 2
     assert told["import"]["format"] == "varierr"
+    assert "(crowd, 2 items)" in run("show", "v").stdout
     assert run("remove", "v", "--json") == {"name": "v", "removed": True}
     assert [e for e in run("list", "--json") if not e["shipped"]] == []
+
+
+def test_crowd_counts_alone_are_shown_with_their_sums(run, tmp_path):
+    rows = ["premise,hypothesis,entailment,neutral,contradiction", "a,b,60,30,10", "c,d,1000,2,0"]
+    (tmp_path / "c.csv").write_text("\n".join(rows) + "\n")
+    run("import", "c.csv", "--name", "c")
+    said = " ".join(run("show", "c").stdout.split())
+    assert "(crowd, 2 items) 1,060 32 10" in said and "how often each label was given" in said
+    assert "Krippendorff" not in said
 
 
 @pytest.mark.parametrize("option", ["--skipped", "--set-aside"])

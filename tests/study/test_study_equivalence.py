@@ -194,6 +194,13 @@ def test_to_judges_who_guess_nothing_is_equivalent():
     assert "equivalent to" not in said and "judges who guess would give the same" in said
 
 
+def test_of_studies_of_guessed_attributions_none_has_an_equivalent_source():
+    for seed in range(20):
+        guesses = attributed(human=1 / 3, sft=1 / 3, seed=seed)
+        (row,) = attribution_equivalence(guesses, 0.1, chance=1 / 3).itertuples(index=False)
+        assert row.verdict != "equivalent", seed
+
+
 def test_without_a_margin_nothing_is_tested_and_nothing_claimed():
     assert attribution_equivalence(attributed(n=40), 0.0).empty
     found = analyse(attributed(n=40), PEOPLE, AnalysisSettings(draws=10))
