@@ -8,6 +8,7 @@ import time
 import pytest
 from helpers.run_folders import capo_settings, put_run, sft_settings
 
+from capo_core.dashboard.finetune.page import trained_sentence
 from capo_core.dashboard.finetune.run import stop_sentence
 from capo_core.runs import summary
 from capo_core.runs.request import KINDS
@@ -145,3 +146,9 @@ def test_a_stopped_run_says_so_once():
     said = "stopped after step 40 of 51, and saved"
     assert stop_sentence(said) == "Stopped after step 40 of 51, and saved"
     assert stop_sentence("interrupted at the keyboard") == "Stopped: interrupted at the keyboard"
+
+
+def test_a_trainings_pairs_have_an_interval_over_their_items():
+    said = trained_sentence(("ann",), 0.55, 20).replace("\u00a0", " ")
+    assert said.startswith("CAPO for ann ranks the annotator's own response above another")
+    assert "in 55 % [34–74] of pairs on 20 validation items (chance 50 %)" in said

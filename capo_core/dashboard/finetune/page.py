@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from capo_core.dashboard.app.page import PageContext
@@ -12,11 +14,12 @@ from capo_core.dashboard.finetune import run as finetune_run
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import show_errors, show_headline
 from capo_core.errors import CapoError
-from capo_core.formatting import count, percent
+from capo_core.formatting import count, percent, percent_interval
 from capo_core.runs import comparisons, queue
 from capo_core.runs import run as runs_run
 from capo_core.runs.experiments import store
 from capo_core.runs.summary import RunSummary, shortened_list, summarise_run
+from capo_core.stats.intervals import wilson
 
 _VIEWS = {"now": "Queue", "new": "New experiment", "run": "One run", "runs": "All runs"}
 
@@ -70,13 +73,19 @@ def _trained(mine: list[RunSummary]) -> str:
             items = int(result["validation_items"])
         except (CapoError, KeyError, TypeError, ValueError):
             continue
-        return (
-            f"CAPO for {shortened_list(seen.targets)} prefers the annotator's own response to "
-            f"another annotator's in {percent(share)} of pairs on "
-            f"{count(items, 'validation item')} (chance 50\u00a0%). Run the "
-            "evaluation for attribution accuracy."
-        )
+        return trained_sentence(seen.targets, share, items)
     return ""
+
+
+def trained_sentence(targets: Sequence[str], share: float, items: int) -> str:
+    """Return how a CAPO training ranks the pairs of its validation items, with an interval that
+    takes the pairs of an item as one (Wilson)."""
+    ends = percent_interval(*wilson(share * items, items))
+    return (
+        f"CAPO for {shortened_list(targets)} ranks the annotator's own response above another "
+        f"annotator's in {percent(share)} {ends} of pairs on {count(items, 'validation item')} "
+        "(chance 50\u00a0%). Run the evaluation for attribution accuracy."
+    )
 
 
 def _nothing(context: PageContext, mine: list[RunSummary]) -> str:
