@@ -77,6 +77,11 @@ _SLOT = re.compile(
     r"(?:annotator|worker|rater|coder|labell?er|judge|participant|user|author|turk|turker)s?"
     r"(?:_?(?:id|name))?_?(\d+)(?:_?(?:id|name))?"
 )
+# End of the name of a column that says who labelled: "unique_contributor_id", "rot-worker-id".
+_WHO = re.compile(
+    r"(?:^|_)(?:annotator|worker|rater|coder|labell?er|contributor|participant|respondent|subject"
+    r"|turker|crowdworker|assessor)_(?:id|uid|hash|code|pid)"
+)
 # Words in the name of a column that is made of several people's labels, or is about labels.
 _AGGREGATE = frozenset(
     """gold golden goldstandard silver majority maj majorityvote mv final finalised finalized
@@ -103,6 +108,16 @@ _ABOUT_LABEL = {"label", "answer", "for", "of", "the", "your", "choice", "free",
                 "written", "annotator", "worker", "is", "that"}  # fmt: skip
 # Which label of the item its explanations share, where there are several: the first of these.
 _SHARED_FIRST = ("gold", "final", "adjudicated", "consensus", "majority")
+
+
+def names_annotator(name: str) -> bool:
+    """Return whether a name ends in words for who labelled, such as "rot-worker-id".
+
+    >>> names_annotator("unique_contributor_id"), names_annotator("worker_id_2")
+    (True, False)
+    """
+    key = normalised_name(name)
+    return any(match.end() == len(key) for match in _WHO.finditer(key))
 
 
 def recognised(names: Sequence[str]) -> int:

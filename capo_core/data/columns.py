@@ -18,13 +18,25 @@ from capo_core.data.column_names import (
     is_aggregate,
     is_nested,
     is_place,
+    names_annotator,
     normalised_name,
     recognised,
     repeated_annotators,
     wide_names,
 )
-from capo_core.data.column_values import are_sentences, candidates, filled_cells
+from capo_core.data.column_values import (
+    are_numbers,
+    are_passages,
+    are_sentences,
+    candidates,
+    filled_cells,
+)
 from capo_core.data.count_columns import counts_like, shares_like
+from capo_core.data.doubtful_columns import (
+    check_identifies_items,
+    check_label_of_item,
+    name_with_samples,
+)
 from capo_core.data.notes import Note
 from capo_core.data.rejected_rows import quoted, quoted_list
 from capo_core.errors import ConfigError, DataError
@@ -156,9 +168,11 @@ def guess_mapping(frame: pd.DataFrame, given: ColumnMapping | None = None) -> Co
     for role, synonyms in SYNONYMS.items():
         if getattr(given, role) is None:
             fitting = (by_name[each] for each in synonyms if each in by_name)
-            if role == "label":
-                fitting = (column for column in fitting if not is_nested(frame[column]))
+            fitting = (column for column in fitting if _may_be(role, frame[column]))
             column = next(fitting, "")
+            if role == "annotator_id" and not column and not several:
+                alike = [name for name in by_name.values() if names_annotator(name)]
+                column = alike[0] if len(alike) == 1 else ""
             found[role] = column
             by_name = {key: name for key, name in by_name.items() if name != column}
     if found.get("text_b") and "text_a" in found and not found["text_a"]:
@@ -183,6 +197,15 @@ def guess_mapping(frame: pd.DataFrame, given: ColumnMapping | None = None) -> Co
     return _place_id(result, frame, by_name.get("id", ""), given)
 
 
+def _may_be(role: str, cells: pd.Series) -> bool:
+    """Return whether cells can be what the column's name says; of other roles, always."""
+    if role == "label":
+        return not is_nested(cells)
+    if role == "annotator_id":  # such as the user's turn in a dialogue
+        return not are_passages(filled_cells(cells))
+    return role != "text_b" or not are_numbers(filled_cells(cells))
+
+
 def _comes_again(name: str, names: Sequence[str]) -> bool:
     return f"{name} (2)" in names or bool(re.fullmatch(r".* \(\d+\)", name))
 
@@ -196,6 +219,8 @@ def _wide(
     may be an annotator's label needs an explanation beside it, or a name such as "rater 1".
     """
     found = wide_names(frame, taken)
+    if any(names_annotator(name) for name in map(str, frame.columns) if name not in taken):
+        return ()  # one of these says who it was in each row
     labelled = found.labelled
     if labelled and not given.label:
         single = len(labelled) == 1 and (
@@ -260,8 +285,7 @@ def require_roles(
         if lacking == ["annotator_id"]:
             _check_writer(mapping, frame, where)
         raise _lacking(lacking, mapping, frame, where)
-    if (given or ColumnMapping()).label is None:
-        _check_one_question(mapping, frame, where)
+    _check_meaning(mapping, frame, where, given or ColumnMapping())
     columns = list(mapping.columns().values())
     if mapping.shared_label:
         columns = list(dict.fromkeys(columns))
@@ -287,6 +311,24 @@ def require_roles(
                 todo="choose the column with the explanation, or none",
                 option="--map explanation=COLUMN, or --map explanation=",
             )
+
+
+def _check_meaning(
+    mapping: ColumnMapping, frame: pd.DataFrame, where: str, given: ColumnMapping
+) -> None:
+    """Check that label and item, where their names alone say it, are what they are taken for.
+
+    Raises:
+        DataError: their values say otherwise.
+    """
+    used = mapping.columns().values()
+    item = mapping.item_id or mapping.text_a
+    if given.item_id is None and mapping.item_id and not mapping.wide:
+        check_identifies_items(mapping.item_id, mapping.annotator_id, frame, used, where)
+    if given.label is None:
+        _check_one_question(mapping, frame, where)
+        if not mapping.wide and item:
+            check_label_of_item(mapping.label, item, mapping.annotator_id, frame, used, where)
 
 
 def _questions(mapping: ColumnMapping, frame: pd.DataFrame) -> str:
@@ -429,6 +471,8 @@ def _lacking(
         option += f", or --map label:NAME={(single or labels)[0]}"
     if counts:
         option += "; if these are counts per label: --format crowd-counts"
+    elif lacking[0] == "label" and len(_switches(frame)) > 1:
+        option += "; if each column of 0 and 1 is a label, given where it is 1: --format one-hot"
     return DataError(
         f"no column was found for {listed(lacking)}",
         where=where,
@@ -439,6 +483,12 @@ def _lacking(
         todo=todo,
         option=option,
     )
+
+
+def _switches(frame: pd.DataFrame) -> list[str]:
+    """Return the columns of nothing but 0 and 1."""
+    cells = {str(name): set(filled_cells(frame[name])) for name in frame.columns}
+    return [name for name, own in cells.items() if own and own <= {"0", "1", "0.0", "1.0"}]
 
 
 # Names that the writer of a post has, too.
@@ -462,18 +512,17 @@ def _possible(
     hints, written = [], []
     for role in lacking:
         role = role.split()[0]
+        named = [name for name in map(str, frame.columns) if names_annotator(name)]
         but = {mapping.text_a, mapping.text_b} if role == "label" else set()
         found = candidates(frame, role, taken - but)
+        if role == "annotator_id" and len(named) > 1:
+            found = named
         column = found[0] if len(found) == 1 else "COLUMN"
         written.append(f'"{role}={column}"' if " " in column else f"{role}={column}")
         taken |= set(found) if len(found) == 1 else set()
         if found:
-            shown = [
-                f"{quoted(name, 40)} (such as {quoted(filled_cells(frame[name])[0], 30)})"
-                for name in found[:MOST_NAMES]
-            ]
-            more = f" and {len(found) - MOST_NAMES} more" if len(found) > MOST_NAMES else ""
-            hints.append(f"may be {_ROLE_WORDS[role]}: {', '.join(shown)}{more}")
+            shown = name_with_samples(found, frame, MOST_NAMES)
+            hints.append(f"may be {_ROLE_WORDS[role]}: {shown}")
     return hints, " ".join(written)
 
 

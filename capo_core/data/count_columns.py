@@ -32,6 +32,8 @@ _BESIDE = frozenset(
     {"label", "labels", "count", "counts", "vote", "votes", "n", "num", "number", "freq",
      "frequency", "crowd", "people", "of", "for"}
 )  # fmt: skip
+_TOTALS = frozenset({"count", "total", "n", "n_annotators", "num_annotators", "num_votes",
+                     "number_of_annotators", "annotators", "votes"})  # fmt: skip
 _SHARE = re.compile(r"0?\.\d+|[01](?:\.0+)?")
 _WHOLE = re.compile(r"\d{1,9}(?:\.0+)?")
 _TAKEN = frozenset(
@@ -54,6 +56,7 @@ def columns_of_labels(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         own = {name: label for name, label in labels.items() if label in known}
         if len(own) > len(found) and len(set(own.values())) == len(own):
             found = own
+    found = found if len(found) > 1 else _summed(records, labels)
     names = {str(name) for record in records for name in record} - set(found)
     people = [
         who
@@ -62,6 +65,33 @@ def columns_of_labels(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     ]
     counted = any(_total(record, found) > 1 for record in records)
     return found if len(found) > 1 and counted and len(people) < 2 else {}
+
+
+def _summed(records: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> dict[str, str]:
+    """Return column → label of all columns whose sum a column of totals states in every row.
+
+    >>> rows = [{"count": 3, "rude": n, "kind": 3 - n, "class": n % 2} for n in range(3)]
+    >>> _summed(rows, {"count": "count", "rude": "rude", "kind": "kind", "class": "class"})
+    {'rude': 'rude', 'kind': 'kind'}
+    """
+    totals = [name for name in labels if normalised_name(name) in _TOTALS]
+    every = {
+        name: label
+        for name, label in labels.items()
+        if name not in totals
+        and normalised_name(name) not in SYNONYMS["label"]
+        and not re.fullmatch(r"(?:(?:column|Unnamed:) \d+|index)?", name)
+    }
+    plain = {name: label for name, label in every.items() if not names_aggregate(name)}
+    for found in (every, plain):
+        stated = [
+            name
+            for name in totals
+            if all(counts_in(one, {name: ""}) == {"": _total(one, found)} for one in records)
+        ]
+        if len(stated) == 1 and len(found) > 1 and len(records) > 2:
+            return found
+    return {}
 
 
 def all_count_columns(records: Sequence[Mapping[str, Any]], but: Sequence[str]) -> dict[str, str]:
@@ -101,6 +131,8 @@ def shares_like(records: Sequence[Mapping[str, Any]]) -> list[str]:
             found[name] = list(map(float, cells))
     found = {name: each for name, each in found.items() if len(set(each)) > 1 or 0 < each[0] < 1}
     sums = [sum(each) for each in zip(*found.values(), strict=True)]
+    if not any(0 < one < 1 for each in found.values() for one in each):  # yes or no
+        return []
     return list(found) if len(found) > 1 and all(abs(one - 1) < 0.02 for one in sums) else []
 
 

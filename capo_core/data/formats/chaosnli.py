@@ -39,6 +39,7 @@ _FIELDS = ("label_counter", "label_counts", "label_count", "counts", "crowd", "v
 _PEOPLE = ("number_of_annotators", "number_of_annotations", "num_annotators", "n_annotators",
            "num_annotations", "n_annotations", "annotator_count", "num_votes", "n", "total",
            "n_people")  # fmt: skip
+_MODELS = {"model", "predicted", "prediction", "predictions", "pred", "preds"}  # nobody's
 _COUNTS = "counts per label"  # made of a column for each label
 _PAIRS = (("obs1", "obs2"), ("hyp1", "hyp2"))  # ChaosNLI's abductive part
 ABDUCTION = Task(
@@ -56,6 +57,8 @@ def count_field(records: list[dict[str, Any]]) -> str:
     found = {}
     for record in records:
         for name, value in record.items():
+            if _MODELS & set(normalised_name(name).split("_")):
+                continue
             if is_label_numbers(parsed_cell(value)):
                 found.setdefault(normalised_name(name), name)
     usual = next((found[name] for name in _FIELDS if name in found), "")

@@ -2,15 +2,18 @@
 
 As datasets on the Hugging Face hub have it: `annotators: [..]`, `labels: [..]` and perhaps
 `explanations: [..]` of one length, or a list of objects, `annotations: [{annotator, label, …}]`,
-or one object of lists.
+or one object of lists; or `label_distribution: {label: [annotators]}`, as DynaSent has it. Several
+lists of labels (`labels_task1`, `labels_task2`) are several questions.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from capo_core.data.column_names import is_number
+from capo_core.data.column_values import is_personal
 from capo_core.data.columns import SYNONYMS, normalised_name
 from capo_core.data.formats.answers import (
     LABEL,
@@ -34,6 +37,7 @@ _KNOWN["annotator_id"] |= {"annotators", "workers", "raters", "users", "annotato
 _KNOWN["label"] |= {"annotator_labels", "all_labels", "individual_labels", "annotations"}
 
 
+_NUMBERED = re.compile(r"[\w.@:-]*\d[\w.@:-]*")  # "w12", "A2UF3"
 # Names of objects of annotator → label.
 _OF_PEOPLE = {"annotations", "annotators", "ratings", "judgments", "judgements", "votes",
               "annotator_labels", "labels_by_annotator", "worker_labels"}  # fmt: skip
@@ -41,10 +45,29 @@ _OF_PEOPLE = {"annotations", "annotators", "ratings", "judgments", "judgements",
 _ITEMS = {"item_id", "item", "text_id", "text_a", "text_b"}
 
 
+# Words of the names of lists beside the annotators: "toxicity_labels", "toxic_score".
+_WORDS = {
+    "label": {"label", "labels", "rating", "ratings", "score", "scores", "annotation",
+              "annotations", "answer", "answers", "judgment", "judgments"},
+    "explanation": {"explanation", "explanations", "rationale", "rationales", "reason", "reasons"},
+}  # fmt: skip
+
+
 def role_of(name: str) -> str:
     """Return the role that a list has by its name; "" if none."""
     key = normalised_name(name)
     return next((role for role in _ROLES if key in _KNOWN[role]), "")
+
+
+def _role_beside(name: str) -> str:
+    """Return the role of a list or field beside annotators; "" if none, as of their ages."""
+    key = normalised_name(name)
+    if role := role_of(name):
+        return role
+    if is_personal(name):
+        return ""
+    words = set(key.split("_"))
+    return next((role for role, known in reversed(_WORDS.items()) if words & known), "")
 
 
 def _lists(record: Mapping[str, Any]) -> dict[str, list]:
@@ -81,11 +104,13 @@ def _delimited(record: Mapping[str, Any]) -> dict[str, list]:
 def _people(record: Mapping[str, Any]) -> list[dict[str, Any]] | None:
     """Return one object for each annotator, from any of the three forms; None if there is none."""
     lists = _lists(record)
-    roles = {name: role_of(name) for name in lists}
+    roles = {name: _role_beside(name) for name in lists}
     if {"annotator_id", "label"} <= set(roles.values()):
         return _parallel({name: each for name, each in lists.items() if roles[name]})
     for name, value in record.items():
         value = parsed_cell(value)
+        if found := _by_label(name, value):
+            return found
         if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
             if _has_roles(value[0]) and not _ITEMS & set(map(normalised_name, value[0])):
                 return [dict(each) for each in value]
@@ -118,6 +143,25 @@ def _by_annotator(name: str, value: Any) -> list[dict[str, Any]]:
     return [{"annotator": who, "label": label} for who, label in value.items()]
 
 
+def _by_label(name: str, value: Any) -> list[dict[str, Any]]:
+    """Return annotators and labels of an object such as {"yes": ["w1", "w2"], "no": ["w3"]}.
+
+    The annotators are identifiers with numbers, and each is under one label.
+    """
+    key = set(normalised_name(name).split("_"))
+    if not isinstance(value, dict) or not key & {*_WORDS["label"], "votes", "distribution"}:
+        return []
+    if not all(isinstance(each, list) for each in value.values()):
+        return []
+    people = [who for each in value.values() for who in each]
+    named = people and all(isinstance(who, str) and _NUMBERED.fullmatch(who) for who in people)
+    if not named or len(set(people)) < len(people) or any(map(str.isdecimal, people)):
+        return []
+    if any(any(map(str.isdigit, str(label))) for label in value):
+        return []
+    return [{"annotator": who, "label": label} for label, each in value.items() for who in each]
+
+
 def _with_explanations(
     people: list[dict[str, Any]], record: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
@@ -136,14 +180,16 @@ def _has_label(record: Mapping[str, Any]) -> bool:
 
 
 def _has_roles(record: Mapping[str, Any]) -> bool:
-    return {"annotator_id", "label"} <= {role_of(name) for name in record}
+    return {"annotator_id", "label"} <= {_role_beside(name) for name in record}
 
 
 def _parallel(lists: dict[str, list]) -> list[dict[str, Any]]:
     """Return the elements of lists side by side; [] if annotators and labels differ in number."""
-    by_role = {role_of(name): each for name, each in lists.items() if role_of(name)}
-    length = len(by_role["annotator_id"])
-    if len(by_role["label"]) != length:
+    by_role: dict[str, list[list]] = {}
+    for name, each in lists.items():
+        by_role.setdefault(_role_beside(name), []).append(each)
+    length = len(by_role["annotator_id"][-1])
+    if any(len(each) != length for each in by_role["label"]):
         return []
     return [
         {name: each[i] for name, each in lists.items() if len(each) == length}
@@ -180,7 +226,7 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
             rejected.add(row, "", reason, cell_text(record))
             continue
         if not people and any(lists.values()):
-            sizes = {name: len(each) for name, each in lists.items() if role_of(name)}
+            sizes = {name: len(each) for name, each in lists.items() if _role_beside(name)}
             words = ", ".join(f"{size} {name}" for name, size in sizes.items())
             rejected.add(row, "", f"the lists differ in length: {words}", cell_text(record))
             continue
@@ -191,7 +237,7 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
             for name, value in person.items():
                 if role_of(name) == "annotator_id":
                     who = cell_text(value).strip()
-                elif not isinstance(value, dict):
+                elif not isinstance(value, dict) and not is_personal(name):
                     given[name] = value
             answers.append(ToolAnswer(row, who, item, texts, given, split=split))
     if not answers:
@@ -207,8 +253,8 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
     kinds = {}
     for answer in answers:
         for name in answer.given:
-            if role_of(name):
-                kinds[name] = LABEL if role_of(name) == "label" else TEXT
+            if role := _role_beside(name):
+                kinds[name] = LABEL if role == "label" else TEXT
     notes = list(records.notes)
     without = _short_lists(records.rows)
     if without:

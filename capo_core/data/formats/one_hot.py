@@ -1,7 +1,8 @@
 """One-hot labels: one row per annotation with a column of 0 and 1 for each label.
 
 As in the raw files of GoEmotions (Demszky et al., ACL 2020), where `rater_id` names the annotator
-and `example_very_unclear` marks rows without a label.
+and `example_very_unclear` marks rows without a label. Columns of which mostly none or several are
+1 may be answers to as many yes/no questions: such a table is asked about, not guessed.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from capo_core.data.column_values import are_passages
 from capo_core.data.columns import SYNONYMS, normalised_name
 from capo_core.data.formats.answers import LABEL, TEXT, ToolAnswer, ToolExport, tool_format
 from capo_core.data.formats.base import ReadOptions
@@ -24,11 +26,14 @@ _FLAG = re.compile(
 )
 
 
-def _roles(names: list[str]) -> dict[str, str]:
-    """Return role → column, of those that are no labels."""
+def _roles(rows: list[dict[str, Any]]) -> dict[str, str]:
+    """Return role → column, of those that are no labels; who wrote sentences is no annotator."""
     by_name: dict[str, str] = {}
-    for name in names:
+    for name in rows[0] if rows else ():
         by_name.setdefault(normalised_name(name), name)
+    for each in SYNONYMS["annotator_id"]:
+        if each in by_name and are_passages([cell_text(row.get(by_name[each])) for row in rows]):
+            del by_name[each]
     found = {}
     for role in ("item_id", "annotator_id", "label", "explanation", "text_a", "text_b", "split"):
         known = (*SYNONYMS[role], "id") if role == "item_id" else SYNONYMS[role]
@@ -41,7 +46,7 @@ def label_columns(rows: list[dict[str, Any]]) -> list[str]:
     if not rows:
         return []
     names = list(rows[0])
-    taken = set(_roles(names).values())
+    taken = set(_roles(rows).values())
     numbers, words = [], []
     for name in names:
         key = normalised_name(name)
@@ -56,16 +61,20 @@ def label_columns(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def matches(source: ImportSource) -> bool:
-    """Return whether an annotator, no label, and several columns of 0 and 1 are in the table."""
+    """Return whether an annotator, no label, and several columns of 0 and 1 are in the table.
+
+    In at least half of the rows one of them is 1, and of these rows in at least half one alone.
+    """
     sample = source.sample
     if not sample:
         return False
-    roles = _roles(list(sample[0]))
+    roles = _roles(sample)
     shown = roles["text_a"] or roles["item_id"]
     alone = roles["annotator_id"] and not roles["label"] and shown
     labels = label_columns(sample)
-    on = sum(any(_is_on(row.get(name)) for name in labels) for row in sample)
-    return bool(alone) and len(labels) > 1 and on >= 0.5 * len(sample)
+    on = [n for row in sample if (n := sum(_is_on(row.get(name)) for name in labels))]
+    mostly_one = len(on) >= 0.5 * len(sample) and on.count(1) >= 0.5 * len(on)
+    return bool(alone) and len(labels) > 1 and mostly_one
 
 
 def _is_on(value: Any) -> bool:
@@ -76,7 +85,7 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
     """Return the labels that are on in each row."""
     records = records_of(source, rejected, options.limits, options.delimiter, options.sheet)
     rows = [record for _, record in records.rows]
-    roles = _roles(list(rows[0]) if rows else [])
+    roles = _roles(rows)
     labels = label_columns(rows)
     unclear = [name for name in (rows[0] if rows else ()) if _UNCLEAR.search(normalised_name(name))]
     answers = []

@@ -12,10 +12,13 @@ from capo_core.data.columns import (
     check_one_annotator,
     column_notes,
     guess_mapping,
+    lacking_roles,
     require_roles,
     unused_columns,
 )
+from capo_core.data.doubtful_columns import name_with_samples
 from capo_core.data.formats.base import Format, ReadOptions
+from capo_core.data.made_columns import fields_inside, with_made_columns
 from capo_core.data.notes import Note
 from capo_core.data.raw_annotations import RawAnnotations, raw_annotations_of
 from capo_core.data.readers.table import ImportSource, RawTable, table_of
@@ -35,6 +38,8 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
     rejected.extend(raw.rejected.itertuples(index=False))
     notes = list(raw.notes)
     given = options.mapping
+    if given is not None:
+        raw = replace(raw, frame=with_made_columns(raw.frame, given.columns().values()))
     if options.annotator:
         raw, given = _with_annotator(raw, options, notes)
     mapping = guess_mapping(raw.frame, given)
@@ -65,6 +70,11 @@ def _require(
         if mapping.label and not mapping.annotator_id and not mapping.wide:
             todo += ", or say whose rows these are"
             option += ", or --annotator NAME (file: by the file's name)"
+        if lacking_roles(mapping) and (inside := fields_inside(raw.frame)):
+            shown = name_with_samples(inside, with_made_columns(raw.frame, inside), most=12)
+            todo = f"choose the columns; fields inside objects are columns, too: {shown}"
+            if option.startswith("--format"):
+                option = "--map annotator_id=COLUMN label=COLUMN text_a=COLUMN"
         if sheets := next((note for note in raw.notes if note.startswith("read sheet ")), ""):
             todo += f". Sheets: {sheets}"
             option += (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 import zlib
 from typing import Any
@@ -12,6 +13,7 @@ from xml.etree.ElementTree import ParseError
 import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
+from openpyxl.utils.cell import range_boundaries
 from openpyxl.utils.exceptions import InvalidFileException
 
 from capo_core.data.limits import ImportLimits, check_cells, megabytes
@@ -19,7 +21,7 @@ from capo_core.data.readers.encoding import cell_text, unique_names
 from capo_core.data.readers.header import find_header
 from capo_core.data.rejected_rows import RejectedRows
 from capo_core.errors import BackendUnavailable, DataError
-from capo_core.formatting import name_list
+from capo_core.formatting import count, name_list
 from capo_core.json_text import json_line
 
 # openpyxl has no error of its own for damaged files: these are what its parsers let through.
@@ -38,6 +40,8 @@ _DAMAGED = (
     NotImplementedError,
     RuntimeError,
 )
+Range = tuple[int, int, int, int]  # first column and row, last column and row, from 1
+_MERGED = re.compile(rb'<(?:\w+:)?mergeCell\b[^>]*?\bref="([A-Z]{1,3}\d{1,7}:[A-Z]{1,3}\d{1,7})"')
 Rows = tuple[list[str], list[list[str]], list[int], list[str]]
 
 
@@ -100,7 +104,7 @@ def read_excel(
         )
     check_archive(raw, where, limits)
     try:
-        records, name, notes = _sheet(raw, where, limits, sheet)
+        records, name, notes, merged = _sheet(raw, where, limits, sheet)
     except _DAMAGED as error:  # DataError is none of these and passes
         raise _damaged(where, "Excel", error) from None
     header = find_header(records)
@@ -109,6 +113,9 @@ def read_excel(
     width = max([len(header.names), *(len(record) for record in records[header.first :])])
     columns, renamed = unique_names(header.names + [""] * (width - len(header.names)))
     renamed = [*header.notes, *renamed]
+    filled = _fill_merged(records, merged, header.first)
+    if filled:
+        renamed.append(f"{count(filled, 'cell')} merged with the one above: read as its value")
     rows, numbers = [], []
     for number, record in enumerate(records[header.first :], header.first + 1):
         reason = header.aside.get(number - 1, "")
@@ -124,7 +131,7 @@ def read_excel(
 
 def _sheet(
     raw: bytes, where: str, limits: ImportLimits, sheet: str | None
-) -> tuple[list[list[str]], str, list[str]]:
+) -> tuple[list[list[str]], str, list[str], list[Range]]:
     book = openpyxl.load_workbook(io.BytesIO(raw), read_only=True, data_only=False)
     names = [each.title for each in book.worksheets]
     if sheet is not None and sheet not in names:
@@ -151,7 +158,36 @@ def _sheet(
             f"{formulas} cells hold formulas: read as the values stored with them, "
             "or as their text where none is stored"
         )
-    return records, name, notes
+    return records, name, notes, _merged(raw, book[name])
+
+
+def _merged(raw: bytes, sheet) -> list[Range]:
+    """Return the ranges of merged cells of a sheet."""
+    path = getattr(sheet, "_worksheet_path", "")  # of openpyxl, which does not read them itself
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        if path not in archive.namelist():
+            return []
+        content = archive.read(path)
+    return [range_boundaries(each.decode()) for each in _MERGED.findall(content)]
+
+
+def _fill_merged(records: list[list[str]], merged: list[Range], first: int) -> int:
+    """Fill cells under the header with the value of the cell above that they are merged with.
+
+    Returns: their number.
+    """
+    filled = 0
+    for column, top, _, bottom in merged:
+        if top <= first or top > len(records) or len(records[top - 1]) < column:
+            continue
+        value = records[top - 1][column - 1]
+        for record in records[top:bottom]:
+            if any(cell.strip() for cell in record) and value.strip():
+                record += [""] * (column - len(record))
+                if not record[column - 1].strip():
+                    record[column - 1] = value
+                    filled += 1
+    return filled
 
 
 def _cells(sheet, where: str, limits: ImportLimits) -> tuple[list[list[str]], int]:
