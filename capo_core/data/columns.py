@@ -285,7 +285,7 @@ def require_roles(
         if lacking == ["annotator_id"]:
             _check_writer(mapping, frame, where)
         raise _lacking(lacking, mapping, frame, where)
-    _check_meaning(mapping, frame, where, given or ColumnMapping())
+    check_meaning(mapping, frame, where, given or ColumnMapping())
     columns = list(mapping.columns().values())
     if mapping.shared_label:
         columns = list(dict.fromkeys(columns))
@@ -313,7 +313,7 @@ def require_roles(
             )
 
 
-def _check_meaning(
+def check_meaning(
     mapping: ColumnMapping, frame: pd.DataFrame, where: str, given: ColumnMapping
 ) -> None:
     """Check that label and item, where their names alone say it, are what they are taken for.
@@ -323,6 +323,8 @@ def _check_meaning(
     """
     used = mapping.columns().values()
     item = mapping.item_id or mapping.text_a
+    if not mapping.wide and not (mapping.annotator_id and mapping.label):
+        return  # one annotator of all rows
     if given.item_id is None and mapping.item_id and not mapping.wide:
         check_identifies_items(mapping.item_id, mapping.annotator_id, frame, used, where)
     if given.label is None:

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from capo_core.dashboard.data.form_words import in_form_words
-from capo_core.dashboard.data.mapping_form import possible_columns
+from capo_core.dashboard.data.mapping_form import doubts, possible_columns
 from capo_core.data.columns import guess_mapping, lacking_roles
 from capo_core.data.importing import read_dataset
 from capo_core.data.proposals import (
@@ -156,3 +156,15 @@ def test_errors_name_the_field_of_the_form_that_answers_them():
         error = in_form_words(DataError("what", todo="say which", option=option))
         assert error.todo == f"say which (above, in “{field}”)"
     assert in_form_words(DataError("what", todo="look", option="--map label=x")).todo == "look"
+
+
+def test_the_form_doubts_a_label_of_the_item_and_a_document_s_identifier():
+    answers = frame(
+        {"id": lambda n: f"t{n // 3}", "text": lambda n: f"s{n // 3}", "stance": lambda n: "pro",
+         "coder": lambda n: "abc"[n % 3], "quality": lambda n: ("low", "high")[n % 2]},
+        rows=18,
+    )  # fmt: skip
+    (said,) = doubts(guess_mapping(answers), answers)
+    assert said.startswith("'stance' is the same for all annotators of each item")
+    assert said.endswith("Is this what you mean?") and "--" not in said
+    assert doubts(guess_mapping(answers.rename(columns={"stance": "x"})), answers) == []

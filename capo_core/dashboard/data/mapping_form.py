@@ -13,9 +13,17 @@ from capo_core.dashboard.ui.components import data_grid, show_note
 from capo_core.dashboard.ui.text import markdown
 from capo_core.data.column_names import wide_names
 from capo_core.data.column_values import candidates
-from capo_core.data.columns import AnnotatorColumns, ColumnMapping, guess_mapping, lacking_roles
+from capo_core.data.columns import (
+    AnnotatorColumns,
+    ColumnMapping,
+    check_meaning,
+    guess_mapping,
+    lacking_roles,
+)
+from capo_core.data.made_columns import fields_inside, with_made_columns
 from capo_core.data.proposals import prefixed_columns, sample_values, with_proposed_columns
 from capo_core.data.readers.table import RawTable
+from capo_core.errors import DataError
 from capo_core.formatting import listed, name_list
 
 _LONG = ("item_id", "annotator_id", "label", "explanation", "text_a", "text_b", "valid", "split")
@@ -39,9 +47,10 @@ def choose_mapping(raw: RawTable, token: str, *, names_annotators: bool) -> Colu
             guessed = guess_mapping(frame, ColumnMapping(annotators=proposed))
     guessed = with_proposed_columns(guessed, frame)
     columns = [str(name) for name in frame.columns]
+    frame = with_made_columns(frame, fields_inside(frame))  # to choose from, too
     with st.expander("Map columns", expanded=True):
         data_grid(
-            frame.head(5),
+            raw.frame.head(5),
             alt="Table: the first five rows of the file",
             key=f"import.{token}.preview",
             column_config={name: st.column_config.Column(width="small") for name in columns},
@@ -72,7 +81,18 @@ def choose_mapping(raw: RawTable, token: str, *, names_annotators: bool) -> Colu
             possible = possible_columns(frame, mapping, missing)
             st.info(f"Choose a column for {listed(titles)}{whose}, to see the preview.{possible}")
             return None
+        for doubt in doubts(mapping, frame):
+            st.warning(doubt)
     return mapping
+
+
+def doubts(mapping: ColumnMapping, frame: pd.DataFrame) -> list[str]:
+    """Return sentences on columns whose values say otherwise than what they are chosen for."""
+    try:
+        check_meaning(mapping, frame, "", ColumnMapping())
+    except DataError as error:
+        return [f"{markdown(error.what[:1].upper() + error.what[1:])}. Is this what you mean?"]
+    return []
 
 
 def possible_columns(frame: pd.DataFrame, mapping: ColumnMapping, missing: list[str]) -> str:

@@ -286,8 +286,8 @@ def _shown(record: Mapping[str, Any]) -> tuple[str, dict[str, str], str]:
         if _are_tokens(key, value):
             texts |= texts_of({name: " ".join(value)})
             continue
-        if isinstance(value, list | dict) or role_of(name):
-            continue
+        if isinstance(value, list | dict) or (role_of(name) and key != "comment"):
+            continue  # a comment of the item's own is what was labelled
         if not item and key in ("id", *SYNONYMS["item_id"]):
             item = cell_text(value).strip()
         elif key in SYNONYMS["split"]:
