@@ -473,7 +473,7 @@ def _lacking(
         option += f", or --map label:NAME={(single or labels)[0]}"
     if counts:
         option += "; if these are counts per label: --format crowd-counts"
-    elif lacking[0] == "label" and len(_switches(frame)) > 1:
+    elif lacking[0] == "label" and len(_switches(mapping, frame)) > 1:
         option += "; if each column of 0 and 1 is a label, given where it is 1: --format one-hot"
     return DataError(
         f"no column was found for {listed(lacking)}",
@@ -487,10 +487,10 @@ def _lacking(
     )
 
 
-def _switches(frame: pd.DataFrame) -> list[str]:
-    """Return the columns of nothing but 0 and 1."""
-    cells = {str(name): set(filled_cells(frame[name])) for name in frame.columns}
-    return [name for name, own in cells.items() if own and own <= {"0", "1", "0.0", "1.0"}]
+def _switches(mapping: ColumnMapping, frame: pd.DataFrame) -> list[str]:
+    """Return the columns that may be labels and hold nothing but 0 and 1."""
+    names = candidates(frame, "label", set(mapping.columns().values()))
+    return [name for name in names if set(filled_cells(frame[name])) <= {"0", "1", "0.0", "1.0"}]
 
 
 # Names that the writer of a post has, too.
