@@ -432,8 +432,8 @@ NOTE = (
     "team is beside this source, paired by item (Holm-adjusted over the sources of a place). All "
     "distributions are label probabilities, not drawn answers: the team has no more answers than "
     "one of its parts, so what it gains over the mean of its parts is averaging different models, "
-    "not a larger sample (of drawn answers, see the team at an equal count in `distributions "
-    "compare`)."
+    "not a larger sample (of drawn answers, see the team at an equal count by the "
+    "command “distributions compare”)."
 )
 
 

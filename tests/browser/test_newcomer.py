@@ -153,3 +153,26 @@ def test_nothing_sticks_out(go, page, path, width):
     page.wait_for_timeout(400)
     assert sticking_out(page) <= 0
     assert page.locator('[data-testid="stException"]').count() == 0
+
+
+WIDE = [
+    "compare?dataset=demo-nli",
+    "distributions?dataset=demo-nli",
+    "studies?dataset=demo-nli",
+    "stability?dataset=demo-nli&part=reliability",
+]
+
+
+@pytest.mark.parametrize("path", WIDE)
+def test_no_column_of_a_wide_table_is_cut_in_a_narrow_window(go, page, path):
+    for width in (820, 1280, 1440):
+        page.set_viewport_size({"width": width, "height": 1000})
+        go(path)
+        page.wait_for_function(
+            """() => {
+              const grids = [...document.querySelectorAll(".stDataFrame .dvn-scroller")];
+              return grids.length && grids.every((each) => each.scrollWidth <= each.clientWidth + 1
+                && each.getBoundingClientRect().right <= innerWidth);
+            }"""
+        )
+        assert sticking_out(page) <= 0, width

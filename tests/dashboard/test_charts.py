@@ -176,6 +176,18 @@ def test_names_from_data_are_no_markup_in_pictures():
         assert not any("<a" in (trace.name or "") for trace in figure.data)
 
 
+@pytest.mark.parametrize("rows", [1, 2, 12])
+def test_the_rows_of_a_chart_of_phrases_have_room(rows):
+    phrases = pd.DataFrame(
+        {"phrase": [f"p{n}" for n in range(rows)], "rate": 0.2, "rate_others": 0.1, "z": 3.0,
+         "count": 5, "count_others": 5, "n": 25, "n_others": 50}
+    )  # fmt: skip
+    layout = charts.phrase_rates(phrases, looks(["a"])["a"], "a").layout
+    drawn = layout.height - layout.margin.t - layout.margin.b - 30  # the axis title moves it up
+    low, high = layout.yaxis.range
+    assert drawn / (high - low) >= 14 and low < -0.5 and high > rows - 0.5
+
+
 @pytest.mark.parametrize("runs", [0, 30])
 def test_a_saved_figure_has_its_provenance_below_and_inside(runs):
     source = OF_NOBODY.but(details=tuple((f"run{n}", "<b>x</b>") for n in range(runs)))

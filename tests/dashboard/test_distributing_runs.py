@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -18,9 +19,11 @@ from capo_core.distributions import store
 from capo_core.distributions.estimate import EstimateConfig, planned_questions
 from capo_core.distributions.soft_label_data import SoftLabelConfig
 from capo_core.errors import RunError
+from capo_core.formatting import duration
 from capo_core.runs import queue
 from capo_core.runs.checks import check
 from capo_core.runs.request import RunRequest
+from capo_core.runs.status import Status
 from capo_core.workspace import Workspace, write_json
 
 SAID = [
@@ -210,9 +213,14 @@ def test_distances_of_estimates_that_read_replaced_explanations(made):
     assert rows["share"].tolist() == [0.0, 0.5] and set(rows["line"]) == {"m"}
 
 
-def test_the_expected_time_of_a_training_counts_texts_and_trainings():
-    demo = ["train"] * 300 + ["validation"] * 100 + ["test"] * 100
-    # The start, a vector for each of 500 items, and 4 sources × 3 seeds on 300 items.
-    assert classifiers.expected_s(demo, 4) == pytest.approx(8 + 0.0088 * 500 + 0.0027 * 300 * 12)
-    one = classifiers.expected_s(demo, 2) - classifiers.expected_s(demo, 1)
-    assert one == pytest.approx(0.0027 * 300 * 3)
+def test_a_training_is_announced_by_the_newest_finished_one_alone():
+    def run(seconds):
+        settings = {"config": {"sources": ["crowd", "a", "b"]}}
+        return SimpleNamespace(
+            request=SimpleNamespace(settings=settings),
+            status=lambda: Status(state="succeeded", started=100.0, ended=100.0 + seconds),
+        )
+
+    assert classifiers.last_duration([]) == ""
+    said = classifiers.last_duration([run(95), run(600)])
+    assert said == f"The last one, on 3 sources, took {duration(95)}."

@@ -1,6 +1,7 @@
 """Tables on pages: one function draws them all, each with a text for those who cannot see it."""
 
 import ast
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -62,3 +63,25 @@ def test_without_a_row_to_open_nothing_is_selected(monkeypatch):
     monkeypatch.setattr(components.st, "dataframe", lambda frame, **given: drawn.update(given))
     components.data_grid(FRAME, key="t", alt="Table: two rows")
     assert "on_select" not in drawn and drawn["alt"] == "Table: two rows"
+
+
+def test_pinned_names_have_the_ink_of_all_words_and_many_columns_a_place_to_shrink(monkeypatch):
+    drawn, places = [], []
+    monkeypatch.setattr(components.st, "dataframe", lambda frame, **given: drawn.append(frame))
+    monkeypatch.setattr(components, "is_dark", lambda: False)
+    monkeypatch.setattr(
+        components.st, "container", lambda **given: places.append(given["key"]) or nullcontext()
+    )
+    frame = pd.DataFrame({"name": ["a", None], **{f"n{k}": [k, 0.5] for k in range(7)}})
+    pinned = {"name": components.st.column_config.TextColumn("Name", pinned=True)}
+    few = ["name", "n0"]
+    components.data_grid(frame, key="few", alt="t", column_config=pinned, column_order=few)
+    components.data_grid(frame, key="many", alt="t")
+    assert places == ["capo-wide-many"] and drawn[1] is not None
+    shown = drawn[0]._compute()
+    assert list(shown.data.columns) == few
+    assert {place: dict(style) for place, style in shown.ctx.items()} == {
+        (0, 0): {"color": "#000000"}, (1, 0): {"color": "#000000"},
+    }  # fmt: skip
+    cells = [row[-2]["display_value"] for row in drawn[0]._translate(False, False)["body"]]
+    assert cells == ["a", components.MISSING]

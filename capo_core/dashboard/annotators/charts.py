@@ -21,6 +21,8 @@ from capo_core.dashboard.ui.theme import NEUTRAL, OKABE_ITO, Look, cell_colors
 from capo_core.formatting import percent, percent_interval, rate
 from capo_core.text.segmentation import as_written
 
+_LOW = 170  # height in pixels of a chart of one row, legend and axis included
+
 
 @figure_kind("label-use", "Label use of one annotator")
 def label_use(use: Sequence, name: str, look: Look) -> go.Figure:
@@ -130,7 +132,7 @@ def phrase_rates(
     from capo_core.stability.phrases import with_rate_intervals  # loads the measures
 
     frame = with_rate_intervals(frame.iloc[::-1])
-    figure = blank(70 + 26 * len(frame), legend=True)
+    figure = blank(max(_LOW, 90 + 26 * len(frame)), legend=True)
     labels = [plotly(visible(phrase), 34) for phrase in frame["phrase"]]
     places = list(range(len(frame)))
     for place, own, other in zip(places, frame["rate"], frame["rate_others"], strict=True):
@@ -158,7 +160,9 @@ def phrase_rates(
             hovertemplate="%{customdata[2]}: in %{customdata[3]} explanations; "
             f"z = %{{customdata[1]:.1f}}<extra>{called}</extra>",
         )
-    figure.update_yaxes(tickvals=places, ticktext=labels, showgrid=False)
+    figure.update_yaxes(
+        tickvals=places, ticktext=labels, showgrid=False, range=[-0.8, len(places) - 0.2]
+    )
     highest = float(frame[["rate_high", "others_high"]].max().max())
     figure.update_xaxes(**percent_axis("Share of explanations with the phrase", 0.0, highest))
     return figure
@@ -172,7 +176,7 @@ def ranked(rows: pd.DataFrame, title: str, middle: float, *, share: bool) -> go.
         rows: annotator_id, value, low, high, n, rank, skipped; see `overview.top_and_bottom`.
         title: of the axis. middle: the median of all. share: whether values are shares.
     """
-    figure = blank(90 + 24 * (len(rows) + int((rows["skipped"] > 0).sum())))
+    figure = blank(max(_LOW, 90 + 24 * (len(rows) + int((rows["skipped"] > 0).sum()))))
     places, gaps, place = [], [], 0
     for row in rows.itertuples():
         if row.skipped:

@@ -219,7 +219,7 @@ def chart(result: Leaderboard, task: str) -> go.Figure:
         key=lambda row: row.scores[task]["value"],
     )
     names = [row.title for row in (*ours, *published)]
-    figure = blank(90 + 30 * len(names), legend=True)
+    figure = blank(max(170, 90 + 30 * len(names)), legend=True)
     score = pd.Series([row.scores[task]["value"] for row in ours], dtype=float)
     low, high = (
         pd.Series([row.scores[task][end] for row in ours], dtype=float) for end in ("low", "high")

@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -102,15 +101,19 @@ def begin_training(
     return submit.submit(workspace, "softlabel", settings)
 
 
-def expected_s(splits: Iterable[str], sources: int) -> float:
-    """Return the seconds that training on this split is expected to take on two idle cores.
+def last_duration(done: Sequence[Run]) -> str:
+    """Return how long the newest finished training took, as a sentence; "" where there is none.
 
-    By 28 CPU seconds for 15 trainings on 341 of 1,599 items, of which half were for the vectors of
-    all texts (docs/methods-distributions.md); the eight seconds for the start are a guess.
+    What it takes is announced by nothing else: how long its start takes differs between machines.
+
+    Args:
+        done: finished trainings on these items, the newest first.
     """
-    counts = Counter(splits)
-    trainings = sources * len(SoftLabelConfig().seeds)
-    return 8.0 + 0.0088 * counts.total() + 0.0027 * counts["train"] * trainings
+    for run in done:
+        if seconds := run.status().duration_s():
+            sources = count(len(run.request.settings["config"]["sources"]), "source")
+            return f"The last one, on {sources}, took {duration(seconds)}."
+    return ""
 
 
 def training_command(reading: Reading, sources: Sequence[str], against: str) -> str:
@@ -175,7 +178,7 @@ def show(context: PageContext, chosen: Chosen) -> None:
             f"{'the crowd' if chosen.against == 'crowd' else 'the reference'} on held-out items: "
             "weighted F1, KL and cross-entropy."
         )
-    _new(context, chosen)
+    _new(context, chosen, last_duration(done))
 
 
 def _result(context: PageContext, done: list[Run]) -> None:
@@ -280,8 +283,12 @@ def _grid(rows: pd.DataFrame) -> None:
     )
 
 
-def _new(context: PageContext, chosen: Chosen) -> None:
-    """A training on the dataset's own split, by a button; any other, by the command."""
+def _new(context: PageContext, chosen: Chosen, lasted: str) -> None:
+    """A training on the dataset's own split, by a button; any other, by the command.
+
+    Args:
+        lasted: what `last_duration` returns.
+    """
     sources = [name for name in (chosen.against, *chosen.shown) if name != UNIFORM][:4]
     st.markdown("**New training**")
     if chosen.dataset is not None:
@@ -300,9 +307,8 @@ def _new(context: PageContext, chosen: Chosen) -> None:
         show_note(
             "On the training items of the dataset; the validation items choose the epoch, the test "
             f"items score. Sources: {', '.join(map(called, sources))} (the first ones shown "
-            "above), three seeds each, with the encoder that comes with the tool. It takes about "
-            f"{duration(expected_s(splits.values(), len(sources)))} on two idle cores, in the "
-            "background."
+            "above), three seeds each, with the encoder that comes with the tool. It runs in the "
+            f"background; you can close this page. {lasted}"
             if there
             else "The dataset has no split into training, validation and test items."
         )

@@ -42,6 +42,7 @@ from capo_core.formatting import (
     percent,
     percent_interval,
     points,
+    points_interval,
     short,
 )
 from capo_core.imitation.prompting.prompts import method_name
@@ -240,9 +241,7 @@ def _table(context: PageContext, result: AuthorAttribution, part: str) -> None:
             "Attributed by", "Likelihood, or a classifier that learned from the same items."
         ),
         "k": Field("k", HELP["k"], 0),
-        "accuracy": Field("Accuracy", HELP["accuracy"], 1, percent=True),
-        "low": Field("From", "Lower end of the 95 % interval.", 1, percent=True),
-        "high": Field("To", "Upper end of the 95 % interval.", 1, percent=True),
+        "accuracy": Field("Accuracy", HELP["accuracy"], text=percent, ends=("low", "high")),
         "n_items": Field("Items", None, 0),
         "n_texts": Field("Texts", None, 0),
         "n_groups": Field("Groups", None, 0),
@@ -275,9 +274,13 @@ def _table(context: PageContext, result: AuthorAttribution, part: str) -> None:
             {
                 "way": Field("Classifier"),
                 "k": Field("k", HELP["k"], 0),
-                "value": Field("Difference", "Above 0: likelihood is higher.", text=points),
-                "low": Field("From", "Lower end of the 95 % interval.", text=points),
-                "high": Field("To", "Upper end of the 95 % interval.", text=points),
+                "value": Field(
+                    "Difference",
+                    "Above 0: likelihood is higher. With its 95 % interval.",
+                    text=points,
+                    ends=("low", "high"),
+                    interval=points_interval,
+                ),
                 "p_holm": Field("Adjusted p", HELP["p"], text=p_value),
                 "verdict": Field("Verdict", "Higher, lower, or undecided."),
                 "n_items": Field("Items", None, 0),

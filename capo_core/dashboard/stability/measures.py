@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 import pandas as pd
 
@@ -19,7 +20,13 @@ from capo_core.dashboard.ui.components import (
 )
 from capo_core.dashboard.ui.glossary import HELP
 from capo_core.dashboard.ui.theme import reduction_name, representation_name
-from capo_core.formatting import Statement
+from capo_core.formatting import (
+    Statement,
+    number,
+    number_interval,
+    percent,
+    percent_interval,
+)
 
 
 def _named(frame: pd.DataFrame) -> pd.DataFrame:
@@ -62,16 +69,7 @@ def variance(
         {
             "representation": Field("Representation"),
             "reduction": Field("Reduction", HELP["reduction"]),
-            "item": Field("Item", "Share of the item.", 1, percent=True),
-            "item_low": Field("From", "Lower end of the item's 95 % interval.", 1, percent=True),
-            "item_high": Field("To", "Upper end of the item's 95 % interval.", 1, percent=True),
-            "annotator": Field("Annotator", "Share of the annotator.", 1, percent=True),
-            "annotator_low": Field(
-                "From", "Lower end of the annotator's 95 % interval.", 1, percent=True
-            ),
-            "annotator_high": Field(
-                "To", "Upper end of the annotator's 95 % interval.", 1, percent=True
-            ),
+            **{name: _share_of_variance(rows, name) for name in ("item", "annotator")},
             "residual": Field(
                 "Unexplained",
                 "Residual: interaction of item and annotator, and noise.",
@@ -82,6 +80,19 @@ def variance(
         },
         key="stability.variance.table",
         file_name=f"{context.entry.name}-variance",
+    )
+
+
+def _share_of_variance(rows: pd.DataFrame, name: str) -> Field:
+    """Return the field of a share, with its interval where the report has one."""
+    ends = (f"{name}_low", f"{name}_high")
+    there = set(ends) <= set(rows)
+    return Field(
+        name.capitalize(),
+        f"Share of the {name}" + (", with its 95 % interval." if there else "."),
+        text=partial(percent, digits=1),
+        ends=ends if there else None,
+        interval=partial(percent_interval, digits=1),
     )
 
 
@@ -119,17 +130,13 @@ def reliability(
                 "representation": Field("Representation"),
                 "reduction": Field("Reduction", HELP["reduction"]),
                 "n": Field("Per half", "Explanations of one annotator in each half.", 0),
-                "self": Field("Same annotator", HELP["reliability"], 2),
-                "low": Field("From", "Lower end of the 95 % interval.", 2),
-                "high": Field("To", "Upper end of the 95 % interval.", 2),
-                "others": Field(
-                    "Different annotators", "Correlation of two annotators' profiles.", 2
-                ),
+                "self": Field("Same annotator", HELP["reliability"], **_WITH_INTERVAL),
+                "others": Field("Different ones", "Correlation of two annotators' profiles.", 2),
                 "shuffled": Field("Permuted", "With annotators permuted within items.", 2),
                 "identified": Field(
-                    "Re-identification",
-                    "Share of annotators whose profile is closest to their own other half. "
-                    "Chance is one over the number of annotators.",
+                    "Identified",
+                    "Re-identification: share of annotators whose profile is closest to their own "
+                    "other half. Chance is one over the number of annotators.",
                     0,
                     percent=True,
                 ),
@@ -163,9 +170,7 @@ def information(
                 "representation": Field("Representation"),
                 "reduction": Field("Reduction", HELP["reduction"]),
                 "k": Field("k", HELP["k"], 0),
-                "auc": Field("AUC", HELP["auc"], 2),
-                "low": Field("From", "Lower end of the 95 % interval.", 2),
-                "high": Field("To", "Upper end of the 95 % interval.", 2),
+                "auc": Field("AUC", HELP["auc"], **_WITH_INTERVAL),
                 "n_items": Field("Items", None, 0),
             },
             key="stability.auc.table",
@@ -178,9 +183,7 @@ def information(
         {
             "representation": Field("Representation"),
             "reduction": Field("Reduction", HELP["reduction"]),
-            "bits": Field("Bits per explanation", HELP["bits"], 2),
-            "low": Field("From", "Lower end of the 95 % interval.", 2),
-            "high": Field("To", "Upper end of the 95 % interval.", 2),
+            "bits": Field("Bits per explanation", HELP["bits"], **_WITH_INTERVAL),
             "k90": Field("k for 90 %", HELP["k90"], 1),
             "n_items": Field("Items", None, 0),
         },
@@ -206,9 +209,7 @@ def agreement(
                 "annotator_a": Field("First annotator"),
                 "annotator_b": Field("Second annotator"),
                 "metric": Field("Metric", "How labels are compared."),
-                "value": Field("Agreement", HELP["kappa"], 2),
-                "low": Field("From", "Lower end of the 95 % interval.", 2),
-                "high": Field("To", "Upper end of the 95 % interval.", 2),
+                "value": Field("Agreement", HELP["kappa"], **_WITH_INTERVAL),
                 "raw_agreement": Field(
                     "Same label", "Share of common items with the same label.", 0, percent=True
                 ),
@@ -219,6 +220,10 @@ def agreement(
         key="stability.agreement.table",
         file_name=f"{context.entry.name}-agreement",
     )
+
+
+# Settings of a field whose 95 % interval stands behind its number.
+_WITH_INTERVAL = {"text": number, "ends": ("low", "high"), "interval": number_interval}
 
 
 def _fields(rows: pd.DataFrame, wanted: dict[str, Field]) -> dict[str, Field]:

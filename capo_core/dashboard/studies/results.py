@@ -31,9 +31,11 @@ from capo_core.formatting import (
     capitalised,
     count,
     number,
+    number_interval,
     percent,
     percent_interval,
     points,
+    points_interval,
     with_interval,
 )
 from capo_core.study.analysis.analysis import StudyAnalysis
@@ -99,9 +101,7 @@ def _agreement(report: StudyReport, name: str) -> None:
         {
             "kind": Field("Trial kind"),
             "measure": Field("Measure", HELP["alpha"]),
-            "value": Field("Value", text=number),
-            "low": Field("From", "Lower end of the 95 % interval, over trials.", text=number),
-            "high": Field("To", text=number),
+            "value": Field("Value", "With its 95 % interval, over trials.", **_NUMBER),
             "n_trials": Field("Trials", "Judged by two or more."),
             "metric": Field("Metric", "How answers are compared."),
             "note": Field("Note"),
@@ -113,8 +113,8 @@ def _agreement(report: StudyReport, name: str) -> None:
     section_heading("Length effect", HELP["length"])
     table(
         length,
-        {"question": Field("Question", width="large"), "odds_ratio": Field("Odds ratio", None, 2),
-         "low": Field("From", None, 2), "high": Field("To", None, 2), "n": Field("n"),
+        {"question": Field("Question", width="large"),
+         "odds_ratio": Field("Odds ratio", None, **_NUMBER), "n": Field("n"),
          "note": Field("Note")},
         key=f"{PAGE}.length",
         file_name=f"{name}-length",
@@ -309,23 +309,15 @@ def _slug(title: str) -> str:
     return "-".join("".join(c if c.isalnum() else " " for c in title.lower()).split())
 
 
-_INTERVAL = "Lower end of the 95 % interval, clustered by judge and item."
 _COUNTS = {
     "n": Field("n", "Judgments."),
     "judges": Field("Judges"),
     "items": Field("Items"),
     "note": Field("Note", width="medium"),
 }
-_SHARE = {  # behind a share, in percent as in sentences and charts
-    "low": Field("From", _INTERVAL, text=percent),
-    "high": Field("To", "Upper end.", text=percent),
-    **_COUNTS,
-}
-_NUMBER = {  # behind a number
-    "low": Field("From", _INTERVAL, text=number),
-    "high": Field("To", "Upper end.", text=number),
-    **_COUNTS,
-}
+_ENDS = ("low", "high")  # of the 95 % interval, clustered by judge and item
+_SHARE = {"text": percent, "ends": _ENDS}
+_NUMBER = {"text": number, "ends": _ENDS, "interval": number_interval}
 
 
 def show(context: PageContext, seen: Seen) -> None:
@@ -411,8 +403,8 @@ def _accuracy(found, looked, name: str) -> None:
         compute.in_words(rows, "source"),
         {
             "source": Field("Source"),
-            "value": Field("Accuracy", HELP["accuracy"], text=percent),
-            **_SHARE,
+            "value": Field("Accuracy", HELP["accuracy"], **_SHARE),
+            **_COUNTS,
             "chance": Field("Chance", "One over the number of annotators.", text=percent),
             "p_value": Field("p, not clustered", "Exact binomial test against chance. It takes "
                              "judgments as independent, which those of one judge or item are not: "
@@ -454,8 +446,8 @@ def _wins(found, looked, name: str) -> None:
         {
             "source_a": Field("Source"),
             "source_b": Field("Against"),
-            "share_a": Field("Preferred", HELP["wins"], text=percent),
-            **_SHARE,
+            "share_a": Field("Preferred", HELP["wins"], **_SHARE),
+            **_COUNTS,
             "wins_a": Field("Wins"),
             "ties": Field("Ties"),
             "wins_b": Field("Losses"),
@@ -482,7 +474,7 @@ def _wins(found, looked, name: str) -> None:
     table(
         compute.in_words(rows, "source"),
         {"source": Field("Source"),
-         "strength": Field("Strength", HELP["strength"], text=number), **_NUMBER,
+         "strength": Field("Strength", HELP["strength"], **_NUMBER), **_COUNTS,
          "wins": Field("Won"), "ties": Field("Ties"), "losses": Field("Lost")},
         key=f"{PAGE}.strengths.table",
         file_name=f"{name}-strengths",
@@ -502,8 +494,8 @@ def _style(found, name: str) -> None:
             "source_a": Field("Source"),
             "source_b": Field("Against"),
             "raw_a": Field("Preferred", HELP["wins"], text=percent),
-            "controlled_a": Field("With style held equal", HELP["style"], text=percent),
-            **_SHARE,
+            "controlled_a": Field("With style held equal", HELP["style"], **_SHARE),
+            **_COUNTS,
             "longer_a": Field("Length ratio", "Words, geometric mean of source / against.", 2),
             "overlap_a": Field("Overlap difference", "Share of words from the input.", text=points),
         },
@@ -513,8 +505,8 @@ def _style(found, name: str) -> None:
     if len(found.style.effects):
         table(
             found.style.effects,
-            {"covariate": Field("Covariate"), "odds_ratio": Field("Odds ratio", HELP["length"], 2),
-             **_NUMBER},
+            {"covariate": Field("Covariate"),
+             "odds_ratio": Field("Odds ratio", HELP["length"], **_NUMBER), **_COUNTS},
             key=f"{PAGE}.style.effects",
             file_name=f"{name}-style-effects",
         )  # fmt: skip
@@ -529,9 +521,13 @@ def _equivalence(rows: pd.DataFrame, file_name: str) -> None:
         compute.in_words(rows, "source"),
         {
             "source": Field("Source"),
-            "value": Field("Difference", text=points),
-            "low": Field("From", "Lower end of the 90 % interval.", text=points),
-            "high": Field("To", text=points),
+            "value": Field(
+                "Difference",
+                "With its 90 % interval.",
+                text=points,
+                ends=("low", "high"),
+                interval=points_interval,
+            ),
             "margin": Field("Margin", text=points),
             "p_value": Field("p", "Of both one-sided tests."),
             "verdict": Field("Verdict"),
@@ -555,7 +551,7 @@ def _reasoning(found, looked, name: str) -> None:
     )
     table(
         compute.in_words(found.reasoning, "source"),
-        {"source": Field("Source"), "mean": Field("Mean", HELP["reasoning"], 2), **_NUMBER},
+        {"source": Field("Source"), "mean": Field("Mean", HELP["reasoning"], **_NUMBER), **_COUNTS},
         key=f"{PAGE}.ratings.table",
         file_name=f"{name}-reasoning",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.exports import NO_BUTTONS, NO_CLOUD, download_table, export_figure
 from capo_core.dashboard.ui.figure_kinds import kind_of
 from capo_core.dashboard.ui.text import escape, markdown
+from capo_core.dashboard.ui.theme import row_ink
 from capo_core.errors import CapoError
 from capo_core.formatting import number, number_interval, percent_interval
 from capo_core.templates import render
@@ -117,6 +118,7 @@ def control_row(key: str, widths: Sequence[int]) -> Iterator[list]:
 
 
 MISSING = "—"  # in a table, where there is no value
+_MANY_COLUMNS = 7  # as many fit side by side in a window of 1440; in narrower ones, drawn smaller
 
 
 def data_grid(
@@ -129,7 +131,9 @@ def data_grid(
 ) -> list[int]:
     """Show a frame as a sortable grid without its index; the one place that draws such grids.
 
-    Returns the numbers of the ticked rows, in a grid whose rows can be ticked.
+    Returns the numbers of the ticked rows, in a grid whose rows can be ticked. A grid of many
+    columns is drawn smaller in a narrow window (`page.css`); words in pinned columns have the ink
+    of all others.
 
     Args:
         alt: what is in it, for those who cannot see it.
@@ -148,8 +152,24 @@ def data_grid(
 
         settings |= {"on_select": clicked, "selection_mode": ("single-row", "single-cell")}
     settings = {"hide_index": True, "width": "stretch", "placeholder": MISSING, **settings}
-    shown = st.dataframe(frame, key=key, alt=alt, **settings)
+    order = settings.get("column_order") or list(frame.columns)
+    if isinstance(frame, pd.DataFrame):
+        frame = _inked(frame[list(order)], settings.get("column_config") or {})
+    many = len(order) >= _MANY_COLUMNS
+    place = st.container(key=f"capo-wide-{key}") if many else nullcontext()
+    with place:
+        shown = st.dataframe(frame, key=key, alt=alt, **settings)
     return list(shown.selection.rows) if ticked else []
+
+
+def _inked(frame: pd.DataFrame, config: Mapping[str, Any]) -> pd.DataFrame | Styler:
+    """Return a frame whose pinned columns are not fainter than the others."""
+    pinned = [name for name in frame.columns if (config.get(name) or {}).get("pinned")]
+    if not pinned:
+        return frame
+    ink = row_ink(dark=is_dark(), pinned=True)
+    words = [name for name in frame.columns if not pd.api.types.is_numeric_dtype(frame[name])]
+    return frame.style.format(na_rep=MISSING, subset=words).map(lambda _: ink, subset=pinned)
 
 
 @dataclass(frozen=True)
@@ -321,6 +341,7 @@ def _with_intervals(values: pd.Series, frame: pd.DataFrame, field: Field) -> dic
     Equal values are told apart by some 10⁻¹², since their intervals may differ: a format of each
     row by itself takes seconds in a long table.
     """
+    values = values.astype(float)
     digits = frame[field.digits_from] if field.digits_from else [0] * len(frame)
     again = values.groupby(values).cumcount() * 1e-12 * values.abs().clip(lower=1)
     ends = (frame[end] for end in field.ends)
