@@ -73,7 +73,7 @@ def test_pinned_names_have_the_ink_of_all_words_and_many_columns_a_place_to_shri
         components.st, "container", lambda **given: places.append(given["key"]) or nullcontext()
     )
     frame = pd.DataFrame({"name": ["a", None], **{f"n{k}": [k, 0.5] for k in range(7)}})
-    pinned = {"name": components.st.column_config.TextColumn("Name", pinned=True)}
+    pinned = {"name": components.st.column_config.TextColumn("Name", pinned=True), "n0": "Zero"}
     few = ["name", "n0"]
     components.data_grid(frame, key="few", alt="t", column_config=pinned, column_order=few)
     components.data_grid(frame, key="many", alt="t")

@@ -124,7 +124,7 @@ def separation(rows: pd.DataFrame) -> go.Figure:
             hovertemplate="AUC %{y:.2f} [%{customdata[0]:.2f}, %{customdata[1]:.2f}], "
             "n = %{customdata[2]:,} items<extra>%{fullData.name}</extra>",
         )
-    chance_line(figure, pd.DataFrame({"chance": [0.5]}), vertical=False)
+    chance_line(figure, pd.DataFrame({"chance": [0.5]}), vertical=False, write=number)
     pool_axis(figure, pools)
     figure.update_yaxes(range=[0.4, 1.03], title="AUC, same vs different annotators")
     return figure

@@ -7,7 +7,7 @@ carry meaning are set here.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -55,17 +55,19 @@ def chance_line(
     vertical: bool,
     below: float | None = None,
     name: str = "chance",
+    write: Callable[[float], str] = percent,
 ) -> None:
     """Draw the chance level of `rows` as a dashed line with its value.
 
     Args:
         below: y of a band around a horizontal line, under which the text stands.
         name: what the level is called.
+        write: returns the value as the axis has it.
     """
     chance = float(rows["chance"].iloc[0])
     line = {"color": NEUTRAL, "width": 1.4, "dash": "dash"}
     text = {
-        "text": f"{name} {percent(chance)}",
+        "text": f"{name} {write(chance)}",
         "showarrow": False,
         "font": {"color": NEUTRAL, "size": 12},
     }

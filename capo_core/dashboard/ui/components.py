@@ -152,10 +152,13 @@ def data_grid(
 
         settings |= {"on_select": clicked, "selection_mode": ("single-row", "single-cell")}
     settings = {"hide_index": True, "width": "stretch", "placeholder": MISSING, **settings}
-    order = settings.get("column_order") or list(frame.columns)
+    order = settings.get("column_order")
+    columns = [name for name in frame.columns if order is None or name in order]
     if isinstance(frame, pd.DataFrame):
-        frame = _inked(frame[list(order)], settings.get("column_config") or {})
-    many = len(order) >= _MANY_COLUMNS
+        frame = _inked(
+            frame if order is None else frame[columns], settings.get("column_config") or {}
+        )
+    many = len(columns) >= _MANY_COLUMNS
     place = st.container(key=f"capo-wide-{key}") if many else nullcontext()
     with place:
         shown = st.dataframe(frame, key=key, alt=alt, **settings)
@@ -164,7 +167,9 @@ def data_grid(
 
 def _inked(frame: pd.DataFrame, config: Mapping[str, Any]) -> pd.DataFrame | Styler:
     """Return a frame whose pinned columns are not fainter than the others."""
-    pinned = [name for name in frame.columns if (config.get(name) or {}).get("pinned")]
+    # The settings of a column may be its header alone.
+    dicts = {name: each for name, each in config.items() if isinstance(each, dict)}
+    pinned = [name for name in frame.columns if dicts.get(name, {}).get("pinned")]
     if not pinned:
         return frame
     ink = row_ink(dark=is_dark(), pinned=True)
