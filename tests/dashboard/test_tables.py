@@ -16,12 +16,14 @@ ROOT = Path(dashboard.__path__[0])
 FRAME = pd.DataFrame({"name": ["a", "b"], "n": [-0.001, 2.0]})
 
 
-def test_grids_are_drawn_by_one_function_alone():
+@pytest.mark.parametrize("names", [("dataframe", "table"), ("plotly_chart",)])
+def test_grids_and_charts_are_drawn_by_one_function_alone(names):
+    # That of charts shows the export menu beneath each.
     found = [
         str(path.relative_to(ROOT))
         for path in sorted(ROOT.rglob("*.py"))
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Attribute) and node.attr in ("dataframe", "table")
+        if isinstance(node, ast.Attribute) and node.attr in names
         and getattr(node.value, "id", "") == "st"
     ]  # fmt: skip
     assert found == ["ui/components.py"]

@@ -33,6 +33,19 @@ def test_uploads_of_one_dataset_are_joined(workspace):
     assert Catalog(workspace).report("Paraphrase").people == {"Ann1": {"Age": "26"}}
 
 
+def test_a_file_that_is_here_already_is_named(workspace):
+    rows = ["item_id,annotator_id,label,text", "1,A,yes,T", "1,B,no,T", "2,A,yes,U"]
+    file = ("votes.csv", "\n".join(rows).encode(), "text/csv")
+    app = open_page("data", view="import")
+    app.file_uploader[0].set_value([file]).run()
+    app.button(key="import.add").click().run()
+    again = open_page("data", view="import")
+    again.file_uploader[0].set_value([file]).run()
+    assert not again.exception
+    said = " ".join(each.value for each in again.info)
+    assert "votes, which is in this workspace already" in said
+
+
 def test_several_labels_in_a_cell_are_asked_about(workspace):
     app = open_page("data", view="import")
     rows = ["item_id,annotator_id,label,text", "1,A,joy,T", "1,B,joy;anger,T", "2,A,anger,U"]
