@@ -53,7 +53,12 @@ def test_a_value_and_its_interval_are_one_cell_that_sorts_by_the_value(monkeypat
     frame.loc[3] = None
     fields = {"share": components.Field("Share", text=rate, ends=("a", "b"))}
     components.table(frame, fields, key="t", file_name="t", download=False)
-    (shown,) = drawn
+    # A column may have any name.
+    other = {"self": fields["share"]}
+    named = frame.rename(columns={"share": "self"})
+    components.table(named, other, key="s", file_name="s", download=False)
+    shown, same = drawn
+    assert same.data["self"].tolist()[:3] == shown.data["share"].tolist()[:3]
     cells = [row[-1]["display_value"] for row in shown._translate(False, False)["body"]]
     first, rare = "50\u00a0% [40–60]", "0.4\u00a0% [0–1]"
     assert cells == [first, rare, "50\u00a0% [45–55]", components.MISSING]

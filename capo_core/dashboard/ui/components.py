@@ -278,7 +278,8 @@ def _with_texts(
         for name in shown.columns
         if fields[name].ends is not None
     }
-    shown = shown.assign(**{name: list(found) for name, found in texts.items()})
+    for name, found in texts.items():
+        shown[name] = list(found)
     styler = None
     for name in shown.columns:
         field = fields[name]
