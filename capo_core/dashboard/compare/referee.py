@@ -32,6 +32,7 @@ def warnings(report: EvaluationReport) -> tuple[str, ...]:
 
 
 _LONG = 30  # letters: a column of longer texts is cut, so that all fit; a click shows them whole
+_WIDE = 180  # pixels of such a column, beside seven others in a window of 1440
 
 
 def show(context: PageContext, chosen: CompareSelection, said: list[tuple[str, str]]) -> None:
@@ -66,7 +67,7 @@ def show(context: PageContext, chosen: CompareSelection, said: list[tuple[str, s
                 header: st.column_config.TextColumn(
                     header,
                     help=about or None,
-                    width="medium" if shown[header].str.len().max() > _LONG else None,
+                    width=_WIDE if shown[header].str.len().max() > _LONG else None,
                 )
                 for header, about in made.columns.items()
                 if header not in empty
