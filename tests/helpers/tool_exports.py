@@ -216,6 +216,53 @@ def prodigy(given: list[Given]) -> tuple[str, str]:
     ])  # fmt: skip
 
 
+def _classifications(each: Given, answer: str, text: Callable[[str], dict]) -> dict:
+    chosen = [{"name": name, "title": name, "value": name.lower()} for name in each.labels]
+    found = [{"name": "emotion", "title": "emotion", "value": "emotion", answer: chosen}]
+    if each.why:
+        found.append({"name": "why", "title": "why", "value": "why"} | text(each.why))
+    return {"objects": [], "classifications": found, "relationships": []}
+
+
+def labelbox(given: list[Given]) -> tuple[str, str]:
+    return "export.ndjson", lines([
+        {
+            "data_row": {"id": f"cl{item}", "external_id": f"i{item}", "row_data": own[0].text},
+            "media_attributes": {"asset_type": "text"},
+            "projects": {"clp": {"name": "Emotions", "labels": [
+                {
+                    "label_kind": "Default",
+                    "id": f"l{item}-{place}",
+                    "label_details": {"created_by": each.who, "reviews": []},
+                    "annotations": _classifications(
+                        each, "checklist_answers", lambda why: {"text_answer": {"content": why}}
+                    ),
+                }
+                for place, each in enumerate(own) if each.counts
+            ]}},
+        }
+        for item, own in by_item(given).items()
+    ])  # fmt: skip
+
+
+def labelbox_former(given: list[Given]) -> tuple[str, str]:
+    return "export.json", json.dumps([
+        {
+            "ID": f"l{place}",
+            "DataRow ID": f"cl{each.item}",
+            "Labeled Data": each.text,
+            "Label": _classifications(each, "answers", lambda why: {"answer": why}),
+            "Created By": each.who,
+            "Seconds to Label": 12.5,
+            "External ID": f"i{each.item}",
+            "Agreement": -1,
+            "Reviews": [],
+            "Skipped": not each.counts,
+        }
+        for place, each in enumerate(given)
+    ])  # fmt: skip
+
+
 def doccano_user(given: list[Given], who: str) -> tuple[str, str]:
     own = [each for each in given if each.who == who and each.counts]
     rows = [
@@ -493,6 +540,8 @@ WRITERS: dict[str, tuple[str, Writer]] = {  # name → format, writer of one fil
     "Argilla 1 JSON": ("argilla", lambda g: ("old.json", json.dumps(argilla_1(g)))),
     "Argilla 1 Parquet": ("argilla", lambda g: ("old.parquet", parquet(argilla_1(g)))),
     "Prodigy": ("prodigy", prodigy),
+    "Labelbox": ("labelbox", labelbox),
+    "Labelbox, former": ("labelbox", labelbox_former),
     "Potato instances": ("potato", potato_jsonl),
     "Potato TSV": ("potato", potato_tsv),
     "MTurk radio buttons": ("mturk", mturk_radio),
@@ -512,6 +561,7 @@ WRITERS: dict[str, tuple[str, Writer]] = {  # name → format, writer of one fil
 WITHOUT_ASIDE = {  # exports that hold only what counts
     "Label Studio CSV",
     "Label Studio JSON_MIN",
+    "Labelbox",
     "Potato instances",
     "Potato TSV",
 }
