@@ -79,15 +79,18 @@ def fields_inside(frame: pd.DataFrame, most: int = 60) -> list[str]:
 
     Only to propose them: none of lists of answers, and none of a file that is one object.
     """
-    found: dict[str, None] = {}
+    found: dict[str, int] = {}
     if len(frame) < 2:
         return []
+    sample = frame.head(20)
     for outer in map(str, frame.columns):
         if not is_nested(frame[outer]):
             continue
-        for text in frame[outer].head(20).tolist():
-            found |= dict.fromkeys(_paths(parsed_cell(text), outer, _DEEP))
-    return list(found)[:most]
+        for text in sample[outer].tolist():
+            for path in _paths(parsed_cell(text), outer, _DEEP):
+                found[path] = found.get(path, 0) + 1
+    # Keys that differ from row to row are identifiers.
+    return [path for path, n in found.items() if n >= 0.5 * len(sample)][:most]
 
 
 def _paths(value: Any, path: str, levels: int) -> list[str]:

@@ -60,6 +60,14 @@ def test_conversations_and_elements_of_lists(tmp_path):
     assert len(read.dataset.annotations) == 4
 
 
+def test_keys_that_are_identifiers_are_no_columns(tmp_path):
+    rows = [{"subject": {f"s{n}": {"text": text}}, "meta": {"kind": "x"}, "who": who}
+            for n, text in enumerate((*TEXTS, "A third.")) for who in "ab"]  # fmt: skip
+    with pytest.raises(DataError) as error:
+        read_dataset(write(tmp_path, "z.jsonl", lines(rows)), name="x")
+    assert "'meta.kind'" in str(error.value) and "subject.s0" not in str(error.value)
+
+
 def test_joined_identifiers(tmp_path):
     rows = "doc,part,text,annotator,label\n" + "".join(
         f"d{n},{part},{text} {part},{who},x\n"
