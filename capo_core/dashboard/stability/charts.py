@@ -28,10 +28,9 @@ from capo_core.dashboard.ui.theme import (
 from capo_core.formatting import number, p_value, percent, percent_interval
 from capo_core.stability import claims, summary
 
-_ANNOTATOR = "#2F6FB0"
 _PARTS = (
     ("item", "Item", "#8F979E", "#15181B"),
-    ("annotator", "Annotator", _ANNOTATOR, "#FFFFFF"),
+    ("annotator", "Annotator", "#2F6FB0", "#FFFFFF"),
     ("residual", "Unexplained (interaction and noise)", "#D4D7DA", "#15181B"),
 )
 
@@ -77,10 +76,10 @@ def variance(rows: pd.DataFrame, names: Sequence[str]) -> go.Figure:
 
 
 def _beside(figure: go.Figure, y: float | str, text: str, **place: str) -> None:
-    """Write of the annotator's share beside the bars."""
+    """Write of the annotator's share beside the bars, in the theme's ink: the colour of their bars
+    is too dark on the dark theme."""
     figure.add_annotation(
-        x=1.0, y=y, text=text, font={"color": _ANNOTATOR}, showarrow=False, xanchor="left",
-        xshift=8, **place,
+        x=1.0, y=y, text=text, showarrow=False, xanchor="left", xshift=8, **place,
     )  # fmt: skip
 
 

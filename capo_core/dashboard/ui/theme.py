@@ -21,7 +21,7 @@ from capo_core.text.reductions import reduction_title
 from capo_core.text.representations import representation_title
 
 # Of cells, from none to all, on light and on dark ground.
-CELLS, CELLS_DARK = ("#F3F6F9", "#2F6FB0"), ("#1E252B", "#4A94C4")
+CELLS, CELLS_DARK = ("#F3F6F9", "#2F6FB0"), ("#1E252B", "#2A73A6")
 # What a colour of dark ground is on white.
 ON_WHITE = dict(zip((*CELLS_DARK, HUMAN_INK_DARK), (*CELLS, HUMAN_INK), strict=True))
 
