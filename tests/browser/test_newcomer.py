@@ -7,10 +7,12 @@ import re
 
 import numpy as np
 import pytest
-from helpers.browser import sticking_out
+from helpers.browser import rest, serving, sticking_out
 from helpers.pages import MANNERS, make
 from playwright.sync_api import TimeoutError
 
+from capo_core import demo_results
+from capo_core.cli.start import SCRIPT
 from capo_core.dashboard.app.pages import pages
 from capo_core.data.catalog import Catalog
 from capo_core.workspace import Workspace
@@ -163,11 +165,24 @@ WIDE = [
 ]
 
 
+@pytest.fixture(scope="module")
+def demo(chromium, tmp_path_factory):
+    """The address of a dashboard with the demo's results, as the command that starts it installs
+    them."""
+    workspace = Workspace(tmp_path_factory.mktemp("demo"))
+    demo_results.install(workspace)
+    demo_results.install_study(workspace)
+    with serving(SCRIPT, workspace.root) as address:
+        yield address
+
+
 @pytest.mark.parametrize("path", WIDE)
-def test_no_column_of_a_wide_table_is_cut_in_a_narrow_window(go, page, path):
+def test_no_column_of_a_wide_table_is_cut_in_a_narrow_window(demo, page, path):
     for width in (820, 1280, 1440):
         page.set_viewport_size({"width": width, "height": 1000})
-        go(path)
+        page.goto(f"{demo}/{path}")
+        page.wait_for_selector("h1")
+        rest(page)
         page.wait_for_function(
             """() => {
               const grids = [...document.querySelectorAll(".stDataFrame .dvn-scroller")];
