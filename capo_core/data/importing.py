@@ -375,7 +375,19 @@ def _read_files(
         _check_options(found, source, options.mapping)
         rejected = RejectedRows()
         progress("Finding the columns", 0.5 * done + 0.3 / len(places))
-        raw = found.read(source, own, rejected)
+        try:
+            raw = found.read(source, own, rejected)
+        except DataError as error:
+            if len(sheets[path]) < 2:
+                raise
+            todo = "if this sheet holds no annotations, delete it in a copy of the workbook"
+            raise DataError(
+                error.what,
+                where=name,
+                expected=error.expected,
+                todo=f"{error.todo}; {todo}" if error.todo else todo,
+                option=error.option,
+            ) from None
         read = raw.items if only_counts(raw) else raw.frame
         rows_read = len(read) + len(rejected)
         notes += [note_of_file(note, name) if several else note for note in source.notes]

@@ -117,3 +117,18 @@ def test_cells_merged_over_the_rows_of_an_item(tmp_path):
     answers, notes = found(tmp_path / "m.xlsx")
     assert answers["cem", TEXTS[1]] == ("y", "") and answers["ben", TEXTS[0]] == ("y", "ben 0")
     assert len(answers) == 6 and "8 cells merged with the one above" in notes
+
+
+def test_a_sheet_without_annotations_among_those_of_annotators_is_named(tmp_path):
+    book = Workbook()
+    book.active.title = "Summary"
+    for row in (("Annotator", "Agreement"), ("Ann", 0.8), ("Ben", 0.7)):
+        book.active.append(row)
+    for who in ("Ann", "Ben"):
+        sheet = book.create_sheet(who)
+        sheet.append(["id", "text", "label"])
+        for n, text in enumerate(TEXTS):
+            sheet.append([n, text, "xy"[n]])
+    book.save(tmp_path / "s.xlsx")
+    said, _ = refusal(tmp_path / "s.xlsx", sheet="all", annotators=["file"])
+    assert "[Summary]" in said and "delete it in a copy of the workbook" in said
