@@ -191,21 +191,3 @@ def test_no_column_of_a_wide_table_is_cut_in_a_narrow_window(demo, page, path):
             }"""
         )
         assert sticking_out(page) <= 0, width
-
-
-def test_tabs_can_be_told_apart_and_a_narrow_one_has_its_sidebar_folded(go, page):
-    sidebar = page.locator('[data-testid="stSidebar"]')
-    for width, path, title in (
-        (1440, "stability?dataset=demo-nli", "Stability · demo-nli · CAPO Lab"),
-        (820, "data?dataset=demo-paraphrase", "Data · demo-paraphrase · CAPO Lab"),
-    ):
-        page.set_viewport_size({"width": width, "height": 1000})
-        go(path)
-        page.wait_for_function("title => document.title === title", arg=title)
-        page.wait_for_function(
-            "open => document.querySelector('[data-testid=\"stSidebar\"]')"
-            ".getAttribute('aria-expanded') === open",
-            arg="true" if width == 1440 else "false",
-        )
-    assert sidebar.count() == 1
-    assert "favicon.png" not in page.locator('link[rel~="icon"]').first.get_attribute("href")
