@@ -42,8 +42,8 @@ class SimulatedJudgesConfig:
     )
     left: float = setting(
         0.5,
-        "Left choice when not attending",
-        "Share of left clicks when not attending; a half means no bias.",
+        "First text chosen when not attending",
+        "Share of choices of the first text when not attending; a half means no bias.",
         ge=0,
         le=1,
     )

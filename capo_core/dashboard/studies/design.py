@@ -164,9 +164,9 @@ def balance_table(balance: BalanceReport, reference: str = "") -> pd.DataFrame:
         _equal(balance.per_target, "for every judge and annotator"))  # fmt: skip
     add("Judges per main trial", balance.per_trial, _equal(balance.per_trial, "for every trial"))
     add(
-        "Left/right imbalance",
+        "First/second imbalance",
         CountRange(0, balance.left),
-        "one source of a pair more often on the left; 0 or 1 is balanced",
+        "one source of a pair more often shown first; 0 or 1 is balanced",
     )
     add("Items repeated for a judge", CountRange(balance.items_twice, balance.items_twice),
         "excluding repeats; should be 0")  # fmt: skip

@@ -63,7 +63,7 @@ HELP = {
     "the annotator. There is no chance level.",
     "alpha": "Krippendorff's alpha: agreement beyond chance. 1 is full agreement, 0 is "
     "chance level.",
-    "conduct": "Per judge: side bias, repeat consistency, attention checks, time. Left "
+    "conduct": "Per judge: side bias, repeat consistency, attention checks, time. First "
     "should be near 50 %, consistency and checks near 100 %.",
     "length": "Odds ratio for a text twice as long, adjusted for source. 1: no effect; "
     "above 1: longer texts are favoured.",

@@ -162,8 +162,8 @@ def _conduct(report: StudyReport, name: str) -> None:
         {
             "judge_id": Field("Judge"),
             "n": Field("Answers"),
-            "left": Field("Left", "Comparisons decided for the left text, without ties; about half "
-                          "is unbiased."),
+            "left": Field("First", "Comparisons decided for the text shown first, without ties; "
+                          "about half is unbiased."),
             "same": Field("Repeat consistency", "Swapped-order repeats answered consistently."),
             "flipped_to_side": Field("Same side",
                                      "Repeats with the same side, so the other text."),

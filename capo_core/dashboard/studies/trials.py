@@ -38,6 +38,7 @@ from capo_core.study.trial_kinds import trial_kind
 from capo_core.templates import render
 
 MOST_ROWS = 9
+_PLACES = {"left": "first", "right": "second"}  # of the chosen text, as judges are told
 ALL = ""
 RIGHT, PARTLY, WRONG = "right", "partly", "wrong"
 _OUTCOMES = {
@@ -217,6 +218,7 @@ def _one(
     answers = rows.assign(
         duration_s=rows["duration_s"].round(),
         said=[answer_in_words(row) for row in rows.to_dict("records")],
+        side=rows["side"].map(_PLACES).fillna(""),
         right=["" if not row.truth else "yes" if kind.check_passed(
             pd.Series([row.answer]), pd.Series([row.truth])).iloc[0] else "no"
             for row in rows.itertuples(index=False)],
@@ -227,7 +229,7 @@ def _one(
             "judge_id": Field("Judge"),
             "said": Field("Answer", "Of a comparison, the source of the chosen text."),
             **({"right": Field("Right")} if trial["truth"] else {}),
-            "side": Field("Side", "Where the chosen text stood; left is also the upper one."),
+            "side": Field("Place", "Of the chosen text: first is on the left, or above."),
             **({"confidence": Field("Confidence", "1 a guess to 4 certain.")} if asked else {}),
             "duration_s": Field("Seconds", None, 0),
             **({"reason": Field("Reason", width="medium")} if reasons else {}),

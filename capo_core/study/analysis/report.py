@@ -299,7 +299,9 @@ def sections(analysis: StudyAnalysis) -> list[ReportSection]:
             "1 is perfect; 0 as by chance (not so for raw agreement).",
         ),
         ReportSection(
-            "Judges: behaviour", analysis.behaviour, "left: 0.5 without bias. Wilson intervals."
+            "Judges: behaviour",
+            analysis.behaviour,
+            "left: share for the text shown first; 0.5 is unbiased. Wilson intervals.",
         ),
         ReportSection("Time per trial", analysis.times),
         ReportSection("Effect of text length", analysis.length, "1 is no effect."),
