@@ -84,7 +84,8 @@ def read_events(path: Path) -> RunEvents:
         probes=_table(found.get("probe", []), PROBE[1:]),
         samples=tuple(each for each in found.get("sample", []) if _is_sample(each)),
         engine=engines[-1] if engines else {},
-        notes=tuple(_note_text(each) for each in found.get("note", [])),
+        # A resumed run says again what it trains on.
+        notes=tuple(dict.fromkeys(map(_note_text, found.get("note", [])))),
         checkpoints=_steps(found.get("checkpoint", [])),
         resumed=_steps(found.get("resumed", [])),
         unread=unread,

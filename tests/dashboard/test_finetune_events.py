@@ -17,7 +17,9 @@ from capo_core.workspace import Workspace
 @pytest.fixture
 def events(tmp_path):
     run = put_run(Workspace(tmp_path), "r")
-    write_events(run, *a_training(), {"event": "resumed", "step": 3})
+    # A resumed run says once more what it trains on.
+    again = {"event": "note", "note": "training items", "count": 12}
+    write_events(run, *a_training(), {"event": "resumed", "step": 3}, again)
     return runs_events.read_events(run.files.events_path)
 
 
