@@ -249,7 +249,7 @@ def _engine(events: RunEvents) -> None:
             words += f" ({'asked for ' + asked + '; ' if fell_back else ''}{reason})"
         show_note(f"{words}.")
     if events.notes:
-        show_note("; ".join(events.notes).capitalize() + ".")
+        show_note(capitalised("; ".join(events.notes)) + ".")
     if events.resumed:
         show_note(f"Resumed from step {', '.join(map(str, events.resumed))}.")
 
