@@ -87,7 +87,7 @@ def test_an_unknown_label_wherever_it_stands(tmp_path, field, good, bad, line):
 def test_a_field_nobody_can_read_is_named_not_passed_over(tmp_path):
     path = write_lines(tmp_path / "f.json", [row(1, chaos=CROWD, own={"e": 1}, remark="so")])
     _, _, out = run("compare", "--file", path, "--draws", 100)
-    assert "the field 'own' is left out" in out and "line 1" in out and "remark" not in out
+    assert "The field 'own' is left out" in out and "line 1" in out and "remark" not in out
     # Where it may have been the crowd itself, the message that there is none says so.
     said = refused([row(1, chaos=["0.5", "0.3", "0.2"], own=[1, 0, 0])], tmp_path)
     assert "no source 'crowd'" in said and "the field 'chaos' is left out" in said and full(said)
