@@ -201,6 +201,23 @@ def test_fast_answers_survive_a_server_that_stalls_and_a_cut_connection(server):
     assert found["connections cut"] == 1 and found["stalled_s"] > 0.3
 
 
+def test_a_judges_pages_are_accessible(page, guarded, study):
+    page.set_default_timeout(120_000)
+    # A link of its own: another test may have withdrawn the one of the invitation.
+    link = study[1].service.new_link(study[1].invited[1].judge_id)
+    page.goto(f"{guarded}/judge?t={link.token}")
+    page.get_by_role("button", name="I agree").wait_for()
+    rest(page)
+    check_accessible(page)
+    agree = page.get_by_role("button", name="I agree")
+    repeated(lambda: agree.click(timeout=30_000), page.locator(".st-key-judge-begin"))
+    step(page, Recorder(), keys=True)
+    page.locator(".judge-desk").wait_for()
+    rest(page)
+    check_accessible(page)
+
+
+# The last one: it closes the study, to read what was saved.
 def test_a_session_on_two_devices_leaks_nothing_and_loses_nothing(page, chromium, guarded, study):
     from playwright.sync_api import expect
 
@@ -266,19 +283,3 @@ def test_a_session_on_two_devices_leaks_nothing_and_loses_nothing(page, chromium
     kept = study[1].answers()
     assert len(kept) == 6 + 2 and kept["trial_id"].is_unique
     assert kept["changes"].sum() == 1 and (kept["reason"] == "1 0 u p j").sum() == 1
-
-
-def test_a_judges_pages_are_accessible(page, guarded, study):
-    page.set_default_timeout(120_000)
-    # A link of its own: another test may have withdrawn the one of the invitation.
-    link = study[1].service.new_link(study[1].invited[1].judge_id)
-    page.goto(f"{guarded}/judge?t={link.token}")
-    page.get_by_role("button", name="I agree").wait_for()
-    rest(page)
-    check_accessible(page)
-    agree = page.get_by_role("button", name="I agree")
-    repeated(lambda: agree.click(timeout=30_000), page.locator(".st-key-judge-begin"))
-    step(page, Recorder(), keys=True)
-    page.locator(".judge-desk").wait_for()
-    rest(page)
-    check_accessible(page)
