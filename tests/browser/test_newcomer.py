@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 import pytest
-from helpers.browser import rest, serving, sticking_out
+from helpers.browser import repeated, rest, serving, sticking_out
 from helpers.pages import MANNERS, make
 from playwright.sync_api import TimeoutError
 
@@ -85,8 +85,9 @@ def test_a_computation_is_stopped_and_says_so(go, page, server):
     Catalog(Workspace(server[1])).add(make("stopped", items=500))
     go("stability?dataset=stopped")
     page.get_by_role("button", name="Quick look").click()
-    page.get_by_role("button", name="Stop").click()
-    page.get_by_text("The computation was stopped").wait_for(timeout=90_000)
+    stop = page.get_by_role("button", name="Stop")
+    stop.wait_for()
+    repeated(lambda: stop.click(timeout=30_000), page.get_by_text("The computation was stopped"))
     # Opened again it says so again.
     go("stability?dataset=stopped")
     page.get_by_text("The computation was stopped").wait_for()

@@ -307,7 +307,7 @@ def test_an_estimate_and_a_training_are_one_click_away(mine, workspace, monkeypa
     app.button(key="distributions.new.begin").click().run()
     fine(app)
     app = open_page("distributions", dataset="mine", part="training")
-    assert "on two idle cores, in the background" in shown(app)
+    assert "It runs in the background; you can close this page" in shown(app)
     app.button(key="distributions.train").click().run()
     fine(app)
     assert sorted(run.request.kind for run in all_runs(workspace)) == ["estimate", "softlabel"]
