@@ -192,3 +192,27 @@ def test_no_column_of_a_wide_table_is_cut_in_a_narrow_window(demo, page, path):
             }"""
         )
         assert sticking_out(page) <= 0, width
+
+
+@pytest.mark.parametrize(
+    ("width", "path", "title"),
+    [
+        (1440, "stability?dataset=demo-nli", "Stability · demo-nli · CAPO Lab"),
+        (820, "data?dataset=demo-paraphrase", "Data · demo-paraphrase · CAPO Lab"),
+    ],
+)
+def test_tabs_have_titles_and_a_narrow_one_opens_with_its_sidebar_folded(
+    server, chromium, width, path, title
+):
+    tab = chromium.new_page(viewport={"width": width, "height": 1000})
+    tab.set_default_timeout(60_000)
+    tab.goto(f"{server[0]}/{path}")
+    tab.wait_for_function("title => document.title === title", arg=title)
+    tab.wait_for_function(
+        "open => { const seen = document.querySelector('[data-testid=stSidebar]');"
+        " return seen && (seen.getBoundingClientRect().right > 100) === open; }",
+        arg=width > 1000,
+    )
+    icon = tab.locator('link[rel~="icon"]').first.get_attribute("href")
+    assert icon.startswith("data:image/svg+xml"), "our own, and from no other address"
+    tab.close()
