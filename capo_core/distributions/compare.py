@@ -370,7 +370,8 @@ def reference_source(judgments: Judgments, name: str) -> LabelDistribution:
     """Return the source that others are compared with; `ConfigError` where it is not there."""
     if any(source.name == name for source in judgments.sources):
         return judgments.source(name)
-    why = [note for note in judgments.notes if name in note]
+    # A field that could not be read may have been the one that is looked for.
+    why = [note for note in judgments.notes if name in note or "is left out" in note]
     said = f" ({'; '.join(why)})" if why else ""
     raise ConfigError(
         f"there is no source {name!r} to compare with in {judgments.name}{said}",
