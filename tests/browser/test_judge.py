@@ -181,6 +181,7 @@ def test_nothing_but_the_door_opens_for_strangers_and_judges(page, guarded, stud
     data = page.get_by_role("heading", name="Data", exact=True)
     repeated(lambda: (box.fill(PASSWORD), box.press("Enter")), data)
     assert page.url.startswith(f"{guarded}/data")
+    page.wait_for_function("window.sessionStorage.getItem('owner-pass')")  # kept for a reload
     page.reload()
     page.get_by_role("heading", name="Data", exact=True).wait_for()
     stranger = page.context.browser.new_page()  # another tab has kept nothing
