@@ -52,7 +52,7 @@ NOTHING = (
 
 @dataclass(frozen=True)
 class EvidenceAgainstGuessing:
-    """What one kind of trial says of judges who may be guessing.
+    """Evidence of one kind of trial on whether judges tell texts apart or guess.
 
     Attributes:
         told: the share in words, with what it is of: "83 % of 48 known answers right".
@@ -70,7 +70,12 @@ class EvidenceAgainstGuessing:
 
 @dataclass(frozen=True)
 class TellingApart:
-    """Attributes: evidence, of each kind that the study holds; margin of equivalence, a share."""
+    """Evidence of a study on whether its judges tell texts apart.
+
+    Attributes:
+        evidence: of each kind of trial that the study holds.
+        margin: of equivalence, a share.
+    """
 
     evidence: tuple[EvidenceAgainstGuessing, ...]
     margin: float
