@@ -532,6 +532,23 @@ def test_its_download_is_shown_after_a_refresh_and_so_is_its_failure(workspace):
     assert app.button(key="finetune.form.get_model")
 
 
+def test_likelihood_attribution_of_some_annotators_is_refused_before_the_start(workspace):
+    app = open_page("finetune", dataset="demo-nli", view="new")
+    assert not app.toggle(key="finetune.form.likelihood").value
+    app.toggle(key="finetune.form.likelihood").set_value(True).run()
+    said = shown(app)
+    assert "needs an adapter of every annotator" in said and "'B', 'C'" in said
+    assert not [each for each in app.button if each.key == "finetune.start"]
+    app.button(key="finetune.mend.everyone").click().run()
+    fine(app)
+    assert app.code[0].value.endswith("--preset minutes --likelihood")
+    app.pills(key="finetune.form.targets").set_value(["A", "B"]).run()
+    assert "needs an adapter of every annotator" in shown(app)
+    app.button(key="finetune.mend.likelihood").click().run()
+    fine(app)
+    assert app.code[0].value.endswith("--annotator A B --preset minutes")
+
+
 def test_a_model_of_the_workspace_is_chosen_by_name(workspace):
     real(workspace)
     for name in ("smollm2", "mine"):

@@ -12,6 +12,7 @@ from capo_core.evaluation.retention import RetentionConfig
 from capo_core.imitation.generation.requests import GenerateConfig
 from capo_core.imitation.prompting.value_profiles import ProfileConfig
 from capo_core.imitation.training.config import CapoConfig, SftConfig
+from capo_core.runs.experiments.config import ExperimentConfig
 
 _STAGES: dict[str, type] = {
     "sft": SftConfig,
@@ -67,5 +68,6 @@ FOLDED: dict[str, tuple[Setting, ...]] = {
 }  # fmt: skip
 
 # Settings of the measurements that may be left out.
+LIKELIHOOD = (from_class(ExperimentConfig, "likelihood"),)
 RETENTION = _fields("retention", "items", "split", "passages", "max_new_tokens")
 JUDGE = _fields("judge", "trials", "cards", "k", "max_new_tokens")

@@ -16,7 +16,7 @@ from capo_core.dashboard.app import cache
 from capo_core.dashboard.app.page import PageContext, guarded
 from capo_core.dashboard.finetune import PAGE, base_model, draft, preflight
 from capo_core.dashboard.finetune.draft_widgets import ExperimentForm, setting_rows
-from capo_core.dashboard.finetune.fields import FOLDED, JUDGE, MAIN, RETENTION
+from capo_core.dashboard.finetune.fields import FOLDED, JUDGE, LIKELIHOOD, MAIN, RETENTION
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import (
     control_row,
@@ -85,6 +85,7 @@ def show(context: PageContext) -> None:
                 except CapoError as error:
                     show_error(error)
                     base_model.offer_other_base(form, dataset)
+                    _offer_everyone(form, annotators)
             found = None if config is None else _begin(context, config, form)
     with glance:
         _glance(found)
@@ -257,6 +258,8 @@ _JUDGES = {"server": "Server model", "base": "Base model on this machine"}
 
 
 def _measures(form: ExperimentForm) -> None:
+    with st.expander("Likelihood attribution"):
+        setting_rows(form, "likelihood", LIKELIHOOD, width=1)
     with st.expander("Retention (catastrophic forgetting)"):
         _retention(form)
     with st.expander("LLM-as-judge attribution"):
@@ -352,7 +355,27 @@ def _checked(
     if config.base and ("/" not in config.base or config.base[0] in "./~"):
         find_base_model(config.base, workspace)
     store.check_general_text(config)
+    store.check_likelihood(config, annotators)
     return config
+
+
+def _offer_everyone(form: ExperimentForm, annotators: Sequence[str]) -> None:
+    """Show the buttons for what attribution by likelihood lacks: everybody's adapter, or not."""
+    if not form.value("likelihood") or set(annotators) <= set(form.value("targets", ())):
+        return
+    with st.container(horizontal=True):
+        st.button(
+            f"Imitate all {len(annotators)} annotators",
+            key="finetune.mend.everyone",
+            on_click=guarded,
+            args=(form.put, "targets", list(annotators)),
+        )
+        st.button(
+            "Switch likelihood attribution off",
+            key="finetune.mend.likelihood",
+            on_click=guarded,
+            args=(form.put, "likelihood", False),
+        )
 
 
 def _glance(found: ExperimentPreflight | None) -> None:

@@ -239,6 +239,19 @@ def check_general_text(config: ExperimentConfig) -> None:
         )
 
 
+def check_likelihood(config: ExperimentConfig, annotators: Sequence[str]) -> None:
+    """Raise `ConfigError` where attribution by likelihood lacks an annotator's adapter."""
+    missing = [name for name in annotators if name not in config.targets]
+    if config.likelihood and missing:
+        raise ConfigError(
+            "likelihood attribution needs an adapter of every annotator, and there is none of "
+            f"{quoted_names(missing)}",
+            where="experiment, likelihood",
+            expected="all annotators as targets",
+            todo="imitate all annotators, or switch likelihood attribution off",
+        )
+
+
 def with_fingerprint(workspace: Workspace, config: ExperimentConfig) -> ExperimentConfig:
     """Return the configuration with the dataset's fingerprint; its annotators are checked.
 
@@ -256,15 +269,7 @@ def with_fingerprint(workspace: Workspace, config: ExperimentConfig) -> Experime
             f"there is no annotator {strange[0]!r} in {dataset.name}",
             expected=f"some of {name_list(dataset.annotators)}",
         )
-    missing = [name for name in dataset.annotators if name not in config.targets]
-    if config.likelihood and missing:
-        raise ConfigError(
-            "likelihood attribution needs an adapter of every annotator, and there is none of "
-            f"{quoted_names(missing)}",
-            where="experiment, likelihood",
-            expected="all annotators as targets",
-            todo="imitate all annotators, or switch likelihood off",
-        )
+    check_likelihood(config, dataset.annotators)
     return config.with_changes(fingerprint=config.fingerprint or dataset.fingerprint)
 
 
