@@ -7,9 +7,10 @@ All begin with the adapter of the SFT run and have the settings of the preset `p
 the form's name says. Their strength is chosen as every calibrated run chooses it: on the validation
 items that the annotator explained, by the distance of the answers from the annotator's own texts,
 among the strengths that keep the labels. The test part is not read. --submit puts the trainings
-into the queue (a training that exists is not repeated); without it, what has ended is reported: for
-SFT, the chosen strength and full strength the distance in points, the shares attributed to the
-annotator by each classifier, and the share of right labels, with n.
+into the queue (a training that exists is not repeated); without it, what has ended is reported: of
+SFT, the chosen strength and the largest that was answered (those beyond, which cannot be nearer,
+are left out) the distance in points, the shares attributed to the annotator by each classifier, and
+the share of right labels, with n.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ FORMS: dict[str, dict[str, Any]] = {
     "length-desensitised, alpha 0": {"ld_alpha": 0.0},
     "length-normalised, beta 2": {"length_norm": True, "beta": 2.0},
     "same-label negatives first": {"pairs.same_label": "first"},
-    "pairs of similarity .5 and more dropped": {"pairs.near_duplicate": 0.5},
+    "same-label pairs of similarity .5 and more dropped": {"pairs.near_duplicate": 0.5},
     "anchor on the label alone": {"anchor": "label"},
     "no anchor": {"nll": 0.0},
     "anchor 1": {"nll": 1.0},

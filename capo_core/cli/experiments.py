@@ -93,7 +93,9 @@ def start(
     if fetch:
         fetch_missing(workspace, dataset=dataset or "", quiet=as_json)
     made = _configuration(workspace, given, dataset, annotator, preset, set_, config)
-    store.with_fingerprint(workspace, made)  # refused before anything is printed or downloaded
+    store.check_experiment(workspace, made, fetched=fetch)  # before anything is downloaded
+    if config is None and not as_json:
+        _say_what_is_left_out(given, preset, made)
     if fetch:
         fetch_missing(workspace, base=store.base_needed(made), quiet=as_json)
     plan = _detectable(workspace, made)
@@ -124,8 +126,21 @@ def _configuration(
         known = Catalog(workspace).load(dataset).annotators
         everyone = annotator == ["all"] and "all" not in known
         targets = known if everyone else tuple(annotator)
-        made = from_preset(preset, dataset, tuple(targets), **given)
+        made = from_preset(preset, dataset, tuple(targets), annotators=known, **given)
     return made.with_settings(changes_of(set_)) if set_ else made
+
+
+def _say_what_is_left_out(given: dict[str, Any], preset: str, made: ExperimentConfig) -> None:
+    """Print that the preset's likelihood attribution cannot be had here, where it is so."""
+    if PRESETS[preset].settings.get("likelihood") and not (
+        made.likelihood or "likelihood" in given
+    ):
+        console.print(
+            f"Likelihood attribution, a part of the preset {preset}, is left out: it needs SFT "
+            "among the methods, of all annotators.",
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 @experiment_app.command("check", cls=ManyValues)
@@ -144,16 +159,15 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Check what an experiment would need (tokens, memory, time, disk) without starting it."""
-    from capo_core.data.catalog import Catalog
     from capo_core.runs.experiments import store
     from capo_core.runs.experiments.plan import plan_runs
     from capo_core.runs.preflight.experiment import announce, checks_of, experiment_preflight
 
     workspace = Workspace.default()
     made = _configuration(workspace, given, dataset, annotator, preset, set_, config)
-    fingerprint = Catalog(workspace).load(made.dataset).fingerprint
-    made = made.with_changes(fingerprint=made.fingerprint or fingerprint)
-    store.check_base(workspace, made)
+    made = store.check_experiment(workspace, made)
+    if config is None and not as_json:
+        _say_what_is_left_out(given, preset, made)
     planned = plan_runs(made)
     checks = checks_of(planned)
     announce(workspace, checks)

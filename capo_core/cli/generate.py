@@ -321,8 +321,12 @@ def generate(
     as_json: AsJson = False,
 ) -> None:
     """Generate answers in annotators' places; run the same command again to resume."""
+    from capo_core.imitation.generation.generate import (
+        begun_precision,
+        generation_folder,
+        generation_run_config,
+    )
     from capo_core.imitation.generation.generate import generate as answer
-    from capo_core.imitation.generation.generate import generation_folder, generation_run_config
     from capo_core.imitation.generation.trained_adapters import check_same_base
     from capo_core.runs.foreground import foreground_of_dataset
 
@@ -343,9 +347,11 @@ def generate(
         check_same_base(found, backend.fingerprint, backend.name)
     adapters = found.adapters if found else {}
     texts = _profiles(data, targets, workspace, backend.name, by) if method == "profile" else {}
-    folder = generation_folder(
-        workspace, generation_run_config(data, targets, config, backend, adapters, texts)
-    )
+    asked = generation_run_config(data, targets, config, backend, adapters, texts)
+    if precision == "auto" and not server and (begun := begun_precision(workspace, asked)):
+        backend = backend_of(base, server, begun, batch_tokens, server_given)
+        asked = generation_run_config(data, targets, config, backend, adapters, texts)
+    folder = generation_folder(workspace, asked)
     if found is None and not folder.path.exists():
         check_suitable(data, backend.name, allow_embedded=allow_embedded)
     before = folder.done

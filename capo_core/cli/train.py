@@ -51,7 +51,7 @@ BaseModel = Annotated[str, typer.Option(help=BASE_HELP)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 # Settings of the machine and of the data, which a CAPO run's own SFT run takes over.
 BOTH_STAGES = ("shared", "seed", "precision", "gradient_checkpointing", "quantise", "max_tokens",
-               "accumulation")  # fmt: skip
+               "accumulation", "batch_tokens")  # fmt: skip
 
 
 def mount(app: typer.Typer) -> None:

@@ -307,30 +307,56 @@ def log_prob_matrix(
     Args:
         texts: (item, label, explanation), each once, all of them of the dataset's items.
     """
+    from capo_core.imitation.models.base_model import PRECISIONS, precision_of  # loads torch
+
+    folders = list(adapters.trained.adapters.values())
+    prompts = [
+        _prompts(dataset, adapters.trained, annotator, [item for item, *_ in texts])
+        for annotator in adapters.trained.adapters
+    ]
+    keys = [
+        [content_hash(prompt[text[0]].text, *text[1:])[:32] for text in texts] for prompt in prompts
+    ]
+
+    def places(kind: str) -> list[Path | None]:
+        return [_place(cache, adapters, folder, kind) for folder in folders]
+
+    def table(known: Sequence[Mapping[str, float]]) -> np.ndarray:
+        columns = [[values[key] for key in own] for values, own in zip(known, keys, strict=True)]
+        return np.array(columns, dtype=float).T.reshape(len(texts), len(folders))
+
+    # What "auto" takes is measured, and may be measured otherwise on a busy machine: all adapters
+    # are asked in one precision, the one in which everything is there already.
+    for kind in PRECISIONS.values() if precision == "auto" else (precision,):
+        known = [_stored(path) for path in places(kind)]
+        if all(set(own) <= set(values) for values, own in zip(known, keys, strict=True)):
+            return table(known)
+    base = _base_of(adapters, precision)
+    paths = places(precision_of(base.model.dtype) or precision)
+    known = [_stored(path) for path in paths]
+    for number, (folder, values, own) in enumerate(zip(folders, known, keys, strict=True)):
+        missing = [n for n, key in enumerate(own) if key not in values]
+        if not missing:
+            continue
+        part = part_of(progress, number / len(folders), (number + 1) / len(folders))
+        found = _computed(base, folder, prompts[number], [texts[n] for n in missing], part)
+        values |= {own[n]: value for n, value in zip(missing, found, strict=True)}
+        path = paths[number]
+        if path is not None:
+            write_json(path, {k: None if np.isnan(v) else float(v) for k, v in values.items()})
+    return table(known)
+
+
+def _place(
+    cache: Path | None, adapters: AuthorAdapters, folder: Path, precision: str
+) -> Path | None:
+    """Return the file of the values under an adapter; None where nothing is kept."""
     from capo_core.imitation.models.adapters import adapter_fingerprint  # loads torch
 
-    base = None
-    columns = []
-    for number, (annotator, folder) in enumerate(adapters.trained.adapters.items()):
-        prompts = _prompts(dataset, adapters.trained, annotator, [item for item, *_ in texts])
-        keys = [content_hash(prompts[text[0]].text, *text[1:])[:32] for text in texts]
-        key = content_hash(
-            _FORMAT, adapters.trained.fingerprint, adapter_fingerprint(folder), precision
-        )
-        path = None if cache is None else Path(cache) / f"likelihood-{key[:32]}.json"
-        known = _stored(path)
-        missing = [n for n, text_key in enumerate(keys) if text_key not in known]
-        if missing:
-            share = number / len(adapters.trained.adapters)
-            part = part_of(progress, share, share + 1 / len(adapters.trained.adapters))
-            if base is None:
-                base = _base_of(adapters, precision)
-            values = _computed(base, folder, prompts, [texts[n] for n in missing], part)
-            known |= {keys[n]: v for n, v in zip(missing, values, strict=True)}
-            if path is not None:
-                write_json(path, {k: None if np.isnan(v) else float(v) for k, v in known.items()})
-        columns.append([known[text_key] for text_key in keys])
-    return np.array(columns, dtype=float).T.reshape(len(texts), len(adapters.trained.adapters))
+    key = content_hash(
+        _FORMAT, adapters.trained.fingerprint, adapter_fingerprint(folder), precision
+    )
+    return None if cache is None else Path(cache) / f"likelihood-{key[:32]}.json"
 
 
 def _prompts(

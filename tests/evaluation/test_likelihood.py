@@ -174,6 +174,31 @@ def test_the_matrix_is_what_a_plain_forward_gives_and_is_stored(world, tmp_path,
         log_prob_matrix(dataset, adapters, [(ids[1], "neutral", "New words")], cache=tmp_path)
 
 
+def test_one_precision_answers_for_all_adapters(world, tmp_path, monkeypatch):
+    """What "auto" takes is measured: a busy machine may take another one than before."""
+    dataset, _, runs = world
+    adapters = author_adapters(dataset, runs)
+    ids = held_out_items(dataset)
+    first, second = (ids[0], "neutral", "No evidence"), (ids[1], "neutral", "No evidence at all")
+    found = log_prob_matrix(dataset, adapters, [first], cache=tmp_path)
+    before, loaded = likelihood._base_of, []
+
+    def in_half(which, precision):
+        loaded.append(precision)
+        return before(which, "bf16" if precision == "auto" else precision)
+
+    monkeypatch.setattr(likelihood, "_base_of", in_half)
+    again = log_prob_matrix(dataset, adapters, [first], cache=tmp_path)
+    np.testing.assert_array_equal(again, found)
+    assert loaded == []  # all there, in the precision of then
+    both = log_prob_matrix(dataset, adapters, [first, second], cache=tmp_path)
+    assert loaded == ["auto"]
+    assert (both[0] != found[0]).all()  # nothing of the other precision is taken over
+    np.testing.assert_array_equal(
+        log_prob_matrix(dataset, adapters, [first, second], cache=tmp_path, precision="bf16"), both
+    )
+
+
 def test_a_damaged_store_is_computed_anew(world, tmp_path):
     dataset, _, runs = world
     adapters = author_adapters(dataset, runs)

@@ -19,6 +19,7 @@ from capo_core.data.catalog import Catalog
 from capo_core.errors import ConfigError, DataError, RunError, Stopped
 from capo_core.imitation.backends.fake import FakeBackend, placeholder_answer
 from capo_core.imitation.generation.generate import (
+    begun_precision,
     generate,
     generation_folder,
     generation_run_config,
@@ -157,6 +158,37 @@ def test_after_an_interruption_the_outputs_are_those_of_an_uninterrupted_run(pla
     assert rest.equals(whole)
     assert lines.path.read_bytes().startswith(kept)
     assert folder.result["kept"] == cut
+
+
+def test_it_goes_on_in_the_precision_in_which_it_began(place, tmp_path, monkeypatch):
+    """What "auto" takes is measured: a busy machine may measure otherwise than before."""
+    from capo_core.imitation.models import base_model
+    from capo_core.runs.kinds.training import generate_answers
+
+    workspace = Workspace(tmp_path)
+    data, config = split_dataset(), GenerateConfig("zero_shot", **SHORT)
+    Catalog(workspace).add(data)
+    measured = {"pays": True}
+    monkeypatch.setattr(base_model, "half_precision_pays", lambda *_: measured["pays"])
+
+    def asked() -> dict:
+        return generation_run_config(data, BOTH, config, local_backend(place), {}, {})
+
+    assert begun_precision(workspace, asked()) == ""
+    folder = generation_folder(workspace, asked())
+    settings = {"dataset": "small", "base": str(place / "base"), "targets": list(BOTH),
+                "config": config.to_dict()}  # fmt: skip
+
+    def stop(message, share):
+        if (folder.path / "config.json").exists():
+            raise Stopped("enough")
+
+    with pytest.raises(Stopped):
+        generate_answers(settings, workspace, folder, stop)
+    measured["pays"] = False
+    assert begun_precision(workspace, asked()) == "bf16"
+    generate_answers(settings, workspace, folder, lambda *_: None)
+    assert folder.done and folder.config["base"]["precision"] == "bfloat16"
 
 
 def test_what_batches_there_are_does_not_change_the_outputs(place, tmp_path):

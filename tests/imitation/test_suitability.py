@@ -106,8 +106,9 @@ def test_an_experiment_says_that_it_is_allowed_and_keeps_its_name_otherwise(work
     allowed = config.with_changes(allow_embedded=True)
     assert ExperimentConfig.from_dict(json.loads(json.dumps(allowed.to_dict()))) == allowed
     assert allowed.experiment_id != config.experiment_id
-    store.check_base(workspace, allowed)
-    store.check_base(workspace, config.with_changes(server="some-model"))
+    data = Catalog(workspace).load("real")
+    store.check_base(allowed, data)
+    store.check_base(config.with_changes(server="some-model"), data)
 
 
 def test_a_run_that_was_begun_before_goes_on(workspace, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -117,6 +118,64 @@ def test_likelihood_needs_all_annotators_before_anything_is_trained(tmp_path):
     with pytest.raises(ConfigError, match=f"there is none of '{last}'"):
         store.start(workspace, config)
     assert not workspace.experiments.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "targets"),
+    [
+        ({"methods": ("icl",)}, TARGETS),
+        ({"methods": ("capo",)}, TARGETS),
+        ({"methods": ("sft_shuffled",)}, TARGETS[:1]),
+        ({}, TARGETS[:1]),
+    ],
+)
+def test_a_presets_likelihood_attribution_is_left_out_where_it_cannot_be_had(changes, targets):
+    def made(**more):
+        return experiments_config.from_preset(
+            "people", "demo-nli", targets, annotators=TARGETS, **changes, **more
+        )
+
+    assert not made().likelihood
+    if "methods" in changes:  # asked for by name, it is refused and not left out
+        with pytest.raises(ConfigError, match="experiment, likelihood"):
+            made(likelihood=True)
+    assert experiments_config.from_preset(
+        "people", "demo-nli", TARGETS, annotators=TARGETS, methods=("sft", "capo")
+    ).likelihood
+
+
+@pytest.mark.parametrize("what", [{"server": "big-model"}, {"base": "embedded"}])
+def test_the_label_prior_corrects_only_probabilities_that_there_are(what):
+    config = experiments_config.from_preset("people", "demo-nli", TARGETS, **what)
+    answers = by_kind(plan_runs(config))["generate"]
+    of = {each.method: each.request.settings["config"].get("label_prior") for each in answers}
+    if "server" in what:
+        prompted = {method for method in of if method not in TRAINED}
+        assert {of[method] for method in prompted} == {None}
+        assert {of[method] for method in set(of) - prompted} == {"annotator"}
+    else:
+        assert set(of.values()) == {None}
+    with pytest.raises(ConfigError, match="servers give no probabilities of labels"):
+        experiment(server="m", generate={"label_choice": "scores"})
+
+
+def test_what_is_missing_is_said_before_a_run_begins(tmp_path):
+    workspace = Workspace(tmp_path)
+    dataset = Catalog(workspace).load("demo-nli")
+    config = ExperimentConfig(
+        "demo-nli", targets=dataset.annotators[:1], methods=("capo",), base="smollm2"
+    )
+    with pytest.raises(ConfigError, match="not in this workspace yet"):
+        store.check_experiment(workspace, config)
+    assert store.check_experiment(workspace, config, fetched=True).fingerprint
+    items = dataset.items.assign(split=dataset.items["split"].replace("validation", "train"))
+    calibrated = config.with_changes(capo={"calibrate": True})
+    store.check_calibration(calibrated, dataset)
+    unsplit = replace(dataset, items=items)
+    with pytest.raises(ConfigError, match="no validation items"):
+        store.check_calibration(calibrated, unsplit)
+    store.check_calibration(config, unsplit)
+    store.check_calibration(calibrated.with_changes(methods=("capo_plain",)), unsplit)
 
 
 def test_the_plain_form_is_capo_where_that_is_plain():

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from helpers.tiny_training import tiny_base, tiny_dataset
 
 from capo_core.data.catalog import Catalog
 from capo_core.errors import RunError
@@ -148,6 +149,22 @@ def test_a_capo_run_is_looked_at_before_its_sft_is_done(workspace, annotator):
     found = dry_run.estimate_here(workspace, "train_capo", settings)
     assert found.possible, found.problems
     assert found.counts["pairs"] >= found.counts["training items"]
+
+
+@pytest.mark.parametrize(
+    "form", [{}, {"ld_alpha": 0.5}, {"ld_alpha": 0.0, "contrast": "explanation"}, {"loss": "nca"}]
+)
+def test_every_form_of_capo_can_be_looked_at(workspace, tmp_path, form):
+    from capo_core.runs import submit
+
+    Catalog(workspace).add(tiny_dataset())
+    settings = {"dataset": "tiny", "target": "A", "base": tiny_base(tmp_path / "base")}
+    before = submit.enqueue(workspace, "train_sft", {**settings, "config": {"epochs": 1}})
+    asked = {**settings, "sft": before.run_id, "config": {"epochs": 1, **form}}
+    del asked["base"]
+    found = dry_run.estimate_here(workspace, "train_capo", asked)
+    assert found.possible, found.problems
+    assert found.counts["pairs"] > 0
 
 
 @pytest.mark.slow

@@ -38,9 +38,9 @@ MAIN = (
 )
 
 _TRAINING = (
-    "learning_rate", "items_per_step", "accumulation", "max_tokens", "precision", "schedule",
-    "warmup_share", "weight_decay", "max_grad_norm", "patience", "validate_every",
-    "checkpoint_every", "sample_every", "samples", "probe_items", "label_choice",
+    "learning_rate", "items_per_step", "accumulation", "batch_tokens", "shuffle", "max_tokens",
+    "precision", "schedule", "warmup_share", "weight_decay", "max_grad_norm", "patience",
+    "validate_every", "checkpoint_every", "sample_every", "samples", "probe_items", "label_choice",
     "gradient_checkpointing", "quantise",
 )  # fmt: skip
 

@@ -33,7 +33,6 @@ from capo_core.errors import CapoError, ConfigError
 from capo_core.evaluation.retention import SHIPPED_TASK
 from capo_core.formatting import count, short
 from capo_core.imitation.embedded_base.suitability import suggested_base
-from capo_core.imitation.models.base_files import find_base_model
 from capo_core.imitation.models.registry import (
     EMBEDDED_NAME,
     KNOWN_MODELS,
@@ -41,7 +40,7 @@ from capo_core.imitation.models.registry import (
 from capo_core.imitation.prompting.prompts import METHOD_TITLES, TRAINED
 from capo_core.runs import slurm
 from capo_core.runs.experiments import plan, store
-from capo_core.runs.experiments.config import PRESETS, ExperimentConfig
+from capo_core.runs.experiments.config import AUTHOR_METHODS, PRESETS, ExperimentConfig
 from capo_core.runs.experiments.detectable import detectable_plan
 from capo_core.runs.preflight.experiment import ExperimentPreflight
 from capo_core.runs.preflight.report import saved_preflight
@@ -351,25 +350,24 @@ def _checked(
     """
     known = [name for name in now.get("targets", ()) if name in annotators]
     config = draft.config_of({**now, "targets": known})
-    store.check_base(workspace, config)
-    if config.base and ("/" not in config.base or config.base[0] in "./~"):
-        find_base_model(config.base, workspace)
-    store.check_general_text(config)
-    store.check_likelihood(config, annotators)
+    store.check_experiment(workspace, config)
     return config
 
 
 def _offer_everyone(form: ExperimentForm, annotators: Sequence[str]) -> None:
-    """Show the buttons for what attribution by likelihood lacks: everybody's adapter, or not."""
-    if not form.value("likelihood") or set(annotators) <= set(form.value("targets", ())):
+    """Show the buttons for what attribution by likelihood lacks: SFT of everybody, or not."""
+    everyone = set(annotators) <= set(form.value("targets", ()))
+    trained = set(AUTHOR_METHODS) & set(form.value("methods", ()))
+    if not form.value("likelihood") or (everyone and trained):
         return
     with st.container(horizontal=True):
-        st.button(
-            f"Imitate all {len(annotators)} annotators",
-            key="finetune.mend.everyone",
-            on_click=guarded,
-            args=(form.put, "targets", list(annotators)),
-        )
+        if not everyone:
+            st.button(
+                f"Imitate all {len(annotators)} annotators",
+                key="finetune.mend.everyone",
+                on_click=guarded,
+                args=(form.put, "targets", list(annotators)),
+            )
         st.button(
             "Switch likelihood attribution off",
             key="finetune.mend.likelihood",

@@ -160,6 +160,23 @@ def generation_folder(workspace: Workspace, asked: Mapping[str, Any]) -> RunFold
     return RunFolder(workspace.runs / run_id(asked["dataset"]["name"], STAGE, who, dict(asked)))
 
 
+def begun_precision(workspace: Workspace, asked: Mapping[str, Any]) -> str:
+    """Return the precision in which a generation of this configuration was begun, where it is
+    another one than asked ("bf16" or "fp32"); "" where there is none.
+
+    What "auto" takes is measured, and a busy machine may measure otherwise than before.
+    """
+    from capo_core.imitation.models.base_model import PRECISIONS  # loads torch
+
+    if generation_folder(workspace, asked).path.exists():
+        return ""
+    for dtype, precision in PRECISIONS.items():
+        other = {**asked, "base": {**asked["base"], "precision": dtype}}
+        if generation_folder(workspace, other).path.exists():
+            return precision
+    return ""
+
+
 CALIBRATION = "calibration.json"
 
 

@@ -56,7 +56,8 @@ from capo_core.imitation.prompting.responses import check_annotator, history, it
 from capo_core.settings import as_json, setting, setting_field, settings
 from capo_core.workspace import content_hash
 
-LABEL_CHOICES = ("auto", "scores", "sampled", "generated")
+SCORED_CHOICES = ("scores", "sampled")  # those that need the probabilities of label words
+LABEL_CHOICES = ("auto", *SCORED_CHOICES, "generated")
 LABEL_ROOM = 24  # tokens of "Label:", the label and "Explanation:" at most
 PROMPT_VERSIONS = tuple(f"v{n}" for n in range(FIRST_VERSION, LATEST_VERSION + 1))
 

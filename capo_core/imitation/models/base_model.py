@@ -102,6 +102,14 @@ def number_type(precision: str, device: torch.device, folder: Path) -> torch.dty
     return {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
 
 
+def precision_of(dtype: torch.dtype | str) -> str:
+    """Return "bf16" or "fp32", by which this number type is asked for; "" for another."""
+    return PRECISIONS.get(str(dtype).removeprefix("torch."), "")
+
+
+# A precision by the name of its number type in the files of runs.
+PRECISIONS = {"bfloat16": "bf16", "float32": "fp32"}
+
 # Products of narrower layers take no less time in bfloat16, and lose digits.
 NARROW = 512
 # How much faster products in bfloat16 must be than in float32, for all that is around them.

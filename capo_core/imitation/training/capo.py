@@ -101,7 +101,7 @@ def reference_scores(
     if by_token:
         key = {**key, "of": "token"}
     path = Path(cache_folder) / f"reference-{_key(model, engine, renders, key)}.safetensors"
-    counts = [_values(item, part, by_token) for item in renders]
+    counts = [reference_values(item, part, by_token) for item in renders]
     kept = _read(path, sum(counts))
     if kept is None:
         what = part, by_token
@@ -111,7 +111,7 @@ def reference_scores(
     return list(kept.split(counts))
 
 
-def _values(item: Rendered, part: str, by_token: bool) -> int:
+def reference_values(item: Rendered, part: str, by_token: bool) -> int:
     """Number of an item's values: its responses, or all tokens of their part."""
     if not by_token:
         return len(item.responses)
@@ -130,7 +130,7 @@ def _compute(model, engine, renders, pad_id, what, batch_tokens, progress) -> Te
         for part in by_length(rows, batch_tokens, shared):
             progress("scoring the reference", len(found) / len(renders))
             table = engine.score(model, [renders[index] for index in part], pad_id=pad_id)
-            sizes = [_values(renders[index], *what) for index in part]
+            sizes = [reference_values(renders[index], *what) for index in part]
             log_probs, tokens = contrasted(table, contrast)
             if by_token:
                 places = contrasted_places(table, contrast)

@@ -25,7 +25,7 @@ from capo_core.imitation.models.base_files import (
     base_title,
     find_base_model,
 )
-from capo_core.imitation.models.base_model import LoadedBaseModel
+from capo_core.imitation.models.base_model import LoadedBaseModel, precision_of
 from capo_core.imitation.prompting import responses as prompting_responses
 from capo_core.imitation.training.checkpoint import Checkpoint, load_checkpoint, remove_checkpoint
 from capo_core.imitation.training.config import TrainConfig
@@ -199,9 +199,7 @@ def same_precision(config: TrainConfig, folder: RunFolder) -> TrainConfig:
     training must be computed as its beginning was.
     """
     began = folder.events("engine") if config.precision == "auto" else []
-    known = (
-        {"bfloat16": "bf16", "float32": "fp32"}.get(began[0].get("precision")) if began else None
-    )
+    known = precision_of(str(began[0].get("precision"))) if began else ""
     return replace(config, precision=known) if known else config
 
 

@@ -74,7 +74,14 @@ def board_experiment(
             option="--annotator",
         )
     targets = tuple(annotators) or everyone
-    config = from_preset(preset, task.dataset.name, targets, methods=tuple(methods), **settings)
+    config = from_preset(
+        preset,
+        task.dataset.name,
+        targets,
+        annotators=task.dataset.annotators,
+        methods=tuple(methods),
+        **settings,
+    )
     items = int((task.dataset.items["split"] == "test").sum())
     answers = len(targets) * items * len(config.methods) * len(config.seeds)
     if answers > MOST_ANSWERS:

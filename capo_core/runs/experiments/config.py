@@ -5,13 +5,13 @@ The presets take minutes on an ordinary computer, or are those of the paper on a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from capo_core.errors import CapoError, ConfigError
 from capo_core.formatting import count
-from capo_core.imitation.generation.requests import GenerateConfig
+from capo_core.imitation.generation.requests import SCORED_CHOICES, GenerateConfig
 from capo_core.imitation.models.registry import EMBEDDED_NAME
 from capo_core.imitation.prompting.prompts import METHOD_NAMES, METHODS, TRAINED, USUAL_METHODS
 from capo_core.imitation.training.config import (
@@ -27,6 +27,8 @@ from capo_core.settings import as_json, normalised, setting, settings
 from capo_core.workspace import content_hash, safe_name
 
 OPTIONAL_STAGES = ("retention", "judge")
+# Methods whose adapters tell authors by likelihood, the better ones first.
+AUTHOR_METHODS = ("sft_long", "sft")
 
 
 @settings("Experiment")
@@ -159,7 +161,7 @@ class ExperimentConfig:
     @property
     def author_method(self) -> str:
         """The method whose adapters tell authors by likelihood; "" where there is none."""
-        return next((each for each in ("sft_long", "sft") if each in self.methods), "")
+        return next((each for each in AUTHOR_METHODS if each in self.methods), "")
 
     def sft_config(self, seed: int) -> SftConfig:
         return SftConfig.from_dict({**self.sft, "seed": seed})
@@ -180,7 +182,15 @@ class ExperimentConfig:
         return sft, capo if METHODS[method].stage == "capo" else None
 
     def generate_config(self, method: str, seed: int) -> GenerateConfig:
-        return GenerateConfig(**{**self.generate, "method": method, "seed": seed})
+        """Return the settings of a method's answers.
+
+        Without the label prior where a server or the embedded base model writes the label itself:
+        there are no probabilities that it could correct.
+        """
+        config = GenerateConfig(**{**self.generate, "method": method, "seed": seed})
+        asks_server = bool(self.server) and not config.trained
+        embedded = self.base == EMBEDDED_NAME and config.label_choice == "auto"
+        return replace(config, label_prior="none") if asks_server or embedded else config
 
     def to_dict(self) -> dict[str, Any]:
         """Return the experiment as JSON writes it."""
@@ -220,6 +230,16 @@ class ExperimentConfig:
                 raw.setdefault(stage, {})
         return ExperimentConfig.from_dict(with_changes(raw, changes))
 
+    def _check_labels(self, config: GenerateConfig) -> None:
+        """Raise `ConfigError` where a server is to choose labels by their probabilities."""
+        asked = self.server and set(self.methods) - set(TRAINED)
+        if asked and config.label_choice in SCORED_CHOICES:
+            raise ConfigError(
+                f"{config.label_choice!r} cannot be used: servers give no probabilities of labels",
+                where="experiment, generate.label_choice",
+                expected="'auto' or 'generated' where a server answers prompts",
+            )
+
     def _check_stage(self, stage: str) -> None:
         """Build the stage's configuration, so that a wrong setting shows before hours go by."""
         raw = dict(getattr(self, stage))
@@ -229,7 +249,7 @@ class ExperimentConfig:
             elif stage == "capo":
                 self.capo_config(0)
             elif stage == "generate":
-                self.generate_config(self.methods[0], 0)
+                self._check_labels(self.generate_config(self.methods[0], 0))
             elif stage == "profile":
                 from capo_core.imitation.prompting.value_profiles import ProfileConfig
 
@@ -393,8 +413,21 @@ PRESETS: dict[str, ExperimentPreset] = {
 }
 
 
-def from_preset(preset: str, dataset: str, targets: tuple[str, ...], **changes) -> ExperimentConfig:
+def from_preset(
+    preset: str,
+    dataset: str,
+    targets: tuple[str, ...],
+    *,
+    annotators: Sequence[str] = (),
+    **changes,
+) -> ExperimentConfig:
     """Return an experiment with a preset's settings; `changes` replace whole ones.
+
+    Likelihood attribution that the preset brings, and `changes` do not name, is left out where it
+    cannot be had: without SFT among the methods, or of some annotators only.
+
+    Args:
+        annotators: all of the dataset; empty asks nothing of `targets`.
 
     Raises:
         ConfigError: there is no such preset, or a change is wrong.
@@ -402,6 +435,10 @@ def from_preset(preset: str, dataset: str, targets: tuple[str, ...], **changes) 
     if preset not in PRESETS:
         raise ConfigError(f"there is no preset {preset!r}", expected=f"one of {', '.join(PRESETS)}")
     settings = {**preset_settings(preset, changes.get("base", "")), **changes}
+    if "likelihood" not in changes and (
+        not set(AUTHOR_METHODS) & set(settings["methods"]) or not set(annotators) <= set(targets)
+    ):
+        settings.pop("likelihood", None)
     return ExperimentConfig.from_dict({"dataset": dataset, "targets": targets, **settings})
 
 

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from capo_core.dataset import Dataset
 from capo_core.errors import CapoError, ConfigError, RunError
 from capo_core.formatting import name_list, quoted_names
 from capo_core.runs import queue, submit
@@ -114,7 +115,7 @@ def start(workspace: Workspace, config: ExperimentConfig) -> Experiment:
             not for this dataset.
         RunError: the files of one of its runs are broken.
     """
-    config = with_fingerprint(workspace, config)
+    config, dataset = _settled(workspace, config)
     planned = plan_runs(config)
     name = name_of(workspace, config)
     experiment = Experiment(workspace, config, time.time(), tuple(map(_member, planned)), name)
@@ -126,7 +127,7 @@ def start(workspace: Workspace, config: ExperimentConfig) -> Experiment:
             return _resumed(before)
         experiment = replace(experiment, made=before.made)
     else:
-        check_base(workspace, config)
+        check_base(config, dataset)
     write_json(
         known,
         {
@@ -217,15 +218,12 @@ def base_needed(config: ExperimentConfig) -> str:
     return config.base if config.trained or not config.server else ""
 
 
-def check_base(workspace: Workspace, config: ExperimentConfig) -> None:
+def check_base(config: ExperimentConfig, dataset: Dataset) -> None:
     """Raise `ConfigError` where the embedded base model would be used on data not made for it."""
-    from capo_core.data.catalog import Catalog
     from capo_core.imitation.embedded_base.suitability import check_suitable
 
-    if not base_needed(config):
-        return
-    dataset = Catalog(workspace).load(config.dataset)
-    check_suitable(dataset, config.base, allow_embedded=config.allow_embedded)
+    if base_needed(config):
+        check_suitable(dataset, config.base, allow_embedded=config.allow_embedded)
 
 
 def check_general_text(config: ExperimentConfig) -> None:
@@ -252,12 +250,61 @@ def check_likelihood(config: ExperimentConfig, annotators: Sequence[str]) -> Non
         )
 
 
-def with_fingerprint(workspace: Workspace, config: ExperimentConfig) -> ExperimentConfig:
-    """Return the configuration with the dataset's fingerprint; its annotators are checked.
+def check_calibration(config: ExperimentConfig, dataset: Dataset) -> None:
+    """Raise `ConfigError` where CAPO's strength is to be chosen on validation items, of which there
+    are none: each CAPO training would end in this after the SFT before it."""
+    if not {"capo", "capo_plain"} & set(config.methods):
+        return
+    stages = [config.trainings(method, 0)[1] for method in config.trained]
+    calibrated = any(stage is not None and stage.calibrate for stage in stages)
+    if calibrated and not (dataset.items["split"] == "validation").any():
+        raise ConfigError(
+            f"{dataset.name} has no validation items, on which CAPO's strength is to be chosen",
+            where="experiment, capo.calibrate",
+            todo="switch calibration off (capo.calibrate=false), or split the data again",
+        )
+
+
+def check_base_there(workspace: Workspace, config: ExperimentConfig) -> None:
+    """Raise `ConfigError` where the base model is not on this machine; the hub is not asked."""
+    name = base_needed(config)
+    if name and ("/" not in name or name[0] in "./~"):
+        from capo_core.imitation.models.base_files import find_base_model
+
+        find_base_model(name, workspace)
+
+
+def check_experiment(
+    workspace: Workspace, config: ExperimentConfig, *, fetched: bool = False
+) -> ExperimentConfig:
+    """Return the configuration with the dataset's fingerprint, after all checks without computing.
+
+    The form, `experiment check` and `experiment start` make the same ones. The base model of an
+    experiment that was started before is not looked for: all its runs may be done.
+
+    Args:
+        fetched: a base model that is not here will be downloaded before the runs start.
+
+    Raises:
+        CapoError: something cannot be used; it says what, and what to do.
+    """
+    from capo_core.imitation.models.registry import KNOWN_MODELS
+
+    settled, dataset = _settled(workspace, config)
+    if not (workspace.experiments / name_of(workspace, settled) / FILE).exists():
+        check_base(config, dataset)
+        if not (fetched and config.base in KNOWN_MODELS):
+            check_base_there(workspace, config)
+    return settled
+
+
+def _settled(workspace: Workspace, config: ExperimentConfig) -> tuple[ExperimentConfig, Dataset]:
+    """Return the configuration with its dataset's fingerprint, and that dataset.
 
     Raises:
         DataError, ConfigError: the dataset, an annotator, or the file of general text does not
-            exist, or annotators are missing for attribution by likelihood.
+            exist, annotators are missing for attribution by likelihood, or validation items for
+            calibration.
     """
     from capo_core.data.catalog import Catalog
 
@@ -270,7 +317,8 @@ def with_fingerprint(workspace: Workspace, config: ExperimentConfig) -> Experime
             expected=f"some of {name_list(dataset.annotators)}",
         )
     check_likelihood(config, dataset.annotators)
-    return config.with_changes(fingerprint=config.fingerprint or dataset.fingerprint)
+    check_calibration(config, dataset)
+    return config.with_changes(fingerprint=config.fingerprint or dataset.fingerprint), dataset
 
 
 def _member(planned: PlannedRun) -> Member:

@@ -214,7 +214,7 @@ def generate_answers(
     targets = settings["targets"]
     adapters, texts, embed = {}, {}, None
     progress("reading the model", 0.0)
-    backend = backend_of(settings)
+    backend = backend_of(_as_begun(settings, folder))
     if config.trained:
         runs = [RunFolder(workspace.runs / name) for name in settings["adapters"]]
         found = collect_adapters(runs, config.method, targets, dataset)
@@ -233,6 +233,17 @@ def generate_answers(
     )  # fmt: skip
     readable = int((frame["parsed"] == "true").sum())
     return readable_answers(readable, len(frame))
+
+
+def _as_begun(settings: Settings, folder: RunFolder) -> Settings:
+    """Return the settings with the number type that a generation began with, where it is resumed
+    (see `stage.same_precision`)."""
+    from capo_core.imitation.models.base_model import precision_of
+
+    if settings.get("precision", "auto") != "auto" or not (folder.path / "config.json").exists():
+        return settings
+    known = precision_of(str(folder.config.get("base", {}).get("precision")))
+    return {**settings, "precision": known} if known else settings
 
 
 def generate_profiles(

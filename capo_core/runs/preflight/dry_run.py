@@ -358,6 +358,7 @@ def _dry_step(kind: str, base, lora, adapter, config, material) -> dict[str, Any
 
     from capo_core.imitation.models.adapters import load_adapter, new_adapter, ready_to_train
     from capo_core.imitation.models.errors import memory_errors
+    from capo_core.imitation.training.capo import reference_values
     from capo_core.imitation.training.micro_batches import by_length
     from capo_core.imitation.training.objective import Contrastive, Supervised, TrainingExample
     from capo_core.imitation.training.scoring.choose import choose_engine, longest_sample
@@ -376,10 +377,12 @@ def _dry_step(kind: str, base, lora, adapter, config, material) -> dict[str, Any
     sample = longest_sample([contrast.rendered for contrast in contrasts])
     engine = choose_engine(model, sample, "group" if sft else config.engine).engine
     objective = Supervised(engine, base.pad_id) if sft else Contrastive(engine, base.pad_id, config)
-    cases = [
-        TrainingExample(contrast, None if sft else torch.zeros(len(contrast.rendered.responses)))
-        for contrast in contrasts
-    ]
+
+    def reference(contrast):
+        by_token = getattr(config, "ld_alpha", 1) < 1
+        return torch.zeros(reference_values(contrast.rendered, config.contrast, by_token))
+
+    cases = [TrainingExample(each, None if sft else reference(each)) for each in contrasts]
     model.train()
     # The longest of the micro-batches that a step is computed in.
     batch_tokens = batch_tokens_of(base, config)
