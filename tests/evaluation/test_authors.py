@@ -5,6 +5,7 @@ import shutil
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import typer
 from helpers.author_attribution import made_attribution, planted_set
@@ -19,6 +20,7 @@ from capo_core.data.splits import assign_splits
 from capo_core.errors import ConfigError, DataError, RunError
 from capo_core.evaluation.authors import compute, store
 from capo_core.evaluation.authors.adapters import adapter_sets
+from capo_core.evaluation.authors.calibrations import fit_calibrations
 from capo_core.evaluation.authors.result import (
     HELD_OUT,
     LIKELIHOOD,
@@ -90,10 +92,10 @@ def test_a_text_is_calibrated_on_other_items(data):
     rng = np.random.default_rng(0)
     matrices = [rng.normal(size=(len(stream), 3)) for stream in streams]
     ids = tuple(data.items["item_id"][:20])
-    before = compute._calibrations(data, ids, streams, matrices)
+    before = fit_calibrations(data, ids, streams, matrices)
     for stream, matrix in zip(streams, matrices, strict=True):
         matrix[stream.item == 7] += np.array([50.0, 0.0, 0.0])  # one item alone
-    after = compute._calibrations(data, ids, streams, matrices)
+    after = fit_calibrations(data, ids, streams, matrices)
     fold = after.fold[ids[7]]
     for number, (one, other) in enumerate(zip(before.by_fold, after.by_fold, strict=True)):
         assert np.allclose(one.offsets, other.offsets) == (number == fold)
@@ -112,17 +114,72 @@ def test_items_of_several_splits_are_each_scored_by_adapters_that_never_saw_them
     assert "Adapters of 2 splits" in found.notes[0] and TEST not in set(found.rows["part"])
 
 
-def test_imitations_stand_on_the_same_scale(data):
+def moved(data, *changes):
+    """Return the data with items of the order of `changes` in other parts: (from, to, part)."""
+    split = data.items.set_index("item_id")["split"].copy()
+    for start, end, part in changes:
+        split.iloc[start:end] = part
+    return data.with_split(split).named("moved")
+
+
+def copies(data):
+    """Return answers to the test items: the target's own texts, and the next annotator's."""
     test = data.items.loc[data.items["split"] == "test", "item_id"]
     rows = data.annotations[data.annotations["item_id"].isin(test)]
     turned = {"ann": "bob", "bob": "cyd", "cyd": "ann"}
-    outputs = [
+    return [
         MethodOutputs(
             source, "", rows.assign(target_annotator_id=rows["annotator_id"].map(of), sample="0"),
             "table",
         )
         for source, of in (("copy", {n: n for n in turned}), ("zero_shot", turned))
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("few", [0, 1])
+def test_a_further_split_that_cannot_be_calibrated_is_left_out_and_said(data, few):
+    """It adds no item, or one: the first set alone gives the result."""
+    train = np.flatnonzero((data.items["split"] == "train").to_numpy())
+    other = moved(data, *((n, n + 1, "test") for n in train[:few]))
+    if not few:
+        held = np.flatnonzero((data.items["split"] == "test").to_numpy())
+        other = moved(data, (held[0], held[0] + 1, "train"))
+    alone = made_attribution(data, leak_test=False)
+    found = made_attribution(data, sets=[planted_set(data), planted_set(other)], leak_test=False)
+    pd.testing.assert_frame_equal(found.rows, alone.rows)
+    assert len(found.adapters) == len(found.calibration) == 1
+    assert found.items == {**alone.items, "left out": alone.items["left out"] - few}
+    note = next(one for one in found.notes if "'moved'" in one)
+    assert "annotator 'ann' has explanations on too few of the" in note
+    assert ("1 item that only these could score" in " ".join(found.notes)) == bool(few)
+    last = moved(data, (0, 90, "train"), (0, 1, "test"))
+    with pytest.raises(DataError, match="too few of the 1 item to be scored"):
+        made_attribution(last, sets=[planted_set(last), planted_set(data)], leak_test=False)
+
+
+def test_imitations_are_scored_by_the_first_of_several_sets(data):
+    sets = [planted_set(data), planted_set(assign_splits(data, seed=4))]
+    outputs = copies(data)
+    found = made_attribution(data, sets=sets, outputs=outputs, skill=3.0, leak_test=False)
+    alone = made_attribution(data, outputs=outputs, skill=3.0, leak_test=False)
+    for source in ("human", "copy", "zero_shot"):
+        pd.testing.assert_frame_equal(
+            found.of(TEST, source).reset_index(drop=True),
+            alone.of(TEST, source).reset_index(drop=True),
+        )
+    assert at(found, HELD_OUT).n_items > 36 and at(found, TEST, source="copy").n_items == 18
+    assert "are scored by the adapters of the dataset's own split" in found.notes[0]
+
+
+def test_answers_are_refused_where_the_adapters_may_have_seen_their_items(data):
+    other = assign_splits(data, seed=4).named("other")
+    with pytest.raises(ConfigError, match=r"another split.*'other'.*leave the answers out"):
+        made_attribution(data, sets=[planted_set(other)], outputs=copies(data), leak_test=False)
+    assert made_attribution(data, sets=[planted_set(other)], leak_test=False).items[HELD_OUT]
+
+
+def test_imitations_stand_on_the_same_scale(data):
+    outputs = copies(data)
     found = made_attribution(data, outputs=outputs, skill=3.0, leak_test=False)
     copy, wrong = at(found, TEST, source="copy"), at(found, TEST, source="zero_shot")
     assert copy.accuracy == copy.human == at(found, TEST).accuracy > 0.95

@@ -19,8 +19,13 @@ import numpy as np
 import pandas as pd
 
 from capo_core.dataset import Dataset
-from capo_core.errors import DataError
+from capo_core.errors import ConfigError, DataError
 from capo_core.evaluation.authors.adapters import AdapterSet
+from capo_core.evaluation.authors.calibrations import (
+    Calibrations,
+    check_enough,
+    fit_calibrations,
+)
 from capo_core.evaluation.authors.result import (
     ALL,
     DIFFERENCES,
@@ -35,8 +40,6 @@ from capo_core.evaluation.authors.result import (
 )
 from capo_core.evaluation.likelihood import (
     FOLDS,
-    LikelihoodCalibration,
-    fit_calibration,
     log_prob_matrix,
     texts_of,
     written_by,
@@ -49,6 +52,7 @@ from capo_core.evaluation.streams import (
     human_streams,
     output_streams,
 )
+from capo_core.formatting import count
 from capo_core.progress import Progress, part_of, silent
 from capo_core.stats.bootstrap import Score, difference, mean
 from capo_core.stats.significance import carries_order, holm, p_value_of
@@ -92,44 +96,47 @@ def attribute_authors(
     """Attribute the human texts, and those of methods, on items that no adapter was trained on.
 
     Args:
-        sets: of `adapters.adapter_sets`; an item is scored by the first one it is held out from.
+        sets: of `adapters.adapter_sets`; an item is scored by the first one it is held out from. A
+            later set that cannot score its further items is not used, and a note says why.
         outputs: answers of methods to test items of the dataset's own split (`run_outputs`); they
-            are scored by the first set, whose split that is.
+            are scored by the first set alone, whose split that is.
         views: of the classifiers; `VIEWS` by default.
         embedder: of the views by sentence embedding; the default one where it is None.
 
     Raises:
-        DataError: an annotator has no explanation on enough held-out items for the calibration, or
-            none on a training item.
-        ConfigError: the base model or an adapter cannot be loaded.
+        DataError: an annotator has no explanation on enough of the first set's held-out items for
+            the calibration, or none on a training item.
+        ConfigError: the base model or an adapter cannot be loaded, or there are outputs and the
+            first set is of another split than theirs.
     """
     config, views = config or AuthorsConfig(), views or VIEWS
+    _check_split(dataset, sets[0], outputs)
     begun = time.monotonic()
     embedder = embedder or Embedder(workspace.cache)
     cache = workspace.cache
     steps = _Steps(progress, len(sets) + bool(outputs) + config.leak_test)
-    held, calibrations = _held_out(sets, views, embedder, cache, steps)
+    used, held, calibrations, unused = _held_out(sets, views, embedder, cache, steps)
     first, whole = sets[0], _joined(held)
     parts = {HELD_OUT: whole}
     test = held_out_items(first.dataset, "test")
-    if len(sets) == 1 and 0 < len(test) < len(whole.item_ids):
-        parts[TEST] = _restricted(whole, test)
-    counts = _split_counts(first.dataset, whole) if len(sets) == 1 else {}
+    alone = _restricted(held[0], test)  # as the first set scores them, also beside others
+    if len(test) < len(whole.item_ids) and (outputs or len(used) == 1):
+        parts[TEST] = alone
+    counts = _split_counts(first.dataset, whole) if len(used) == 1 else {}
     counts |= {HELD_OUT: _n_items(whole), "folds": FOLDS}
-    counts["left out"] = len(dataset.items) - len(whole.item_ids)
+    seen = set.intersection(*(_seen(one) for one in sets))
+    counts["left out"] = len(seen)
+    unscored = len(dataset.items) - len(seen) - len(whole.item_ids)
     rows: list[dict] = []
     scores: dict[tuple, Score] = {}
     for part, material in parts.items():
         _add_rows(rows, scores, part, material, dataset.annotators, config)
     same: tuple[str, ...] = ()
-    if outputs and first.dataset.split_fingerprint == dataset.split_fingerprint:
+    if outputs:
         same = written_by(outputs, first.adapters, workspace)
         part = TEST if TEST in parts else HELD_OUT
-        base = parts[part]
-        made = _answers(
-            first, base.item_ids, outputs, calibrations[0], views, embedder, cache, steps.next()
-        )
-        _add_rows(rows, scores, part, made, dataset.annotators, config, human=base)
+        made = _answers(first, test, outputs, calibrations[0], views, embedder, cache, steps.next())
+        _add_rows(rows, scores, part, made, dataset.annotators, config, human=alone)
     if config.leak_test:
         train = tuple(first.dataset.items.loc[first.dataset.items["split"] == "train", "item_id"])
         leak = _leak(first, train, views, embedder, cache, steps.next())
@@ -142,12 +149,28 @@ def attribute_authors(
         tuple(
             {"dataset": one.dataset.name, "split": one.dataset.split_fingerprint,
              "runs": dict(one.adapters.runs), "shared": one.adapters.trained.named}
-            for one in sets
+            for one in used
         ),
         counts, config, pd.DataFrame(rows, columns=list(ROWS)), _differences(scores),
         tuple(one.to_dict(dataset.annotators) for one in calibrations), same,
-        _notes(sets, counts), time.monotonic() - begun,
+        _notes(len(used), counts, unused, unscored, bool(outputs)), time.monotonic() - begun,
     )  # fmt: skip
+
+
+def _check_split(dataset: Dataset, first: AdapterSet, outputs: Sequence[MethodOutputs]) -> None:
+    """Refuse answers that no set can score: they are to items of the dataset's own split.
+
+    Raises:
+        ConfigError: the first set was trained on another split, and so perhaps on these items.
+    """
+    if outputs and first.dataset.split_fingerprint != dataset.split_fingerprint:
+        raise ConfigError(
+            "the adapters were trained on another split than the one whose test items the answers "
+            f"are to (that of the dataset {first.dataset.name!r}): they may have seen these items",
+            where=dataset.name,
+            expected="finished SFT runs of every annotator on the dataset's own split",
+            todo=f"train SFT on {dataset.name!r} for all annotators, or leave the answers out",
+        )
 
 
 class _Steps:
@@ -162,28 +185,52 @@ class _Steps:
         return part_of(self._progress, start, min(1.0, self._done / self._count))
 
 
+def _free(one: AdapterSet, taken: set[str]) -> tuple[str, ...]:
+    """Return the items that a set was not trained on and no set before it scores."""
+    items = one.dataset.items
+    free = items["split"].isin(("validation", "test")) & ~items["item_id"].isin(taken)
+    return tuple(items.loc[free, "item_id"])
+
+
+def _seen(one: AdapterSet) -> set[str]:
+    """Return the items that a set cannot score: those it was trained on, or that have no part."""
+    return set(one.dataset.items["item_id"]) - set(_free(one, set()))
+
+
 def _held_out(
     sets: Sequence[AdapterSet],
     views: Sequence[View],
     embedder: Embedder,
     cache: Path | None,
     steps: _Steps,
-) -> tuple[list[_Material], list[_Calibrations]]:
-    """Return each set's scores of the human texts on items that it, as the first of the sets, was
-    not trained on, and its calibrations."""
+) -> tuple[list[AdapterSet], list[_Material], list[Calibrations], list[tuple[str, str]]]:
+    """Return the sets that score, each one's scores of the human texts on items that it, as the
+    first of the sets, was not trained on, its calibrations, and the dataset's name and the reason
+    of each set that is not used.
+
+    Raises:
+        DataError: the first set cannot score its items. Others add to it, and may be missing.
+    """
+    used: list[AdapterSet] = []
     held: list[_Material] = []
-    calibrations: list[_Calibrations] = []
+    calibrations: list[Calibrations] = []
+    unused: list[tuple[str, str]] = []
     taken: set[str] = set()
     for one in sets:
-        items = one.dataset.items
-        free = items["split"].isin(("validation", "test")) & ~items["item_id"].isin(taken)
-        item_ids = tuple(items.loc[free, "item_id"])
-        taken |= set(item_ids)
+        item_ids = _free(one, taken)
         streams = _own(one.dataset, item_ids)
-        scored, fitted = _scored(one, item_ids, streams, views, embedder, cache, steps.next())
+        try:
+            scored, fitted = _scored(one, item_ids, streams, views, embedder, cache, steps.next())
+        except DataError as error:
+            if not used:
+                raise
+            unused.append((one.dataset.name, error.what))
+            continue
+        used.append(one)
         held.append(scored)
         calibrations.append(fitted)
-    return held, calibrations
+        taken |= set(item_ids)
+    return used, held, calibrations, unused
 
 
 def _split_counts(dataset: Dataset, held: _Material) -> dict[str, int]:
@@ -198,7 +245,7 @@ def _answers(
     first: AdapterSet,
     item_ids: tuple[str, ...],
     outputs: Sequence[MethodOutputs],
-    calibrations: _Calibrations,
+    calibrations: Calibrations,
     views: Sequence[View],
     embedder: Embedder,
     cache: Path | None,
@@ -237,10 +284,20 @@ def _scored(
     embedder: Embedder,
     cache: Path | None,
     progress: Progress,
-) -> tuple[_Material, _Calibrations]:
-    """Return the human texts' scores by every way, and the calibrations."""
+) -> tuple[_Material, Calibrations]:
+    """Return the human texts' scores by every way, and the calibrations.
+
+    Raises:
+        DataError: too few texts for a calibration (known before anything is scored), or none of an
+            annotator on a training item.
+    """
+    there = [
+        np.array([text is not None for text in texts_of(stream, item_ids)], dtype=bool)
+        for stream in streams
+    ]
+    check_enough(one.dataset, item_ids, streams, there)
     matrices = _matrices(one, item_ids, streams, cache, part_of(progress, 0.0, 0.9))
-    calibrations = _calibrations(one.dataset, item_ids, streams, matrices)
+    calibrations = fit_calibrations(one.dataset, item_ids, streams, matrices)
     scores = {_LIKELIHOOD: calibrations.scores(item_ids, streams, matrices)}
     scores |= _classified(one.dataset, item_ids, streams, views, embedder)
     return _Material(item_ids, streams, scores), calibrations
@@ -278,80 +335,6 @@ def _matrices(
     return [table[[place.get(text, len(texts)) for text in some]] for some in of_stream]
 
 
-@dataclass(frozen=True)
-class _Calibrations:
-    """Calibrations by fold: that of a fold was fitted on the human texts of the other folds' items.
-
-    Attributes:
-        fold: item → its fold.
-    """
-
-    whole: LikelihoodCalibration
-    by_fold: list[LikelihoodCalibration]
-    fold: dict[str, int]
-
-    def scores(
-        self,
-        item_ids: tuple[str, ...],
-        streams: Sequence[Stream],
-        matrices: Sequence[np.ndarray],
-    ) -> list[np.ndarray]:
-        """Return calibrated scores of each stream, by the calibration of the item's fold."""
-        fold = np.array([self.fold[item] for item in item_ids])
-        found = []
-        for stream, matrix in zip(streams, matrices, strict=True):
-            result = np.zeros_like(matrix)
-            for number, one in enumerate(self.by_fold):
-                here = fold[stream.item] == number
-                result[here] = one.scores(matrix[here])
-            found.append(result)
-        return found
-
-    def to_dict(self, annotators: Sequence[str]) -> dict[str, Any]:
-        """Return the calibration on all texts, as JSON."""
-        offsets = dict(zip(annotators, self.whole.offsets.tolist(), strict=True))
-        return {
-            "slope": self.whole.slope,
-            "offsets": offsets,
-            "texts": self.whole.n,
-            "folds": len(self.by_fold),
-        }
-
-
-def _calibrations(
-    dataset: Dataset,
-    item_ids: tuple[str, ...],
-    streams: Sequence[Stream],
-    matrices: Sequence[np.ndarray],
-) -> _Calibrations:
-    """Fit the calibrations on human texts.
-
-    Raises:
-        DataError: an annotator has texts in one fold at most.
-    """
-    matrix = np.concatenate(matrices)
-    fold = np.concatenate([stream.item for stream in streams]) % FOLDS
-    author = np.repeat(
-        [dataset.annotators.index(s.target) for s in streams], [len(s) for s in streams]
-    )
-    there = np.isfinite(matrix).all(axis=1)
-    for column, name in enumerate(dataset.annotators):
-        if len(np.unique(fold[there & (author == column)])) < 2:
-            raise DataError(
-                f"annotator {name!r} has explanations on too few items that the adapters were not "
-                "trained on: the scores cannot be calibrated",
-                where=dataset.name,
-                expected="explanations by every annotator on several validation and test items",
-                todo="divide the data again, with more items in validation and test, and train "
-                "again",
-            )
-    return _Calibrations(
-        fit_calibration(matrix, author),
-        [fit_calibration(matrix[fold != n], author[fold != n]) for n in range(FOLDS)],
-        {item: n % FOLDS for n, item in enumerate(item_ids)},
-    )
-
-
 def _leak(
     one: AdapterSet,
     item_ids: tuple[str, ...],
@@ -364,7 +347,7 @@ def _leak(
     from the others of these items, so that they show what the texts give without the leak."""
     streams = _own(one.dataset, item_ids)
     matrices = _matrices(one, item_ids, streams, cache, part_of(progress, 0.0, 0.8))
-    fitted = _calibrations(one.dataset, item_ids, streams, matrices)
+    fitted = fit_calibrations(one.dataset, item_ids, streams, matrices)
     scores = {_LIKELIHOOD: fitted.scores(item_ids, streams, matrices)}
     for view in views:
         scores[view.representation, view.reduction] = [
@@ -547,18 +530,42 @@ def _differences(scores: dict[tuple, Score]) -> pd.DataFrame:
     return frame
 
 
-def _notes(sets: Sequence[AdapterSet], counts: dict[str, int]) -> tuple[str, ...]:
+def _notes(
+    used: int,
+    counts: dict[str, int],
+    unused: Sequence[tuple[str, str]],
+    unscored: int,
+    with_answers: bool,
+) -> tuple[str, ...]:
+    """Return what a reader must know.
+
+    Args:
+        used: the number of sets that score. unused: dataset and reason of those that do not.
+        unscored: the number of items that only sets that are not used could have scored.
+    """
     found = []
-    if len(sets) > 1:
-        found.append(
-            f"Adapters of {len(sets)} splits: each item is scored by the first set of adapters "
+    if used > 1:
+        text = (
+            f"Adapters of {used} splits: each item is scored by the first set of adapters "
             "that was not trained on it."
         )
+        if with_answers:
+            text += (
+                " Answers of methods, and the annotators' own texts beside them, are scored by the "
+                "adapters of the dataset's own split, on its test items."
+            )
+        found.append(text)
     elif TEST in counts:
         found.append(
             "The adapters' training was watched on the validation items, and may have ended "
             "earlier for it; the test items alone are listed as well."
         )
+    found += [
+        f"The adapters trained on the split of the dataset {name!r} are not used: {reason}."
+        for name, reason in unused
+    ]
+    if unscored:
+        found.append(f"{count(unscored, 'item')} that only these could score are left out.")
     found.append(
         "There is no permutation null: it would take adapters trained on shuffled annotators."
     )

@@ -30,7 +30,8 @@ def compute_authors(
         answers: names of finished generations on test items of the dataset's own split.
 
     Raises:
-        ConfigError: an annotator has no SFT run.
+        ConfigError: an annotator has no SFT run, or there are answers and the runs are of another
+            split than theirs.
         RunError, DataError: a named run is of other data, or not finished.
     """
     sets = adapter_sets(workspace, dataset, runs)
