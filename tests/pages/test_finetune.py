@@ -515,6 +515,20 @@ def test_data_of_ones_own_begins_with_smollm2_and_a_button_for_it(workspace, mon
     assert begun == [("model", {"name": "smollm2"})]
 
 
+def test_a_model_with_terms_is_downloaded_after_they_are_accepted(workspace, monkeypatch):
+    begun = []
+    monkeypatch.setattr(submit, "begin", lambda *asked: begun.append(asked[1:]))
+    real(workspace)
+    app = open_page("finetune", dataset="real", view="new")
+    app.segmented_control(key="finetune.form.base_kind").set_value("gemma3-270m").run()
+    assert "Gemma Terms of Use" in shown(app)
+    assert app.button(key="finetune.form.get_model").disabled
+    assert not [each for each in app.button if each.key == "finetune.missing.get_model"]
+    app.checkbox(key="finetune.form.accept_terms.gemma3-270m").check().run()
+    app.button(key="finetune.form.get_model").click().run()
+    assert begun == [("model", {"name": "gemma3-270m", "accept_terms": True})]
+
+
 def test_its_download_is_shown_after_a_refresh_and_so_is_its_failure(workspace):
     real(workspace)
     job = submit.begun_at(workspace, "model", {"name": "smollm2"})

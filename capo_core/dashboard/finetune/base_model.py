@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import streamlit as st
 
@@ -28,7 +29,7 @@ from capo_core.workspace import Workspace
 
 _BASES = {
     EMBEDDED_NAME: KNOWN_MODELS[EMBEDDED_NAME].short_title,
-    **{model.name: model.short_title for model in obtainable() if not model.terms},
+    **{model.name: model.short_title for model in obtainable()},
     "workspace": "Other model here",
     "folder": "Local folder",
     "hub": "Hugging Face hub",
@@ -118,7 +119,7 @@ def _known_model(workspace: Workspace, model: KnownModel) -> None:
     if model_folder(workspace, model.name) is not None:
         show_note(f"{about} {model.use}")
         return
-    job = submit.find_begun(workspace, "model", {"name": model.name})
+    job = submit.find_begun(workspace, "model", _download_of(model))
     if job is not None and job.status().live:
         show_note(about)
         watch(job)
@@ -129,18 +130,27 @@ def _known_model(workspace: Workspace, model: KnownModel) -> None:
     )
     if job is not None:
         show_outcome(job)
+    accepted = True
+    if model.terms:
+        st.markdown(f"Its terms: [{model.terms}]({model.terms_url})")
+        accepted = st.checkbox(
+            f"I have read the {model.terms} and accept them.",
+            key=f"finetune.form.accept_terms.{model.name}",
+        )
     st.button(
-        _get_label(model),
+        f"Get {model.short_title}",
         key="finetune.form.get_model",
         type="primary",
+        disabled=not accepted,
         on_click=guarded,
-        args=(submit.begin, workspace, "model", {"name": model.name}),
+        args=(submit.begin, workspace, "model", _download_of(model)),
         icon=":material/download:",
     )
 
 
-def _get_label(model: KnownModel) -> str:
-    return f"Get {model.short_title}"
+def _download_of(model: KnownModel) -> dict[str, Any]:
+    """Return the settings of the run that downloads a model, whose terms were accepted."""
+    return {"name": model.name, **({"accept_terms": True} if model.terms else {})}
 
 
 def missing_model(workspace: Workspace, name: str) -> KnownModel | None:
@@ -172,16 +182,19 @@ def _kind_of(name: str, chosen: str | None, others: Mapping[str, str]) -> str:
 
 def show_missing(workspace: Workspace, model: KnownModel) -> None:
     """Show that the base model is to be downloaded first, with the button for it."""
-    st.info(f"{model.title} is not on this machine yet; then the experiment can start.")
-    job = submit.find_begun(workspace, "model", {"name": model.name})
+    st.info(f"{model.title} is not on this machine yet; once it is, the experiment can start.")
+    job = submit.find_begun(workspace, "model", _download_of(model))
     if job is not None and job.status().live:
         show_note("It is being downloaded: see “Base model”.")
         return
+    if model.terms:
+        show_note("Its terms are to be accepted first: see “Base model”.")
+        return
     st.button(
-        _get_label(model),
+        f"Get {model.short_title}",
         key="finetune.missing.get_model",
         on_click=guarded,
-        args=(submit.begin, workspace, "model", {"name": model.name}),
+        args=(submit.begin, workspace, "model", _download_of(model)),
         icon=":material/download:",
     )
 
