@@ -108,13 +108,15 @@ def lewidi(
     split, as an experiment that a repeated command resumes, and scored as rows.
     """
     from capo_core.leaderboards import store
-    from capo_core.leaderboards.compute import compute
+    from capo_core.leaderboards.compute import check_generations, compute
     from capo_core.leaderboards.find import datasets_of, source_of
     from capo_core.runs.experiments.store import base_needed
 
     board = find_board(dataset)
     check_track(board, track)
     check_ending(out, ENDINGS, "a board")
+    if run:
+        check_generations(track)
     workspace = Workspace.default()
     if fetch:
         wanted = data or ("" if datasets_of(workspace, board) else source_of(board))
@@ -137,12 +139,16 @@ def lewidi(
         )
     with progress_bar(quiet=as_json) as progress:
         result = compute(
-            workspace, board, track, data=data, systems=system or (), runs=run,
+            workspace, board, track, data=data, systems=system or (), runs=run or None,
             with_runs=not no_runs, seeds=tuple(seed or (0, 1, 2)), again=again, progress=progress,
         )  # fmt: skip
-    if not system:
+    # On the other track generations have no row, so that nothing is left out.
+    some = bool(system or run) or (no_runs and track == CONTENT)
+    if not some:
         store.save(result, workspace)
     write_and_print(result, out, write=_write, show=show, as_json=as_json)
+    if some and not as_json:
+        console.print("Not all rows of the track: the saved board stays as it is.", markup=False)
 
 
 def _imitations(

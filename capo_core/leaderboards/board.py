@@ -106,6 +106,8 @@ class Leaderboard:
             found with 80 % power, at the first step of Holm's method.
         reproduced: published baselines that our scorer computes again: name, printed, value.
         notes: deviations from the published setting, as sentences.
+        split: `Dataset.split_fingerprint`; "" of a board saved before it was.
+        comparable: whether the test part is the published one.
     """
 
     board: str
@@ -117,6 +119,8 @@ class Leaderboard:
     reproduced: tuple[Mapping[str, Any], ...]
     notes: tuple[str, ...]
     provenance: Provenance = field(repr=False)
+    split: str = ""
+    comparable: bool = False
 
     @property
     def spec(self) -> Board:
@@ -187,8 +191,7 @@ class Leaderboard:
     def _compared(self, row: BoardRow) -> bool:
         """Return whether published rows can lie within a row's interval: it has one, and the test
         part is the published one."""
-        whole = self.parts["test"] == self.spec.items["test"]
-        return whole and not math.isnan(row.scores[PERSPECTIVE]["low"])
+        return self.comparable and not math.isnan(row.scores[PERSPECTIVE]["low"])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON-able values."""
@@ -196,6 +199,8 @@ class Leaderboard:
             "board": self.board,
             "track": self.track,
             "dataset": self.dataset,
+            "split": self.split,
+            "comparable": self.comparable,
             "parts": dict(self.parts),
             "scored_by": dict(self.spec.scored_by),
             "interval": "95 %, Student's, over items",
@@ -243,6 +248,8 @@ class Leaderboard:
             tuple(raw["reproduced"]),
             tuple(raw["notes"]),
             Provenance.from_dict(raw["provenance"]),
+            raw.get("split", ""),
+            raw.get("comparable", False),
         )
 
     def table(self, task: str) -> pd.DataFrame:
@@ -377,7 +384,7 @@ def compute_board(
     for number_, each in enumerate(chosen):
         progress(each.title, number_ / max(1, len(chosen)))
         start = time.monotonic()
-        prediction = predict(each) if predict else each.predict(task, track, resources)
+        prediction = predict(each) if predict else each.predict(task.given(), track, resources)
         found[each.name] = _measured(task, each.title, prediction, time.monotonic() - start)
     for name, title, prediction in more:
         found[name] = _measured(task, title, prediction, math.nan)
@@ -398,6 +405,8 @@ def compute_board(
             n=(("test item", task.parts["test"]), ("annotator", len(set(task.truth.annotator)))),
             details=(("board", f"LeWiDi-2025 {board.title}"), ("track", track)),
         ),
+        task.dataset.split_fingerprint,
+        task.comparable,
     )
 
 
@@ -501,7 +510,7 @@ def _reproduced(task: BoardTask, board: Board, resources: Resources):
     for one in board.published:
         if not one.recomputed or not task.comparable or not task.parts["train"]:
             continue
-        prediction = SYSTEMS[one.recomputed].predict(task, CONTENT, resources)
+        prediction = SYSTEMS[one.recomputed].predict(task.given(), CONTENT, resources)
         for what, printed in one.scores.items():
             value = float(item_scores(task, prediction)[what].mean())
             digits = len(printed.split(".")[1])

@@ -62,6 +62,7 @@ class Board:
             scorer has it; its description says one fewer.
         file: beginning of the names of the organisers' files.
         items: number of items of the published parts, by part of ours, where it is known.
+        test_texts: beginning of `cells.texts_hash` of the published test part.
         explained: whether the files have the annotators' explanations.
         scored_by: by task, the measure in words.
     """
@@ -73,6 +74,7 @@ class Board:
     divisor: int
     file: str
     items: Mapping[str, int]
+    test_texts: str
     explained: bool
     scored_by: Mapping[str, str]
     published: tuple[PublishedRow, ...] = ()
@@ -118,6 +120,7 @@ BOARDS: Mapping[str, Board] = MappingProxyType(
                 11,
                 "Paraphrase",
                 {"train": 400, "validation": 50, "test": 50},
+                "85ac2f18bab19b01",
                 True,
                 {PERSPECTIVE: _DISTANCE.format(n=11), SOFT: _MOVED.format(n=11)},
                 _published(
@@ -132,6 +135,7 @@ BOARDS: Mapping[str, Board] = MappingProxyType(
                 1,
                 "VariErrNLI",
                 {"train": 388, "validation": 50, "test": 50},
+                "da9554ad01c4866a",
                 True,
                 {
                     PERSPECTIVE: "share of wrong (annotator, label) cells",
@@ -157,6 +161,7 @@ BOARDS: Mapping[str, Board] = MappingProxyType(
                 6,
                 "CSC",
                 {"validation": 704, "test": 704},
+                "381e0f59fd563f8d",
                 False,
                 {PERSPECTIVE: _DISTANCE.format(n=6), SOFT: _MOVED.format(n=6)},
                 _published(
@@ -171,6 +176,7 @@ BOARDS: Mapping[str, Board] = MappingProxyType(
                 1,
                 "MP",
                 {"train": 12017, "validation": 3005, "test": 3756},
+                "f49a950d57f82af9",
                 False,
                 {
                     PERSPECTIVE: "error rate",

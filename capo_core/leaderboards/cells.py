@@ -1,13 +1,14 @@
 """Cells of a board: what each annotator gave each item, to learn from and to be predicted.
 
-A system is given `LabelledCells` of the training and development parts and `AskedCells` of the test
-part, which hold no label: it cannot read what it is scored on.
+A system is given a `GivenTask`: `LabelledCells` of the training and development parts, and
+`AskedCells` of the test part, which hold no label. `BoardTask` adds the labels that it is scored
+on, and stays with the scorer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from capo_core.dataset import Dataset
 from capo_core.errors import DataError
 from capo_core.formatting import count, name_list
 from capo_core.leaderboards.boards import Board
+from capo_core.workspace import content_hash
 
 LEARNED = ("train", "validation")
 TEST = "test"
@@ -69,36 +71,51 @@ class LabelledCells(AskedCells):
 
 
 @dataclass(frozen=True)
-class BoardTask:
-    """A board's data as systems see them, and the labels they are scored on.
+class GivenTask:
+    """A board's data as systems see them: no label of the test part is in it.
 
     Attributes:
         texts: (text_a, text_b) of each item of all parts.
         item_ids: of the same items.
-        parts: number of items by part.
-        truth: labels of the test part; for scoring alone.
-        notes: deviations from the published parts, as sentences.
+        development: bool, of the same items: whether it is of the development part.
+        learn: cells of the training and development parts. test: those of the test part.
     """
 
     board: Board
-    dataset: Dataset = field(repr=False)
     annotators: tuple[str, ...]
     texts: tuple[tuple[str, str], ...] = field(repr=False)
     item_ids: tuple[str, ...] = field(repr=False)
+    development: np.ndarray = field(repr=False)
     learn: LabelledCells = field(repr=False)
+    test: AskedCells = field(repr=False)
+
+
+@dataclass(frozen=True)
+class BoardTask(GivenTask):
+    """A board's data, and the labels that systems are scored on.
+
+    Attributes:
+        truth: cells of the test part with their labels; for scoring alone.
+        parts: number of items by part.
+        comparable: whether the test part has the texts of the published one.
+        notes: deviations from the published parts, as sentences.
+    """
+
+    dataset: Dataset = field(repr=False)
     truth: LabelledCells = field(repr=False)
     parts: dict[str, int]
+    comparable: bool
     notes: tuple[str, ...] = ()
 
-    @property
-    def test(self) -> AskedCells:
-        """The test part's cells, without labels."""
-        return self.truth.asked()
+    def given(self) -> GivenTask:
+        """Return the part that systems see."""
+        return GivenTask(**{one.name: getattr(self, one.name) for one in fields(GivenTask)})
 
-    @property
-    def comparable(self) -> bool:
-        """Return whether the test part has as many items as the published one."""
-        return self.parts.get(TEST) == self.board.items[TEST]
+
+def texts_hash(items: pd.DataFrame) -> str:
+    """Return the SHA-256 (hex) of the texts of items, in any order; of their texts and not of their
+    identifiers, since an import of several files tells alike identifiers apart."""
+    return content_hash(sorted(map(list, zip(items["text_a"], items["text_b"], strict=True))))
 
 
 def board_task(dataset: Dataset, board: Board) -> BoardTask:
@@ -129,16 +146,20 @@ def board_task(dataset: Dataset, board: Board) -> BoardTask:
     annotators = dataset.annotators
     learn = _cells(dataset, board, annotators, LEARNED)
     truth = _cells(dataset, board, annotators, (TEST,))
+    comparable = texts_hash(items[items["split"] == TEST]).startswith(board.test_texts)
     return BoardTask(
-        board,
-        dataset,
-        annotators,
-        tuple(zip(items["text_a"], items["text_b"], strict=True)),
-        tuple(items["item_id"]),
-        learn,
-        truth,
-        parts,
-        tuple(_deviations(board, parts, learn, truth)),
+        board=board,
+        annotators=annotators,
+        texts=tuple(zip(items["text_a"], items["text_b"], strict=True)),
+        item_ids=tuple(items["item_id"]),
+        development=(items["split"] == "validation").to_numpy(dtype=bool),
+        learn=learn,
+        test=truth.asked(),
+        dataset=dataset,
+        truth=truth,
+        parts=parts,
+        comparable=comparable,
+        notes=tuple(_deviations(board, parts, learn, truth, comparable)),
     )
 
 
@@ -168,7 +189,13 @@ def _cells(
     )
 
 
-def _deviations(board: Board, parts: dict[str, int], learn: LabelledCells, truth: LabelledCells):
+def _deviations(
+    board: Board,
+    parts: dict[str, int],
+    learn: LabelledCells,
+    truth: LabelledCells,
+    comparable: bool,
+):
     """Yield what differs from the published parts, as sentences."""
     if not parts["train"]:
         size = f" ({count(board.items['train'], 'item')})" if "train" in board.items else ""
@@ -186,6 +213,11 @@ def _deviations(board: Board, parts: dict[str, int], learn: LabelledCells, truth
         yield (
             f"The test part has {count(parts[TEST], 'item')}, the published one "
             f"{board.items[TEST]:,}: published rows are not comparable."
+        )
+    elif not comparable:
+        yield (
+            f"The {count(parts[TEST], 'item')} of the test part are not those of the published one "
+            "(another split, or other texts): published rows are not comparable."
         )
     new = set(truth.annotator.tolist()) - set(learn.annotator.tolist())
     if new:

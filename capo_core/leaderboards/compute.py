@@ -13,6 +13,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 import capo_core
+from capo_core.errors import ConfigError
 from capo_core.evaluation.streams import run_outputs
 from capo_core.leaderboards import encoder, linear  # noqa: F401  (they register their systems)
 from capo_core.leaderboards.board import Leaderboard, compute_board
@@ -52,10 +53,13 @@ def compute(
             that a stopped computation resumes, and a new generation costs no training anew.
 
     Raises:
-        ConfigError: there is no such track or system.
+        ConfigError: there is no such track or system, or generations are named on a track that
+            they have no rows on.
         DataError: there is no such dataset, or a run is of another one.
     """
     check_track(board, track)
+    if runs:
+        check_generations(track)
     dataset = find_dataset(workspace, board, data)
     task = board_task(dataset, board)
     rows = []
@@ -72,13 +76,24 @@ def compute(
         path = _saved(workspace, task, track, system, seeds)
         found = None if again else _read(path, task)
         if found is None:
-            found = system.predict(task, track, resources)
+            found = system.predict(task.given(), track, resources)
             _write(path, found)
         return found
 
     return compute_board(
         task, track, resources, names=systems, more=rows, predict=predict, progress=progress
     )
+
+
+def check_generations(track: str) -> None:
+    """Raise `ConfigError` unless generations can have a row on the track."""
+    if track != CONTENT:
+        raise ConfigError(
+            "generations do not read the annotators' explanations of the test items, so that their "
+            f"rows stand on the track {CONTENT!r} alone",
+            todo=f"--track {CONTENT}, or leave out --run",
+            option="--run",
+        )
 
 
 def _saved(

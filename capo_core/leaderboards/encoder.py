@@ -17,7 +17,7 @@ import numpy as np
 
 from capo_core.distributions.soft_label_models import PairFeatures
 from capo_core.leaderboards.boards import CONTENT, SEVERAL
-from capo_core.leaderboards.cells import BoardTask
+from capo_core.leaderboards.cells import GivenTask
 from capo_core.leaderboards.systems import (
     SHRINK,
     Prediction,
@@ -37,7 +37,7 @@ HIDDEN, DROPOUT, BATCH, RATE, DECAY, EPOCHS = 64, 0.3, 64, 1e-3, 0.01, 30
     "for each annotator, trained on every annotator's labels; mean over seeds.",
     torch=True,
 )
-def encoder(task: BoardTask, track: str, resources: Resources) -> Prediction:
+def encoder(task: GivenTask, track: str, resources: Resources) -> Prediction:
     """Return the network's prediction of the test cells, averaged over seeds."""
     board, learn, test = task.board, task.learn, task.test
     make = PairFeatures(lambda texts: resources.embedder(list(texts), resources.progress))
@@ -56,8 +56,7 @@ def encoder(task: BoardTask, track: str, resources: Resources) -> Prediction:
         rows, asked = np.arange(len(at)), np.arange(len(at), len(texts))
         item, annotator = learn.item[at], learn.annotator[at]
     means = annotator_means(learn, board.kind, len(task.annotators), SHRINK)
-    split = np.array(task.dataset.items["split"])[item]
-    held = split == "validation"
+    held = task.development[item]
     if held.all():
         items = np.unique(item)
         fifth = np.random.default_rng(0).permutation(items)[: max(1, len(items) // 5)]

@@ -28,7 +28,7 @@ from scipy import linalg, sparse
 
 from capo_core.leaderboards import scores
 from capo_core.leaderboards.boards import CONTENT, EXPLANATION, ORDINAL, SEVERAL, Board
-from capo_core.leaderboards.cells import AskedCells, BoardTask, LabelledCells
+from capo_core.leaderboards.cells import AskedCells, GivenTask, LabelledCells
 from capo_core.leaderboards.systems import (
     SHRINK,
     Prediction,
@@ -110,7 +110,7 @@ def _kernel(left: Matrix, right: Matrix) -> np.ndarray:
     return np.asarray(found.todense() if sparse.issparse(found) else found, dtype=np.float64)
 
 
-def _predict(task: BoardTask, track: str, vectors: Vectors) -> Prediction:
+def _predict(task: GivenTask, track: str, vectors: Vectors) -> Prediction:
     """Return the linear model's prediction of the test cells."""
     board, learn, test = task.board, task.learn, task.test
     used = np.unique(np.concatenate([learn.item, test.item]))
@@ -161,7 +161,7 @@ def _explanation_rows(
 
 
 def _fitted(
-    task: BoardTask,
+    task: GivenTask,
     rows: Rows,
     kernels: dict[float, np.ndarray],
     asked: np.ndarray,
@@ -293,7 +293,7 @@ def proper(board: Board, raw: np.ndarray) -> np.ndarray:
     "weights of each annotator's own.",
     reads=(CONTENT, EXPLANATION),
 )
-def words(task: BoardTask, track: str, resources: Resources) -> Prediction:
+def words(task: GivenTask, track: str, resources: Resources) -> Prediction:
     """Return the linear model's prediction on TF-IDF."""
     return _predict(task, track, word_vectors)
 
@@ -304,7 +304,7 @@ def words(task: BoardTask, track: str, resources: Resources) -> Prediction:
     "The same on sentence vectors of all-MiniLM-L6-v2.",
     torch=True,
 )
-def minilm(task: BoardTask, track: str, resources: Resources) -> Prediction:
+def minilm(task: GivenTask, track: str, resources: Resources) -> Prediction:
     """Return the linear model's prediction on sentence vectors."""
     return _predict(
         task, track, lambda texts, learned: resources.embedder(texts, resources.progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from capo_core.dataset import Dataset
 from capo_core.export_formats import latex_table, markdown_section
 from capo_core.leaderboards.board import OURS, BoardRow, Leaderboard
 from capo_core.leaderboards.boards import TASKS
@@ -41,6 +42,17 @@ def reproduction(board: Leaderboard) -> list[str]:
         + (": the same to the printed digits." if one["agrees"] else ": not the same.")
         for one in board.reproduced
     ]
+
+
+def outdated(board: Leaderboard, dataset: Dataset) -> str:
+    """Return why a saved board is not one of the dataset as it is now, as a clause; "" if it is."""
+    if board.provenance.fingerprint != dataset.fingerprint:
+        return f"The saved board is of another dataset ({board.dataset})"
+    if not board.split:
+        return "The saved board does not say of which split it is"
+    if board.split != dataset.split_fingerprint:
+        return f"The saved board is of another split of these items ({board.dataset})"
+    return ""
 
 
 def to_markdown(board: Leaderboard, provenance: Provenance) -> str:

@@ -1,6 +1,6 @@
 """Systems: our rows of a board, in a registry.
 
-A system takes a `BoardTask`, a track and `Resources`, and returns the probability that each test
+A system takes a `GivenTask`, a track and `Resources`, and returns the probability that each test
 annotator gives each label. Labels (task B) and distributions (task A) follow from it by one rule
 for all systems (`scores.decided`, `scores.shares`). One more system is one more function with the
 decorator `system`.
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from capo_core.leaderboards.boards import CONTENT, EXPLANATION, ORDINAL, SEVERAL, SINGLE, Board
-from capo_core.leaderboards.cells import BoardTask, LabelledCells
+from capo_core.leaderboards.cells import GivenTask, LabelledCells
 from capo_core.progress import Progress, silent
 from capo_core.text.embeddings import Embedder
 
@@ -48,7 +48,7 @@ class Resources:
     progress: Progress = silent
 
 
-Predict = Callable[[BoardTask, str, Resources], Prediction]
+Predict = Callable[[GivenTask, str, Resources], Prediction]
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def annotator_means(
     "which an annotator may give several.",
     kinds=(SEVERAL,),
 )
-def nothing(task: BoardTask, track: str, resources: Resources) -> Prediction:
+def nothing(task: GivenTask, track: str, resources: Resources) -> Prediction:
     """Return probability 0 for every label."""
     return Prediction(np.zeros((len(task.test), len(task.board.labels))))
 
@@ -136,7 +136,7 @@ def nothing(task: BoardTask, track: str, resources: Resources) -> Prediction:
     "The label that the annotator gave most often in the training and development parts, the lower "
     "one of two equally frequent; of an unknown annotator, the most frequent of all.",
 )
-def frequent(task: BoardTask, track: str, resources: Resources) -> Prediction:
+def frequent(task: GivenTask, track: str, resources: Resources) -> Prediction:
     """Return probability 1 for each annotator's most frequent label."""
     means = annotator_means(task.learn, task.board.kind, len(task.annotators))
     chosen = np.eye(len(task.board.labels))[means.argmax(axis=1)]
@@ -149,7 +149,7 @@ def frequent(task: BoardTask, track: str, resources: Resources) -> Prediction:
     "The mean label distribution of the training and development parts, the same for every item "
     "and annotator.",
 )
-def mean(task: BoardTask, track: str, resources: Resources) -> Prediction:
+def mean(task: GivenTask, track: str, resources: Resources) -> Prediction:
     """Return the pooled label distribution for every cell."""
     pooled = label_targets(task.learn, task.board.kind).mean(axis=0)
     return Prediction(np.tile(pooled, (len(task.test), 1)))
@@ -161,7 +161,7 @@ def mean(task: BoardTask, track: str, resources: Resources) -> Prediction:
     "The annotator's own label distribution of the training and development parts, drawn towards "
     "that of all annotators by the weight of five labels; the same for every item.",
 )
-def annotator_mean(task: BoardTask, track: str, resources: Resources) -> Prediction:
+def annotator_mean(task: GivenTask, track: str, resources: Resources) -> Prediction:
     """Return each annotator's label distribution for all their cells."""
     means = annotator_means(task.learn, task.board.kind, len(task.annotators), SHRINK)
     return Prediction(means[task.test.annotator])

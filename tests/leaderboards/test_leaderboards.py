@@ -32,10 +32,11 @@ from capo_core.leaderboards.boards import (
     ORDINAL,
     PERSPECTIVE,
     SOFT,
+    Board,
     check_track,
     find_board,
 )
-from capo_core.leaderboards.cells import board_task
+from capo_core.leaderboards.cells import board_task, texts_hash
 from capo_core.leaderboards.compute import compute
 from capo_core.leaderboards.find import board_of, find_dataset
 from capo_core.leaderboards.imitations import imitation_rows
@@ -140,6 +141,8 @@ def test_published_baselines_come_out_to_the_printed_digits(name, system, value,
     (again,) = result.reproduced
     assert (again["printed"], again["agrees"]) == (printed, True)
     assert board_of(task.dataset) == board
+    other = board_task(resplit(task.dataset), board)  # as many items in each part
+    assert other.parts == task.parts and not other.comparable
 
 
 # What systems see and do
@@ -150,6 +153,24 @@ def test_test_cells_hold_no_labels():
     names = {field.name for field in dataclasses.fields(task.test)}
     assert names == {"item", "annotator", "explanations"} and not hasattr(task.test, "given")
     assert not set(task.learn.item) & set(task.test.item)
+
+
+def test_systems_are_given_nothing_that_holds_the_labels_they_are_scored_on(monkeypatch, tmp_path):
+    task, seen = board_task(made(), BOARDS["varierr"]), []
+    given = task.given()
+    for name in ("truth", "dataset", "parts", "notes"):
+        assert hasattr(task, name) and not hasattr(given, name)
+    assert given.development.sum() == task.parts["validation"]
+    assert not given.development[np.unique(given.test.item)].any()
+    real = SYSTEMS["mean"]
+    watched = dataclasses.replace(
+        real, predict=lambda task, *more: (seen.append(task), real.predict(task, *more))[1]
+    )
+    monkeypatch.setitem(SYSTEMS, "mean", watched)
+    compute_board(task, CONTENT, resources(), names=("mean",))
+    Catalog(Workspace(tmp_path)).add(made())
+    compute(Workspace(tmp_path), BOARDS["varierr"], CONTENT, systems=("mean",), with_runs=False)
+    assert [type(one) for one in seen] == [type(given)] * 2
 
 
 @pytest.mark.parametrize("track", [CONTENT, EXPLANATION])
@@ -438,3 +459,88 @@ def test_a_run_scores_every_row_of_a_board_and_saves_it(tmp_path):
     assert [len(trace.x) for trace in figure.data] == [len(result.ours), 4]
     assert figure.data[0].x[0] == min(by.values())
     assert len(result.table(SOFT)) == len(result.ours) + 1  # one published row has task A's score
+
+
+# What a saved board is of, and which rows it has
+
+
+def resplit(dataset: Dataset) -> Dataset:
+    """The same items with as many in each part, others in the test part."""
+    turned = dataset.items["split"].to_numpy()[::-1]
+    return dataclasses.replace(dataset, items=dataset.items.assign(split=turned))
+
+
+def published_like(dataset: Dataset) -> Board:
+    """A board whose published test part is that of a dataset."""
+    test = dataset.items[dataset.items["split"] == "test"]
+    parts = dataset.items["split"].value_counts().to_dict()
+    return dataclasses.replace(BOARDS["varierr"], items=parts, test_texts=texts_hash(test)[:16])
+
+
+def test_published_rows_are_beside_the_published_test_items_alone():
+    dataset = made(several=False)
+    board = published_like(dataset)
+    for data, same in ((dataset, True), (resplit(dataset), False)):
+        data = dataclasses.replace(data, items=data.items.iloc[::-1])  # in whatever order
+        task = board_task(data, board)
+        assert task.parts["test"] == board.items["test"] and task.comparable == same
+        assert any("are not those of the published one" in text for text in task.notes) != same
+        drawn = np.random.default_rng(0).random(task.truth.given.shape)
+        result = compute_board(task, CONTENT, resources(), names=("frequent",),
+                               more=[("drawn", "drawn", Prediction(drawn))])  # fmt: skip
+        (row,) = [row for row in result.ours if row.name == "drawn"]
+        assert bool(row.within[PERSPECTIVE]) == same  # .497, a random label, is
+        assert bool(result.reproduced) == same
+
+
+def test_a_board_is_not_of_the_dataset_under_another_split():
+    dataset = made(several=False)
+    board = compute_board(board_task(dataset, BOARDS["varierr"]), CONTENT, resources(),
+                          names=("mean",))  # fmt: skip
+    back = Leaderboard.from_dict(json.loads(json.dumps(board.to_dict())))
+    assert report.outdated(back, dataset) == ""
+    other = resplit(dataset)
+    assert other.fingerprint == dataset.fingerprint
+    assert "another split" in report.outdated(back, other)
+    former = {key: value for key, value in board.to_dict().items() if key != "split"}
+    assert "of which split" in report.outdated(Leaderboard.from_dict(former), dataset)
+    more = dataclasses.replace(dataset, annotations=dataset.annotations.iloc[:-1])
+    assert "another dataset" in report.outdated(back, more)
+
+
+def test_a_board_of_some_rows_does_not_replace_the_saved_one(tmp_path, monkeypatch):
+    from helpers.comparisons import answered
+    from typer.testing import CliRunner
+
+    from capo_core.cli import app
+
+    workspace, dataset = Workspace(tmp_path), made(items=30, several=False)
+    monkeypatch.setenv("CAPO_WORKSPACE", str(tmp_path))
+    monkeypatch.setattr(
+        "capo_core.leaderboards.board.systems_of",
+        lambda board, track, names=(): [SYSTEMS[name] for name in names or ("mean", "nothing")],
+    )  # the others train
+    Catalog(workspace).add(dataset)
+    answered(
+        dataset, RunFolder(workspace.runs / "g"),
+        lambda target, item: "Label: neutral\nExplanation: so",
+        config=GenerateConfig(method="zero_shot"), targets=("A", "B"),
+    )  # fmt: skip
+
+    def command(*more, track=CONTENT):
+        asked = ["benchmark", "lewidi", "--dataset", "varierr", "--track", track, *more]
+        done = CliRunner().invoke(app, asked)
+        found = store.load(workspace, "varierr", track)
+        return done, found and {row.name for row in found.ours}
+
+    full = {"mean", "nothing", "runs:zero_shot"}
+    assert command()[1] == full
+    for some in (("--no-runs",), ("--run", "g"), ("--system", "mean")):
+        done, kept = command(*some)
+        assert done.exit_code == 0, done.output
+        assert kept == full and "the saved board stays as it is" in done.output, some
+    for name in ("g", "nothing-of-this-name"):
+        done, kept = command("--run", name, track=EXPLANATION)
+        assert done.exit_code == 2 and kept is None
+        assert "rows stand on the track 'content' alone" in " ".join(done.stderr.split())
+    assert command("--no-runs", track=EXPLANATION)[1] == {"mean", "nothing"}  # all there are

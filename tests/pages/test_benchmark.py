@@ -41,10 +41,27 @@ def test_a_board_is_shown_on_its_track_alone_with_a_way_to_compute_it(workspace,
     )
     assert "their rows stand on the track “content”" in text
     app, text = opened("lewidi-made", "content")
+    assert any(code.value.endswith("--data lewidi-made --track content") for code in app.code)
     assert any(
         "--data lewidi-made --method zero_shot icl profile sft capo --base smollm2" in code.value
         for code in app.code
     )
+    assert result.headline() not in text
+    assert "Compute our rows" in [button.label for button in app.button]
+
+
+def test_a_board_of_another_split_is_not_shown(workspace, add):
+    dataset = replace(make("lewidi-made", items=40), origin="LeWiDi, made for a test")
+    other = replace(
+        dataset, items=dataset.items.assign(split=dataset.items["split"].to_numpy()[::-1])
+    )
+    assert other.fingerprint == dataset.fingerprint
+    add(dataset)
+    task = board_task(other, BOARDS["varierr"])
+    result = compute_board(task, EXPLANATION, Resources(Embedder(None)), names=("nothing",))
+    store.save(result, workspace)
+    app, text = opened("lewidi-made", EXPLANATION)
+    assert "The saved board is of another split of these items" in text
     assert result.headline() not in text
     assert "Compute our rows" in [button.label for button in app.button]
 

@@ -56,7 +56,8 @@ _HELPS = {
 def show(context: PageContext) -> None:
     """Show the board of the page's dataset on the chosen track, or how to get one."""
     section_heading("LeWiDi-2025: published rows and ours", _HELP)
-    board = board_of(cache.dataset(context.workspace, context.entry))
+    dataset = cache.dataset(context.workspace, context.entry)
+    board = board_of(dataset)
     if board is None:
         _no_board(context)
         return
@@ -70,8 +71,8 @@ def show(context: PageContext) -> None:
     except CapoError as error:
         show_error(error)
         result = None
-    if result is not None and result.provenance.fingerprint != context.entry.fingerprint:
-        show_note(f"The saved board is of another dataset ({result.dataset}); compute it anew.")
+    if result is not None and (why := report.outdated(result, dataset)):
+        show_note(f"{why}; compute it anew.")
         result = None
     _computation(context, board, track, again=result is not None)
     if result is None:
@@ -128,7 +129,8 @@ def _computation(context: PageContext, board: Board, track: str, *, again: bool)
             "some minutes, in the background. Finished generations of this dataset become rows."
         )
         st.code(
-            f"python -m capo_core benchmark lewidi --dataset {board.name} --track {track}",
+            f"python -m capo_core benchmark lewidi --dataset {board.name} --data "
+            f"{shlex.quote(context.entry.name)} --track {track}",
             language="bash",
         )
     _imitations(context, board, track)
