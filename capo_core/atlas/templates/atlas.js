@@ -35,6 +35,16 @@
     show();
   }
 
+  /* The address of an item, or of all: what is looked at changes, how it is shown does not. */
+  const LOOKS = ["answers", "dim"];
+  function to(item) {
+    const [, query] = address();
+    const parts = LOOKS.filter((name) => query.has(name)).map((name) => [name, query.get(name)]);
+    if (item !== null) parts.unshift(["item", item]);
+    const text = parts.map((part) => part.map(encodeURIComponent).join("=")).join("&");
+    return `#items${text ? "?" + text : ""}`;
+  }
+
   /* Search: letter case and the form of quotation marks make no difference. */
   function pattern(text) {
     const safe = text.trim().replace(/[.*+?^${}()|[\]\\]/g, "\\$&").replace(/\s+/g, "\\s+")
@@ -80,7 +90,7 @@
 
   function shown(number, evaluation, wanted) {
     const [id, split, first, second, annotations, crowd] = data.items[number];
-    const link = make("a", {href: `#items?item=${encodeURIComponent(id)}`}, id);
+    const link = make("a", {href: to(id)}, id);
     const article = make("article", {}, make("h3", {}, "Item ", link,
       split ? make("span", {class: "soft"}, split) : ""));
     if (first || second) {
@@ -147,7 +157,7 @@
       if (byId(id).value !== (query.get(id) || "")) byId(id).value = query.get(id) || "";
     }
     byId("differ").checked = query.has("differ");
-    byId("dim").checked = query.has("dim");
+    byId("dim").checked = query.get("dim") !== "0";
     const [numbers, evaluation, wanted] = matching(query);
     const last = Math.max(0, Math.ceil(numbers.length / PAGE) - 1);
     const page = Math.min(Math.max(0, Number(query.get("page") || 1) - 1 || 0), last);
@@ -156,7 +166,7 @@
     const all = data.items.length.toLocaleString("en"), n = numbers.length.toLocaleString("en");
     byId("found").replaceChildren(`${n} of ${all} ${data.items.length === 1 ? "item" : "items"}`,
       query.has("item") ? " · " : "",
-      query.has("item") ? make("a", {href: "#items"}, "Show all items") : "");
+      query.has("item") ? make("a", {href: to(null)}, "Show all items") : "");
     byId("place").textContent = `Page ${page + 1} of ${last + 1}`;
     byId("previous").disabled = page === 0;
     byId("next").disabled = page === last;
@@ -205,12 +215,14 @@
     clearTimeout(waiting);
     waiting = setTimeout(() => put({q: byId("q").value, page: "", item: ""}), 150);
   });
-  for (const id of ["annotator", "label", "answers"]) {
+  for (const id of ["annotator", "label"]) {
     byId(id).addEventListener("change", () => put({[id]: byId(id).value, page: "", item: ""}));
   }
-  for (const id of ["differ", "dim"]) {
-    byId(id).addEventListener("change", () => put({[id]: byId(id).checked ? "1" : "", item: ""}));
-  }
+  byId("differ").addEventListener("change", () =>
+    put({differ: byId("differ").checked ? "1" : "", page: "", item: ""}));
+  /* These are about how items are shown: an opened item stays open. */
+  byId("answers").addEventListener("change", () => put({answers: byId("answers").value, page: ""}));
+  byId("dim").addEventListener("change", () => put({dim: byId("dim").checked ? "" : "0"}));
   for (const id of ["previous", "next"]) {
     byId(id).addEventListener("click", (event) => {
       put({page: event.currentTarget.value});
