@@ -128,7 +128,8 @@ class GenerateConfig:
         "none",
         "Label prior",
         "annotator: correct the label probabilities so that their mean over training items is the "
-        "annotator's distribution of training labels (Saerens et al. 2002).",
+        "annotator's distribution of training labels (Saerens et al. 2002). An experiment leaves "
+        "it out where a server or the embedded base model writes the label.",
         choices=LABEL_PRIORS,
     )
     prompt: str = setting(

@@ -361,7 +361,8 @@ class CapoConfig(TrainConfig):
         "Contrasted part",
         "What of a response is contrasted with others': the whole response, or its explanation "
         "given its own label, so that no pair teaches to prefer a label whatever the item. "
-        "Commands and experiments take explanation on every base model but the embedded one.",
+        "Commands and experiments take explanation on every base model but the embedded one, "
+        "except in the presets named after the paper.",
         choices=CONTRASTS,
     )
     beta: float = setting(
@@ -437,7 +438,8 @@ class CapoConfig(TrainConfig):
         "items: where answers are as typical of the annotator as the annotator's own texts, and "
         "labels are not worse than after SFT. Costs answers to the validation items at up to seven "
         "strengths, whose labels are chosen without the annotator's prior (label_prior). "
-        "Commands and experiments switch it on with every base model but the embedded one.",
+        "Commands and experiments switch it on with every base model but the embedded one, except "
+        "in the presets named after the paper.",
     )
     preferences: str = setting(
         "",

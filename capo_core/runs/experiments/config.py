@@ -86,7 +86,8 @@ class ExperimentConfig:
         "Likelihood attribution",
         "Also attribute texts by their likelihood under each annotator's own SFT adapter of the "
         "first seed: of SFT trained as long as CAPO where that is among the methods, since an "
-        "adapter finds its own texts likely. All annotators must be imitated.",
+        "adapter finds its own texts likely. All annotators must be imitated; a preset's is left "
+        "out where they are not.",
     )
     retention: Mapping[str, Any] | None = setting(
         None,
