@@ -3,8 +3,10 @@
 Two ways. The discriminant map shows the two directions in which annotators differ most (linear
 discriminant analysis, Fisher 1936, with Ledoit & Wolf's shrinkage). Fitted and drawn on the same
 texts it would part annotators who do not differ, so each point is drawn by directions that were
-fitted without its item; the maps of folds are turned onto the first (orthogonal Procrustes,
-Schönemann 1966). The t-SNE map (van der Maaten & Hinton 2008) knows no annotators.
+fitted without its item; the maps of folds are turned onto one of them by the means of the
+annotators whom both know (orthogonal Procrustes, Schönemann 1966). Answers of methods are drawn by
+the people's directions and do not change them. The t-SNE map (van der Maaten & Hinton 2008) knows
+no annotators, and has no directions: answers are placed with the people's texts, and move them.
 """
 
 from __future__ import annotations
@@ -169,7 +171,8 @@ def map_path(
     Args:
         runs: generations whose answers are drawn too.
     """
-    key = content_hash(config.to_dict(), list(runs))[:16]
+    # The rows have the items' split, the provenance the name; the fingerprint has neither.
+    key = content_hash(config.to_dict(), list(runs), dataset.name, dataset.split_fingerprint)[:16]
     return workspace.reports / dataset.fingerprint[:16] / "maps" / f"{key}.parquet"
 
 
@@ -233,7 +236,9 @@ def compute_map(
     """Return the map of all explanations, with the answers of methods among them.
 
     Args:
-        outputs: answers to be drawn too (`streams.run_outputs`); nothing is fitted to them.
+        outputs: answers to be drawn too (`streams.run_outputs`). Discriminant directions are
+            fitted to people's explanations alone, whose places do not depend on answers; by t-SNE
+            they do.
         cache: folder for embeddings; None holds them in memory.
         embedder: instead of the configured embedding model, for tests.
 
@@ -256,7 +261,7 @@ def compute_map(
     )
     progress("Drawing the map", 0.7)
     if config.method == DISCRIMINANT:
-        places = _discriminant(features, corpus, item, config)
+        places = _discriminant(dataset.name, features, corpus, item, config)
     else:
         places = _tsne(features, len(item), config)
     value, chance = _neighbours(places[: len(corpus)], corpus)
@@ -307,9 +312,13 @@ def _answers(outputs: Sequence[MethodOutputs], corpus: ExplanationCorpus) -> pd.
 
 
 def _discriminant(
-    features: Features, corpus: ExplanationCorpus, item: np.ndarray, config: MapConfig
+    name: str, features: Features, corpus: ExplanationCorpus, item: np.ndarray, config: MapConfig
 ) -> np.ndarray:
-    """Return the places [rows, 2] by directions that were fitted without the row's block."""
+    """Return the places [rows, 2] by directions that were fitted without the row's block.
+
+    Raises:
+        DataError: fewer blocks than folds, or without a fold one annotator alone is left.
+    """
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
     block_of = np.zeros(len(corpus.item_ids), dtype=np.int64)
@@ -323,36 +332,74 @@ def _discriminant(
     order = np.random.default_rng([config.seed, 0x3A9]).permutation(len(blocks))
     fold = (order % config.folds)[block]
     human = np.arange(len(item)) < len(corpus)
-    places = np.zeros((len(item), 2))
-    first: np.ndarray | None = None
+    tests, maps, middles = [], [], []
     for each in range(config.folds):
         train, test = np.flatnonzero(human & (fold != each)), np.flatnonzero(fold == each)
         left, right = _few(*features.split(train, test), DISCRIMINANT, config.seed)
         author = corpus.annotator[train]
+        if len(np.unique(author)) < 2:
+            raise DataError(
+                "all explanations outside one of the folds are by the annotator "
+                f"{corpus.annotators[author[0]]!r}: there is no direction in which annotators "
+                "differ",
+                where=name,
+                todo="choose t-SNE",
+            )
         model = LinearDiscriminantAnalysis(solver="eigen", shrinkage="auto", n_components=None)
         known, drawn = model.fit(left, author).transform(left)[:, :2], model.transform(right)[:, :2]
         if known.shape[1] < 2:  # two annotators have one direction: the second is nobody's
             known, drawn = (np.column_stack([one, np.zeros(len(one))]) for one in (known, drawn))
-        middles = np.array([known[author == a].mean(axis=0) for a in range(len(corpus.annotators))
-                            if (author == a).any()])  # fmt: skip
-        centre = middles.mean(axis=0)
-        turn = np.eye(2)
-        if first is None:
-            first = middles - centre
-        elif len(middles) == len(first):
-            turn, _ = orthogonal_procrustes(middles - centre, first)
-        places[test] = (drawn - centre) @ turn
+        middle = np.full((len(corpus.annotators), 2), np.nan)
+        for one in np.unique(author):
+            middle[one] = known[author == one].mean(axis=0)
+        tests.append(test)
+        maps.append(drawn)
+        middles.append(middle)
+    places = np.zeros((len(item), 2))
+    for test, drawn in zip(tests, aligned(maps, middles), strict=True):
+        places[test] = drawn
     if len(corpus.annotators) == 2:
-        rows = np.arange(len(item))
-        _, whole = _few(features.split(rows, rows)[1], features.whole(), DISCRIMINANT, config.seed)
-        places[:, 1] = _first_component(whole)
+        places[:, 1] = _second_axis(features, human, config.seed)
     return places
 
 
-def _first_component(matrix: np.ndarray) -> np.ndarray:
-    """Return the first principal component of the rows, with the spread 1."""
-    left, _, _ = np.linalg.svd(matrix - matrix.mean(axis=0), full_matrices=False)
-    return left[:, 0] * np.sqrt(len(left))
+def aligned(maps: Sequence[np.ndarray], middles: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return maps moved and turned onto one of them.
+
+    That one is the first with the most annotators, around the mean of its middles. The others are
+    laid upon it by the annotators whom both have.
+
+    Args:
+        maps: places [n, 2], each map with its own rows.
+        middles: the place of each annotator on each map [annotators, 2]; NaN for one it lacks.
+    """
+    there = [np.isfinite(one).all(axis=1) for one in middles]
+    most = max(range(len(maps)), key=lambda n: int(there[n].sum()))
+    aim = middles[most] - middles[most][there[most]].mean(axis=0)
+    found = []
+    for each, middle, known in zip(maps, middles, there, strict=True):
+        both = known & there[most]
+        if not both.any():  # nothing to lay it by: around its own middle
+            found.append(each - middle[known].mean(axis=0))
+            continue
+        centre, target = middle[both].mean(axis=0), aim[both].mean(axis=0)
+        turn, _ = orthogonal_procrustes(middle[both] - centre, aim[both] - target)
+        found.append((each - centre) @ turn + target)
+    return found
+
+
+def _second_axis(features: Features, human: np.ndarray, seed: int) -> np.ndarray:
+    """Return the places of all rows along the first principal component of people's texts, along
+    which these have the spread 1."""
+    people, answers = np.flatnonzero(human), np.flatnonzero(~human)
+    left, right = features.split(people, answers if len(answers) else people)
+    left, right = _few(left, right, DISCRIMINANT, seed)
+    middle = left.mean(axis=0)
+    along = np.linalg.svd(left - middle, full_matrices=False)[2][0]
+    own = (left - middle) @ along
+    places = np.zeros(len(human))
+    places[people], places[answers] = own, ((right - middle) @ along)[: len(answers)]
+    return places / max(float(own.std()), np.finfo(float).tiny)
 
 
 def _few(left, right, method: str, seed: int) -> tuple[np.ndarray, np.ndarray]:

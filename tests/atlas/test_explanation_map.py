@@ -12,12 +12,15 @@ from capo_core.atlas.explanation_map import (
     TSNE,
     ExplanationMap,
     MapConfig,
+    aligned,
     compute_map,
     largest_map,
     load_map,
     made_map,
 )
 from capo_core.dashboard.annotators import explanation_map as page
+from capo_core.data.splits import assign_splits
+from capo_core.errors import DataError
 from capo_core.evaluation.streams import HUMAN, MethodOutputs
 from capo_core.task import LabelScale
 from capo_core.workspace import Workspace
@@ -80,6 +83,69 @@ def test_two_annotators_have_one_direction_and_a_second_of_nobody(data):
     assert abs(means["mean"].diff().iloc[-1]) > 3 * means["std"].max()
 
 
+def without(data, name):
+    rows = data.annotations[data.annotations["annotator_id"] != name].reset_index(drop=True)
+    return replace(data, annotations=rows)
+
+
+@pytest.mark.parametrize("representation", ["words", "stylometry"])
+@pytest.mark.parametrize("left_out", ["nobody", "cyd"])
+def test_peoples_places_by_directions_do_not_depend_on_answers(
+    data, answers, representation, left_out
+):
+    """The second axis of two annotators is a principal component: of people's texts alone."""
+    few = without(data, left_out)
+    config = replace(WORDS, representation=representation)
+    alone = compute_map(few, config).frame
+    both = compute_map(few, config, outputs=answers).frame
+    assert (both["source"] != HUMAN).sum() == 12
+    pd.testing.assert_frame_equal(both[both["source"] == HUMAN], alone, check_dtype=False)
+
+
+def test_maps_are_laid_on_one_another_by_the_annotators_whom_both_have():
+    """Each of two maps lacks another annotator: counts alone would not tell."""
+    rng = np.random.default_rng(0)
+    middles = rng.normal(size=(5, 2))
+    points = rng.normal(size=(9, 2))
+    turn = np.array([[0.6, -0.8], [0.8, 0.6]])
+    first, second, whole = middles.copy(), middles @ turn + [3, -7], middles - 5
+    first[0] = second[3] = np.nan  # three are on both
+    found = aligned([points, points @ turn + [3, -7], points - 5], [first, second, whole])
+    assert np.allclose(found[0], points - middles.mean(axis=0))  # the third has the most
+    assert all(np.allclose(one, found[0]) for one in found[1:])
+    pair = aligned([points, points @ turn + [3, -7]], [first, second])
+    assert np.allclose(*pair)
+
+
+def with_one_more(data, **items):
+    """Return the data with annotators who each explained one item alone."""
+    more = [
+        {"annotation_id": f"{item}-{who}", "item_id": item, "annotator_id": who,
+         "label": "neutral", "explanation": "evidently maybe never thing", "valid": "unknown"}
+        for who, item in items.items()
+    ]  # fmt: skip
+    rows = pd.concat([data.annotations, pd.DataFrame(more)], ignore_index=True)
+    return replace(data, annotations=rows)
+
+
+@pytest.mark.parametrize("more", [{"dan": "i3"}, {"dan": "i3", "eve": "i40", "fay": "i11"}])
+def test_an_annotator_who_is_missing_from_a_fold_does_not_misplace_the_others(data, more):
+    """Where the folds' maps lie askew, an annotator's texts are spread over several heaps."""
+    frame = compute_map(with_one_more(data, **more), WORDS).frame
+    frame = frame[frame["annotator_id"].isin(data.annotators)]
+    groups = frame.groupby("annotator_id")[["x", "y"]]
+    middles = groups.mean().to_numpy()
+    apart = min(np.linalg.norm(middles[a] - middles[b]) for a, b in ((0, 1), (0, 2), (1, 2)))
+    assert groups.std().to_numpy().max() < apart / 3
+
+
+def test_where_without_a_fold_one_annotator_is_left_the_map_says_so(data):
+    few = data.annotations[data.annotations["annotator_id"] == "ann"]
+    one = with_one_more(replace(data, annotations=few.reset_index(drop=True)), dan="i3")
+    with pytest.raises(DataError, match=r"by the annotator 'ann'.*choose t-SNE"):
+        compute_map(one, WORDS)
+
+
 def test_neighbours_of_words_are_neighbours_on_the_t_sne_map(data):
     found = compute_map(data, replace(WORDS, method=TSNE))
     assert found.neighbours.low > 0.8
@@ -94,6 +160,19 @@ def test_a_map_is_kept_and_read_back_with_its_provenance(data, tmp_path):
     assert again.statement.text == made.statement.text and again.config == WORDS
     assert dict(again.provenance.details)["map"] == DISCRIMINANT
     assert ExplanationMap.from_parquet(again.to_parquet()).chance == made.chance
+
+
+def test_another_split_and_another_name_have_maps_of_their_own(data, tmp_path):
+    """Both are in the map's file: the points' column `split`, the provenance's `dataset`."""
+    workspace = Workspace(tmp_path)
+    made = made_map(data, WORDS, workspace)
+    for other in (assign_splits(data, seed=5), data.named("twin")):
+        assert other.fingerprint == data.fingerprint and load_map(other, WORDS, workspace) is None
+        found = made_map(other, WORDS, workspace)
+        split = other.items.set_index("item_id")["split"]
+        assert (found.frame["split"] == found.frame["item_id"].map(split)).all()
+        assert found.provenance.dataset == other.name
+    assert load_map(data, WORDS, workspace).provenance.dataset == made.provenance.dataset
 
 
 def test_the_map_of_all_explanations_goes_before_that_of_some(data, tmp_path):
