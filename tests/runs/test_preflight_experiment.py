@@ -42,14 +42,30 @@ def remedies(workspace, config) -> dict[str, str]:
 
 def test_one_run_of_each_kind_stands_for_the_others():
     checks = checks_of(plan_runs(experiment()))
-    assert [(check.kind, check.runs) for check in checks] == [
-        ("train_sft", 2), ("train_capo", 2), ("generate", 5)
+    assert [(check.kind, check.runs, check.work) for check in checks] == [
+        ("train_sft", 2, 2), ("train_capo", 2, 2), ("generate", 4, 4), ("generate", 1, 1)
     ]  # fmt: skip
-    assert checks[-1].planned.method == "icl"  # the longest prompts
+    assert [check.planned.method for check in checks[2:]] == ["zero_shot", "icl"]
     asked = experiment(server="big", judge={"server": "judge"})
-    assert [(check.server, check.runs) for check in checks_of(plan_runs(asked))][2:] == [
+    of_server = checks_of(plan_runs(asked))[2:]
+    assert [(check.server, check.runs) for check in of_server] == [
         ("big", 3), ("", 2), ("judge", 1)
     ]  # fmt: skip
+    assert of_server[0].planned.method == "icl"  # the longest prompts
+
+
+def test_what_costs_otherwise_is_measured_apart_or_by_its_epochs():
+    config = from_preset("people", "demo-nli", ("A", "B"), seeds=(0,))
+    checks = {check.title: check for check in checks_of(plan_runs(config))}
+    assert list(checks) == [
+        "SFT for A", "CAPO for A", "CAPO, plain form for A", "Generate: Zero-shot",
+        "Generate: In-context learning",
+    ]  # fmt: skip
+    sft = checks["SFT for A"]
+    # SFT and the shuffled control have 4 epochs, SFT as long as both 4 + 2.
+    assert (sft.runs, sft.work) == (6, pytest.approx(2 * (4 + 4 + 6) / 4))
+    assert checks["CAPO for A"].runs == checks["CAPO, plain form for A"].runs == 2
+    assert checks["Generate: In-context learning"].runs == 2  # and with own label words
 
 
 def test_the_table_has_each_need_and_it_passes_once_all_are_checked(workspace):
@@ -66,13 +82,15 @@ def test_the_table_has_each_need_and_it_passes_once_all_are_checked(workspace):
     assert whole.passed and not whole.obstacles
     header, lines = whole.table()
     rows = {line[0]: line[1:] for line in lines}
-    assert header[1:4] == ["SFT for A", "CAPO for A", "Generate: In-context learning"]
+    assert header[1:5] == [
+        "SFT for A", "CAPO for A", "Generate: Zero-shot", "Generate: In-context learning"
+    ]  # fmt: skip
     assert rows["Tokens, median"][0] == "106" and rows["Tokens, p95"][0] == "125"
     assert rows["Tokens, max / limit"][0] == "131 / 512"
     assert rows["Memory"][0] == "90 MB" and rows["Memory"][-1].endswith("free")
-    assert rows["Time, all of them"][:3] == ("2 min", "2 min", "5 min")
+    assert rows["Time, all of them"][:4] == ("2 min", "2 min", "4 min", "1 min")
     assert whole.total_seconds == 9 * 60
-    assert [row["state"] for row in whole.to_dict()["checks"]] == ["passed"] * 3
+    assert [row["state"] for row in whole.to_dict()["checks"]] == ["passed"] * 4
 
 
 def test_too_little_memory_is_mended_by_settings_that_need_less(workspace, monkeypatch):

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,10 +45,12 @@ class Check:
 
     Attributes:
         runs: how many runs it stands for.
+        work: their time as a multiple of its own: trainings of more epochs take longer.
     """
 
     planned: PlannedRun
     runs: int = 1
+    work: float = 1.0
 
     @property
     def kind(self) -> str:
@@ -66,13 +68,14 @@ class Check:
 
     @property
     def title(self) -> str:
+        method = METHOD_TITLES.get(self.planned.method, "")
         if self.kind == "judge":
             return f"LLM judge {self.server}"
         if self.kind == "generate":
-            return f"Generate: {METHOD_TITLES[self.planned.method]}" + (
-                f", {self.server}" if self.server else ""
-            )
-        return f"{STAGE_NAMES[self.kind]} for {self.planned.request.settings['target']}"
+            return f"Generate: {method}" + (f", {self.server}" if self.server else "")
+        # CAPO without calibration is checked beside CAPO, and goes by its method's name.
+        name = (method if self.kind == "train_capo" else "") or STAGE_NAMES[self.kind]
+        return f"{name} for {self.planned.request.settings['target']}"
 
     def saved(self, workspace: Workspace) -> Preflight | None:
         """Return the saved result against what is free now; None where there is none, or what a
@@ -107,23 +110,49 @@ class Check:
 
 
 def checks_of(planned: Sequence[PlannedRun]) -> list[Check]:
-    """Return the runs to check: the first training of each stage, for each model that answers the
-    generation with the longest prompts, and an LLM judge at a server."""
-    found = []
-    for kind in STAGE_NAMES:
-        same = [each for each in planned if each.request.kind == kind]
-        found += [Check(each, len(same)) for each in same[:1]]
-    answers = [each for each in planned if each.request.kind == "generate"]
-    for server in dict.fromkeys(each.request.settings.get("server", "") for each in answers):
-        same = [each for each in answers if each.request.settings.get("server", "") == server]
+    """Return the runs to check, each for all that cost as much: the first training of each stage,
+    CAPO with calibration apart from CAPO without; for each model on this machine that answers the
+    first generation with examples and the first without; one generation for a server; an LLM judge
+    at a server."""
+    found = [
+        Check(same[0], len(same), sum(map(_epochs, same)) / _epochs(same[0]))
+        for kind in STAGE_NAMES
+        for same in _alike(planned, kind, lambda each: _settings(each).get("calibrate", False))
+    ]
+    for same in _alike(planned, "generate", _answers_alike):
         longest = [each for each in same if METHODS[each.method].examples] or same
-        found.append(Check(longest[0], len(same)))
+        found.append(Check(longest[0], len(same), float(len(same))))
     found += [
         Check(each)
         for each in planned
         if each.request.kind == "judge" and each.request.settings.get("server")
     ]
     return found
+
+
+def _alike(
+    planned: Sequence[PlannedRun], kind: str, how: Callable[[PlannedRun], Hashable]
+) -> list[list[PlannedRun]]:
+    """Return the runs of a kind in groups of the same `how`, in the order of the plan."""
+    groups: dict[Hashable, list[PlannedRun]] = {}
+    for each in planned:
+        if each.request.kind == kind:
+            groups.setdefault(how(each), []).append(each)
+    return list(groups.values())
+
+
+def _settings(planned: PlannedRun) -> dict[str, Any]:
+    return planned.request.settings["config"]
+
+
+def _epochs(planned: PlannedRun) -> int:
+    return int(_settings(planned)["epochs"])
+
+
+def _answers_alike(planned: PlannedRun) -> Hashable:
+    """Return the model that answers and, on this machine, whether it reads examples first."""
+    server = str(planned.request.settings.get("server") or "")
+    return server, not server and METHODS[planned.method].examples
 
 
 @dataclass(frozen=True)
@@ -193,7 +222,7 @@ class ExperimentPreflight:
                     "memory_free": each.memory_free,
                     "gpu_bytes": each.gpu_bytes,
                     "seconds": each.seconds,
-                    "total_seconds": None if each.seconds is None else each.seconds * check.runs,
+                    "total_seconds": None if each.seconds is None else each.seconds * check.work,
                     "disk_bytes": each.disk_bytes,
                     "disk_free": each.disk_free,
                 }
