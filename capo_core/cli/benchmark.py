@@ -171,8 +171,9 @@ def _imitations(
 
     chosen_systems(board, track, systems)  # a wrong name shows before hours go by
     task = board_task(find_dataset(workspace, board, data), board)
-    config = board_experiment(task, track, preset=preset, annotators=annotators, **given)
-    return config.with_settings(changes_of(changes)) if changes else config
+    return board_experiment(
+        task, track, preset=preset, annotators=annotators, changes=changes_of(changes), **given
+    )
 
 
 def _generate(workspace: Workspace, config: ExperimentConfig, as_json: bool) -> None:

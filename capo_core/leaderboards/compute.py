@@ -20,7 +20,7 @@ from capo_core.leaderboards.board import Leaderboard, compute_board
 from capo_core.leaderboards.boards import CONTENT, Board, check_track
 from capo_core.leaderboards.cells import BoardTask, board_task
 from capo_core.leaderboards.find import find_dataset, finished_runs
-from capo_core.leaderboards.imitations import imitation_rows
+from capo_core.leaderboards.imitations import alike_for_all, imitation_rows
 from capo_core.leaderboards.systems import Prediction, Resources, System
 from capo_core.progress import Progress, silent
 from capo_core.run_folder import disk_errors, find_run
@@ -69,7 +69,9 @@ def compute(
             if runs is None
             else [find_run(workspace, name) for name in runs]
         )
-        rows = imitation_rows(task, run_outputs(dataset, folders)[0]) if folders else []
+        if folders:
+            alike = {each.run_id for each in folders if alike_for_all(each.config["settings"])}
+            rows = imitation_rows(task, run_outputs(dataset, folders)[0], alike)
     resources = Resources(Embedder(workspace.cache), seeds, progress)
 
     def predict(system: System) -> Prediction:

@@ -433,8 +433,65 @@ def test_one_experiment_answers_a_boards_own_test_part_and_becomes_its_rows(name
 def test_more_answers_than_anybody_asks_for_by_the_way_are_refused(monkeypatch):
     monkeypatch.setattr("capo_core.runs.experiments.board_methods.MOST_ANSWERS", 5)
     task = board_task(board_like("mp"), BOARDS["mp"])
-    with pytest.raises(ConfigError, match=r"8 answers, of which 8 a method .* experiment start"):
+    with pytest.raises(ConfigError, match=r"8 answers, of which 8 a method .* fewer seeds"):
         board_experiment(task, CONTENT, ("zero_shot",))
+
+
+def test_zero_shot_answers_each_item_once_where_everybodys_answers_were_too_many(monkeypatch):
+    task = board_task(made(items=24, several=False), BOARDS["varierr"])
+    usual = board_experiment(task, CONTENT, ("zero_shot",))
+    assert usual.targets == ("A", "B")  # as before: the experiment keeps its name
+    monkeypatch.setattr("capo_core.runs.experiments.board_methods.MOST_ANSWERS", 10)
+    once = board_experiment(task, CONTENT, ("zero_shot",))
+    assert len(once.targets) == 1 and once.with_changes(targets=("A", "B")) == usual
+    for methods, more in ((("zero_shot",), {"changes": {"generate.label_prior": "annotator"}}),
+                          (("zero_shot",), {"annotators": ("A", "B")}),
+                          (("zero_shot", "sft"), {})):  # fmt: skip
+        with pytest.raises(ConfigError, match=r"2 annotators × 8 test items .* not ranked") as told:
+            board_experiment(task, CONTENT, methods, **more)
+        assert ("answered once, for all annotators" in str(told.value)) == ("changes" in more)
+        assert "experiment start" not in str(told.value)
+
+
+@pytest.mark.parametrize("prior", ["none", "annotator"])
+def test_an_answer_that_is_anybodys_counts_for_every_annotator_of_its_item(prior, tmp_path):
+    from helpers.comparisons import answered
+
+    dataset, workspace = made(items=24, several=False), Workspace(tmp_path)
+    Catalog(workspace).add(dataset)
+    first = dataset.items.loc[dataset.items["split"] == "test", "item_id"].iloc[0]
+    answered(
+        dataset, RunFolder(workspace.runs / "g"),
+        lambda target, item: "?" if item == first else "Label: entailment\nExplanation: so",
+        config=GenerateConfig(method="zero_shot", label_prior=prior), targets=("A",),
+    )  # fmt: skip
+    found = compute(workspace, BOARDS["varierr"], CONTENT, systems=("frequent",))
+    (row,) = [row for row in found.ours if row.name == "runs:zero_shot"]
+    assert row.whole == (prior == "none")
+    assert ("stand for 8 cells" in row.note) == row.whole
+    assert "1 answer without a readable label" in row.note and "Learned from" not in row.note
+    if row.whole:  # both have the answer, and B's most frequent label where it cannot be read
+        task = board_task(dataset, BOARDS["varierr"])
+        frequent = SYSTEMS["frequent"].predict(task.given(), CONTENT, resources()).chances
+        said = np.tile([1.0, 0.0, 0.0], (len(task.test), 1))
+        lost = task.test.item == task.item_ids.index(first)
+        said[lost] = frequent[lost]
+        expected = item_scores(task, Prediction(said))[PERSPECTIVE].mean()
+        assert row.scores[PERSPECTIVE]["value"] == pytest.approx(expected)
+
+
+def test_rows_of_runs_say_what_they_learned_from():
+    dataset = made(several=False)
+    task = board_task(dataset, BOARDS["varierr"])
+    frame = dataset.annotations.rename(columns={"annotator_id": "target_annotator_id"})
+    sources = ("zero_shot", "icl (model)", "profile", "sft", "capo", "sft_long", "something")
+    rows = imitation_rows(task, [MethodOutputs(name, "0", frame, name) for name in sources])
+    notes = {name.removeprefix("runs:"): one.note for name, _, one in rows}
+    for name in ("icl (model)", "profile"):
+        assert "the training part alone (30 items), not from the development part" in notes[name]
+    for name in ("sft", "capo", "sft_long"):
+        assert "alone (30 items); the development part was the validation part" in notes[name]
+    assert not any("Learned" in notes[name] for name in ("zero_shot", "something"))
 
 
 # As a run, and on the page

@@ -150,7 +150,12 @@ def _imitations(context: PageContext, board: Board, track: str) -> None:
         "generates for every annotator on the board's own split, and scores the labels. It takes "
         "long, can be stopped, and resumes when it is repeated; an experiment begun on Fine-tune "
         "that answers this dataset's test part becomes rows in the same way."
-        + ("" if board.explained else f" {board.title} has no explanations to learn from.")
+        + (
+            ""
+            if board.explained
+            else f" {board.title} has no explanations to learn from; zero-shot prompts say nothing "
+            "of the annotator, so that each item is answered once, for all annotators."
+        )
     )
     st.code(
         f"python -m capo_core benchmark lewidi --dataset {board.name} --data "

@@ -4,7 +4,7 @@ part.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from capo_core.formatting import count, listed
 from capo_core.imitation.prompting.prompts import method_name
 from capo_core.leaderboards.boards import CONTENT, Board, check_track
 from capo_core.leaderboards.cells import BoardTask
+from capo_core.leaderboards.imitations import alike_for_all
 from capo_core.runs.experiments.config import ExperimentConfig, from_preset
 
 WITHOUT_EXPLANATIONS = ("zero_shot",)  # what needs no explanation of the annotator's own
@@ -34,15 +35,20 @@ def board_experiment(
     *,
     preset: str = "real",
     annotators: Sequence[str] = (),
+    changes: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> ExperimentConfig:
     """Return the experiment that answers a board's test part by `methods`.
 
     The dataset keeps the board's own split: trained on its training part, answers to its test part.
+    Where the answers for all annotators were too many, methods whose answers are the same for
+    everybody answer each item once, for the annotator with most test items (see
+    `imitations.alike_for_all`).
 
     Args:
         annotators: some of the board's; by default all who have labels to predict. A row that does
             not answer for all of them is not ranked.
+        changes: further settings at dotted names, as of `ExperimentConfig.with_settings`.
         settings: of `ExperimentConfig`, in place of the preset's.
 
     Raises:
@@ -82,16 +88,41 @@ def board_experiment(
         methods=tuple(methods),
         **settings,
     )
-    items = int((task.dataset.items["split"] == "test").sum())
-    answers = len(targets) * items * len(config.methods) * len(config.seeds)
-    if answers > MOST_ANSWERS:
-        raise ConfigError(
-            f"{count(len(targets), 'annotator')} × {count(items, 'test item')} × "
-            f"{count(len(config.methods), 'method')} are {answers:,} answers, of which "
-            f"{len(task.test):,} a method and seed are scored",
-            expected=f"at most {MOST_ANSWERS:,} answers",
-            todo="name some annotators (--annotator), whose row is then not ranked, or begin the "
-            f"experiment by itself: experiment start --dataset {task.dataset.name} --annotator all "
-            f"--method {' '.join(methods)}",
-        )
+    if changes:
+        config = config.with_settings(changes)
+    alike = all(
+        alike_for_all(config.generate_config(method, 0).to_dict()) for method in config.methods
+    )
+    if alike and not annotators and _answers(task, config) > MOST_ANSWERS:
+        most = task.annotators[int(np.bincount(task.test.annotator).argmax())]
+        config = config.with_changes(targets=(most,))
+    if _answers(task, config) > MOST_ANSWERS:
+        raise _too_many(task, config, alike)
     return config
+
+
+def _answers(task: BoardTask, config: ExperimentConfig) -> int:
+    """Return how many answers an experiment generates, a sample an item."""
+    each = len(config.targets) * len(config.methods) * len(config.seeds)
+    return each * task.parts["test"]
+
+
+def _too_many(task: BoardTask, config: ExperimentConfig, alike: bool) -> ConfigError:
+    ways = [
+        "name some annotators (--annotator), whose row is then not ranked"
+        if len(config.targets) > 1
+        else "name fewer seeds (--run-seed)"
+    ]
+    if not alike and set(config.methods) <= set(WITHOUT_EXPLANATIONS):
+        ways.append(
+            "leave out the label prior (--set generate.label_prior=none): each item is then "
+            "answered once, for all annotators"
+        )
+    return ConfigError(
+        f"{count(len(config.targets), 'annotator')} × {count(task.parts['test'], 'test item')} × "
+        f"{count(len(config.methods), 'method')} × {count(len(config.seeds), 'seed')} are "
+        f"{_answers(task, config):,} answers, of which {len(task.test):,} a method and seed are "
+        "scored",
+        expected=f"at most {MOST_ANSWERS:,} answers",
+        todo=", or ".join(ways),
+    )
