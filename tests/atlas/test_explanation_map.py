@@ -151,6 +151,14 @@ def test_neighbours_of_words_are_neighbours_on_the_t_sne_map(data):
     assert found.neighbours.low > 0.8
 
 
+def test_a_note_says_where_answers_had_a_part_in_the_places(data, answers, found):
+    config = replace(WORDS, method=TSNE)
+    both = compute_map(data, config, outputs=answers)
+    assert "would be others without them" in page.method_note(both)
+    alone = replace(both, frame=both.frame[both.frame["source"] == HUMAN])
+    assert not any("without them" in page.method_note(one) for one in (found, alone))
+
+
 def test_a_map_is_kept_and_read_back_with_its_provenance(data, tmp_path):
     workspace = Workspace(tmp_path)
     assert load_map(data, WORDS, workspace) is None

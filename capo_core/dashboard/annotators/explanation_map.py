@@ -94,7 +94,7 @@ def show(context: PageContext, dataset: Dataset) -> None:
         title=found.statement.text,
         on_select=_clicked,
     )
-    for note in (*amount_notes(found, dataset), _method_note(config)):
+    for note in (*amount_notes(found, dataset), method_note(found)):
         show_note(note)
     download(
         PAGE, "Points (Parquet, for Embedding Atlas)", f"{context.entry.name}-map.parquet",
@@ -157,16 +157,23 @@ def amount_notes(found: ExplanationMap, dataset: Dataset) -> list[str]:
     return notes
 
 
-def _method_note(config: MapConfig) -> str:
-    if config.method == DISCRIMINANT:
+def method_note(found: ExplanationMap) -> str:
+    """Return what the places on a map mean, and whether answers of methods had a part in them."""
+    if found.config.method == DISCRIMINANT:
         return (
             "Each point is drawn by directions that were fitted without its item, so that "
             "annotators who do not differ are not separated. Distances have no unit."
         )
-    return (
+    text = (
         "Neighbours on the map are neighbours in the representation; sizes of groups and distances "
         "between them mean little. Annotators were not used."
     )
+    if (found.frame["source"] != HUMAN).any():
+        text += (
+            " The answers of methods were placed together with the annotators' explanations, whose "
+            "places and shares would be others without them."
+        )
+    return text
 
 
 @figure_kind("map", "Map of explanations")
