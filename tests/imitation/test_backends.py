@@ -128,6 +128,9 @@ def test_no_memory_says_what_takes_less(place, backend, monkeypatch, error):
     monkeypatch.setattr(DecoderModel, "logits", full)
     with pytest.raises(BackendUnavailable, match=r"for 4 answers at once.*--batch-tokens"):
         answers(made, ask(place, names=("",), count=4), GREEDY)
+    made = backend(relief="close other programs")
+    with pytest.raises(BackendUnavailable, match="close other programs"):
+        answers(made, ask(place, names=("",), count=4), GREEDY)
     error.args = ("shapes do not fit",)
     if type(error) is RuntimeError:
         with pytest.raises(RuntimeError, match="shapes do not fit"):

@@ -157,6 +157,7 @@ class TransformersBackend(Backend):
         batch_tokens: rows × (longest prompt + longest answer) of a batch at most; memory for keys
             and values grows with it.
         share: compute common beginnings of prompts once.
+        relief: what needs less memory, where the number of tokens is no setting of who asks.
         trains_on: the model is in training, so that nothing that may stay in it can be a tensor
             without gradients for good (PyTorch's inference mode).
     """
@@ -171,11 +172,15 @@ class TransformersBackend(Backend):
         batch_tokens: int = BATCH_TOKENS,
         share: bool = True,
         trains_on: bool = False,
+        relief: str = "",
     ) -> None:
         if batch_tokens < 1:
             raise ConfigError(f"batch_tokens is {batch_tokens}", expected="1 or more")
         self.name, self.fingerprint = base.name, base.fingerprint
         self._base, self._batch_tokens, self._share = base, batch_tokens, share
+        self._relief = relief or (
+            f"ask for fewer tokens in a batch than {batch_tokens:,} (--batch-tokens)"
+        )
         self._without_gradients = torch.no_grad if trains_on else torch.inference_mode
         self._model: Any = base.model
         self._names: dict[str, str] = {"": ""}  # adapter folder → its name in the model
@@ -271,8 +276,7 @@ class TransformersBackend(Backend):
             raise BackendUnavailable(
                 f"there is not enough memory for {len(batch)} answers at once",
                 where=self.name,
-                todo=f"ask for fewer tokens in a batch than {self._batch_tokens:,} "
-                "(--batch-tokens)",
+                todo=self._relief,
             ) from error
 
     def _begun(

@@ -47,6 +47,7 @@ from capo_core.workspace import write_json
 STRENGTHS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
 FULL = "adapter-full"  # folder of the CAPO adapter itself, in a run with a calibrated one
 BATCH_TOKENS = 8192  # of answers computed at once
+_RELIEF = "close other programs and resume (what is trained is kept), or train without calibrate"
 ANSWERS = "calibration"  # folder of the answers at each strength
 
 
@@ -117,7 +118,7 @@ def answers_by_strength(
         Stopped: from `progress`; the answers at the strengths so far are kept.
     """
     blend = Blend(base, adapters)
-    backend = TransformersBackend(base, batch_tokens=BATCH_TOKENS)
+    backend = TransformersBackend(base, batch_tokens=BATCH_TOKENS, relief=_RELIEF)
     config = GenerateConfig("capo", split="validation", seed=seed)
     builder = PromptBuilder(dataset, config, backend, {}, lambda *_: ())
     items = {item.item_id: item for item in items_of(dataset, "validation")}
@@ -139,7 +140,7 @@ def answers_by_strength(
             part(f"answers at strength {strength:g}", 0.0)
             blend.set({"sft": 1 - strength, "capo": strength})
             # A new one: it keeps keys and values of the prompts' common beginning.
-            backend = TransformersBackend(base, batch_tokens=BATCH_TOKENS)
+            backend = TransformersBackend(base, batch_tokens=BATCH_TOKENS, relief=_RELIEF)
             replies = backend.complete(requests, decoding_of(dataset, config), progress=part)
             texts = {request.key: reply.text for request, reply in replies}
             with disk_errors(folder.path):

@@ -23,6 +23,7 @@ from capo_core.imitation.prompting.prompts import PromptItem
 
 LONGEST = 96  # tokens of a sample; enough to see manner and form
 BATCH_TOKENS = 8192  # of answers computed at once
+_RELIEF = "write no samples while training (sample_every 0), or close other programs"
 
 Asked = Sequence[tuple[PromptItem, str]]
 
@@ -105,7 +106,9 @@ class Sampler:
 
     def _texts(self, asked: Asked) -> list[str]:
         # A new one each time: it keeps keys and values of the prompts' common beginning.
-        backend = TransformersBackend(self.base, batch_tokens=BATCH_TOKENS, trains_on=True)
+        backend = TransformersBackend(
+            self.base, batch_tokens=BATCH_TOKENS, trains_on=True, relief=_RELIEF
+        )
         builder = PromptBuilder(self.dataset, self.config, backend, {}, lambda *_: ())
         requests, longest = [], LONGEST
         for number, (item, target) in enumerate(asked):
