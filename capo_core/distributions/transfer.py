@@ -20,7 +20,7 @@ difference is one of independent draws.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,193 +28,38 @@ import pandas as pd
 
 from capo_core.dataset import Dataset
 from capo_core.distributions.compare import (
-    JSD,
-    KL,
-    TVD,
     CompareConfig,
     item_values,
-    measure_title,
     weights_of,
 )
-from capo_core.distributions.judgments import CROWD, UNIFORM, Judgments, LabelDistribution, mean_of
+from capo_core.distributions.judgments import (
+    CROWD,
+    UNIFORM,
+    Judgments,
+    LabelDistribution,
+    mean_of,
+    no_explanations,
+)
 from capo_core.distributions.paired import UNDECIDED, MeasuredPair, interval, tested
 from capo_core.distributions.sources import ANNOTATORS
+from capo_core.distributions.transfer_report import (
+    AWAY,
+    BLIND,
+    CHANGES,
+    DIFFERENCES,
+    FURTHER,
+    HOME,
+    MEASURES,
+    NEARER,
+    PARTS_MEAN,
+    ROWS,
+    TEAM,
+    TRAINING,
+    Transfer,
+)
 from capo_core.errors import DataError
-from capo_core.formatting import count, listed, with_interval
-from capo_core.provenance import UNKNOWN, Provenance, kind_of, together
-from capo_core.stats.intervals import json_rows
-
-HOME, AWAY = "home", "away"
-PLACES = {
-    HOME: "At home, on items that no adapter was trained on",
-    AWAY: "Away, on items of the other data",
-}
-TEAM, PARTS_MEAN = "imitated team", "mean of its parts"
-BLIND, TRAINING = "the team without the items", "annotators' training labels"
-MEASURES = (JSD, TVD, KL)
-ROWS = ("place", "source", "measure", "value", "low", "high", "n")
-DIFFERENCES = (
-    "place", "against", "measure", "value", "low", "high", "n", "p", "p_holm", "verdict",
-)  # fmt: skip
-CHANGES = ("against", "measure", "value", "low", "high", "n_home", "n_away")
-NEARER, FURTHER = "nearer", "further away"
-
-
-@dataclass(frozen=True)
-class Transfer:
-    """Distances of an imitated team to the crowd, at home and away.
-
-    Attributes:
-        home, away: names of the data; fingerprint: of the home dataset.
-        home_data, away_data: whose judgments those are, as `Provenance.data`.
-        members: annotator → name of the run that trained the adapter.
-        seeds: of the adapters' training, and of intervals and tests.
-        rows: ROWS. differences: DIFFERENCES, the team minus another source; below 0 is nearer.
-        changes: CHANGES, that difference away minus at home: above 0, the team loses when it
-            leaves.
-        left_out: items of the other data that are also items of the home dataset.
-        notes: what limits it, as sentences.
-    """
-
-    home: str
-    away: str
-    fingerprint: str
-    home_data: str
-    away_data: str
-    model: str
-    members: Mapping[str, str]
-    seeds: tuple[int, ...]
-    rows: pd.DataFrame = field(repr=False)
-    differences: pd.DataFrame = field(repr=False)
-    changes: pd.DataFrame = field(repr=False)
-    left_out: int = 0
-    notes: tuple[str, ...] = ()
-
-    @property
-    def provenance(self) -> Provenance:
-        """Return the origin of its exports."""
-        n = self.rows.groupby("place", sort=False)["n"].max()
-        return Provenance(
-            self.home,
-            self.fingerprint,
-            together((self.home_data, self.away_data)),
-            models=(self.model,),
-            seeds=self.seeds,
-            n=(("item", int(n.sum())), ("imitated annotator", len(self.members))),
-            details=(
-                ("data at home", self.home_data),
-                ("other data", f"{self.away} ({self.away_data})"),
-                ("adapters", ", ".join(self.members.values())),
-            ),
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the result as JSON-able values."""
-        return {
-            "home": self.home,
-            "away": self.away,
-            "fingerprint": self.fingerprint,
-            "simulated": self.provenance.simulated,
-            "home_data": self.home_data,
-            "away_data": self.away_data,
-            "model": self.model,
-            "members": dict(self.members),
-            "seeds": list(self.seeds),
-            "rows": json_rows(self.rows),
-            "differences": json_rows(self.differences),
-            "changes": json_rows(self.changes),
-            "left_out": self.left_out,
-            "notes": list(self.notes),
-            "statements": self.statements(),
-        }
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> Transfer:
-        """Return the result that `to_dict` wrote, also in an earlier version, which said of the
-        home data alone whether they are simulated, and not the seeds of the adapters."""
-        frames = (
-            pd.DataFrame(raw[name], columns=list(columns))
-            for name, columns in (
-                ("rows", ROWS), ("differences", DIFFERENCES), ("changes", CHANGES),
-            )
-        )  # fmt: skip
-        return cls(
-            raw["home"], raw["away"], raw["fingerprint"],
-            raw.get("home_data", kind_of(raw["simulated"])), raw.get("away_data", UNKNOWN),
-            raw["model"], raw["members"], tuple(raw.get("seeds", (CompareConfig().seed,))),
-            *frames, raw["left_out"], tuple(raw["notes"]),
-        )  # fmt: skip
-
-    def row(self, place: str, source: str, measure: str = JSD) -> Any:
-        """Return one row of `rows`."""
-        rows = self.rows
-        here = (rows["place"] == place) & (rows["source"] == source) & (rows["measure"] == measure)
-        return rows[here].iloc[0]
-
-    def difference(self, place: str, against: str, measure: str = JSD) -> Any:
-        """Return the team minus another source."""
-        rows = self.differences
-        here = rows["against"].eq(against) & rows["measure"].eq(measure)
-        return rows[here & rows["place"].eq(place)].iloc[0]
-
-    def statements(self, measure: str = JSD) -> list[str]:
-        """Return what came out, in sentences: at home, away, and whether it transfers."""
-        found = [self._place(place, measure) for place in (HOME, AWAY)]
-        return [self._verdict(measure), *found, *self.notes]
-
-    def _verdict(self, measure: str) -> str:
-        without = (BLIND, TRAINING, UNIFORM)
-        nearer = {
-            place: [
-                name for name in without if self.difference(place, name, measure).verdict == NEARER
-            ]
-            for place in (HOME, AWAY)
-        }
-        team = f"The team of {count(len(self.members), 'imitated annotator')}"
-        if len(nearer[AWAY]) == len(without):
-            return (
-                f"It transfers: on the other data {team.lower()} is nearer to the crowd than "
-                f"everything that is known without reading an item."
-            )
-        missing = [name for name in without if name not in nearer[AWAY]]
-        text = (
-            f"Nothing is shown to transfer: on the other data {team.lower()} is not significantly "
-            f"nearer to the crowd than {listed(missing, 'or')}"
-        )
-        if len(nearer[HOME]) < len(without):
-            at_home = [name for name in without if name not in nearer[HOME]]
-            return f"{text}; at home it is not nearer than {listed(at_home, 'or')} either."
-        return f"{text}; at home it is nearer than all of these."
-
-    def _place(self, place: str, measure: str) -> str:
-        one = self.row(place, TEAM, measure)
-        rows = self.differences
-        rows = rows[rows["place"].eq(place) & rows["measure"].eq(measure)]
-        by_verdict = {
-            verdict: [
-                f"{_in_prose(row.against)} ({_shown(self.row(place, row.against, measure))})"
-                for row in rows[rows["verdict"] == verdict].itertuples()
-            ]
-            for verdict in (NEARER, UNDECIDED, FURTHER)
-        }
-        words = {
-            NEARER: "nearer than",
-            UNDECIDED: "not significantly different from",
-            FURTHER: "further away than",
-        }
-        parts = [f"{words[v]} {listed(found)}" for v, found in by_verdict.items() if found]
-        return (
-            f"{PLACES[place]} (n = {int(one.n):,}): {measure_title(measure)} of the team to the "
-            f"crowd {_shown(one)}; {'; '.join(parts)}."
-        )
-
-
-def _in_prose(source: str) -> str:
-    return f"the {source}" if source == PARTS_MEAN else source
-
-
-def _shown(row: Any) -> str:
-    return with_interval(float(row.value), float(row.low), float(row.high))
+from capo_core.formatting import count, listed
+from capo_core.provenance import kind_of
 
 
 def training_distribution(dataset: Dataset, annotators: Sequence[str]) -> np.ndarray:
@@ -235,6 +80,55 @@ def training_distribution(dataset: Dataset, annotators: Sequence[str]) -> np.nda
     return np.mean(found, axis=0)
 
 
+def check_transfer(home: Judgments, away: Judgments, members: Sequence[str]) -> None:
+    """Check that a team can be measured, before hours of estimates go by.
+
+    The other data may have no crowd: what the team says there is a statement then.
+
+    Raises:
+        DataError: fewer than two members, other labels, no crowd at home, or too few items that are
+            not at home as well.
+    """
+    if len(members) < 2:
+        raise DataError(
+            "a team has two imitated annotators or more", where=home.name,
+            todo="name an adapter for each of several annotators",
+        )  # fmt: skip
+    if home.task.scale != away.task.scale:
+        raise DataError(
+            f"the labels of {away.name} are not those of {home.name}",
+            expected=f"the labels {listed(list(home.task.scale.labels))}",
+        )
+    if not has_crowd(home):
+        raise DataError(
+            f"the adapters' own dataset {home.name} has no crowd, so that what the team knows of "
+            "items cannot be measured at home",
+            todo="train the adapters on a dataset that has label distributions of many people "
+            "beside its annotators, as VariErr has (data fetch varierr)",
+        )
+    same = _at_home_too(home, away)
+    items = away.source(CROWD).item_ids if has_crowd(away) else tuple(away.items["item_id"])
+    left = len(set(items) - same)
+    if left < 2:
+        what = f"{count(left, 'item')} with a crowd" if has_crowd(away) else count(left, "item")
+        raise DataError(
+            f"the other data {away.name} have {what} that {home.name} does not have as well",
+            expected="two items or more",
+        )
+
+
+def has_crowd(judgments: Judgments) -> bool:
+    """Return whether there are label distributions of many people."""
+    return any(one.name == CROWD and one.item_ids for one in judgments.sources)
+
+
+def _at_home_too(home: Judgments, away: Judgments) -> set[str]:
+    """Return the items of the other data that have the texts of a home item."""
+    known = set(zip(home.items["text_a"], home.items["text_b"], strict=True))
+    texts = zip(away.items["item_id"], away.items["text_a"], away.items["text_b"], strict=True)
+    return {item for item, *pair in texts if tuple(pair) in known}
+
+
 def measure_transfer(
     home: Judgments,
     away: Judgments,
@@ -245,43 +139,38 @@ def measure_transfer(
     model: str,
     members: Mapping[str, str],
     seeds: Sequence[int] = (),
+    settings: Mapping[str, Any] | None = None,
     config: CompareConfig | None = None,
 ) -> Transfer:
-    """Return the distances of the team to the crowd at home and away.
+    """Return the distances of the team to the crowd at home and away, and what it says of items.
 
     Args:
-        home, away: judgments with a source `CROWD`; items of `away` that have the texts of a home
-            item are left out.
+        home, away: judgments; those at home have a source `CROWD`. Items of `away` that have the
+            texts of a home item are left out.
         estimates: annotator → their distributions at home (on items the adapter was not trained
             on) and away.
         training: of `training_distribution`.
         dataset: of the home judgments.
         model: base of the adapters; members: annotator → training run; seeds: of their training.
+        settings: `transfer_report.SETTINGS`.
 
     Raises:
-        DataError: fewer than two imitated annotators, other labels, no crowd, or no common item.
+        DataError: as of `check_transfer`, or no common item.
     """
     config = config or CompareConfig()
-    if len(estimates) < 2:
-        raise DataError(
-            "a team has two imitated annotators or more", where=home.name,
-            todo="name an adapter for each of several annotators",
-        )  # fmt: skip
-    if home.task.scale != away.task.scale:
-        raise DataError(
-            f"the labels of {away.name} are not those of {home.name}",
-            expected=f"the labels {listed(list(home.task.scale.labels))}",
-        )
-    known = set(zip(home.items["text_a"], home.items["text_b"], strict=True))
-    texts = zip(away.items["item_id"], away.items["text_a"], away.items["text_b"], strict=True)
-    same = {item for item, *pair in texts if tuple(pair) in known}
+    check_transfer(home, away, [*estimates])
+    same = _at_home_too(home, away)
     asked = set.intersection(*(set(each[1].item_ids) for each in estimates.values()))
     rows: list[tuple] = []
     apart: list[tuple] = []
     kept: dict[str, dict[str, dict[str, tuple[float, np.ndarray]]]] = {}
+    said: dict[str, Judgments] = {}
     for number, (place, judgments) in enumerate(((HOME, home), (AWAY, away))):
         parts = {who: pair[number] for who, pair in estimates.items()}
         sources = _sources(judgments, parts, training, leave_out=same if place == AWAY else set())
+        said[place] = _said(judgments, sources)
+        if not has_crowd(judgments):
+            continue
         crowd = judgments.source(CROWD)
         items = sources[TEAM].item_ids
         values = _values(crowd.rows(items), sources, items, judgments, config)
@@ -301,7 +190,8 @@ def measure_transfer(
         pd.DataFrame(rows, columns=list(ROWS)),
         pd.DataFrame(apart, columns=list(DIFFERENCES)),
         _changes(kept, {place: int(next(r[6] for r in rows if r[0] == place)) for place in kept}),
-        len(same & asked), _notes(home, away, len(same & asked)),
+        len(same & asked), _notes(home, away, len(same & asked)), dict(settings or {}),
+        away.fingerprint, said,
     )  # fmt: skip
 
 
@@ -311,22 +201,20 @@ def _sources(
     training: np.ndarray,
     leave_out: set[str],
 ) -> dict[str, LabelDistribution]:
-    """Return the sources of a place on the items that the crowd and all parts have."""
-    if not any(one.name == CROWD for one in judgments.sources):
-        raise DataError(
-            "there is no crowd to compare with", where=judgments.name,
-            todo="name data with the label distributions of many people",
-        )  # fmt: skip
+    """Return the sources of a place on the items that all parts have, and the crowd if there is
+    one."""
     team = mean_of(TEAM, [*parts.values()])
-    crowd = set(judgments.source(CROWD).item_ids)
+    crowd = set(judgments.source(CROWD).item_ids) if has_crowd(judgments) else set(team.item_ids)
     items = tuple(item for item in team.item_ids if item in crowd and item not in leave_out)
     people = [one for one in judgments.sources if one.name == ANNOTATORS]
+    people = people if has_crowd(judgments) else []
     if people:  # at home all sources are on the items that the annotators labelled
         labelled = set(people[0].item_ids)
         items = tuple(item for item in items if item in labelled)
     if len(items) < 2:
         raise DataError(
-            f"{count(len(items), 'item')} has estimates of every imitated annotator and a crowd",
+            f"{count(len(items), 'item')} with estimates of every imitated annotator"
+            + " and a crowd" * has_crowd(judgments),
             where=judgments.name,
             expected="two items or more that no adapter was trained on",
         )
@@ -346,6 +234,21 @@ def _sources(
     if people:
         found[ANNOTATORS] = on_items(people[0], ANNOTATORS)
     return found
+
+
+def _said(judgments: Judgments, sources: Mapping[str, LabelDistribution]) -> Judgments:
+    """Return what the team and its parts say of the items that count, beside the crowd."""
+    items = sources[TEAM].item_ids
+    names = [name for name in sources if name == TEAM or name.startswith("imitated ")]
+    kept = [sources[name] for name in names]
+    if has_crowd(judgments):
+        crowd = judgments.source(CROWD)
+        kept.append(replace(crowd, item_ids=items, shares=crowd.rows(items), people=None))
+    table = judgments.items.set_index("item_id").loc[list(items)].reset_index()
+    return Judgments(
+        judgments.name, judgments.task, table[["item_id", "text_a", "text_b"]], tuple(kept),
+        no_explanations(), data=judgments.data,
+    )  # fmt: skip
 
 
 def _values(
@@ -402,7 +305,7 @@ def _changes(
 ) -> pd.DataFrame:
     """Return how the team's differences change from home to away, on independent items."""
     rows = []
-    for against in kept[AWAY]:
+    for against in kept.get(AWAY, ()):
         if against == TEAM or against.startswith("imitated ") or against not in kept[HOME]:
             continue
         for measure in MEASURES:
@@ -425,59 +328,3 @@ def _notes(home: Judgments, away: Judgments, left_out: int) -> tuple[str, ...]:
         return ()
     has = count(left_out, "item")
     return (f"{has} of {away.name} that {home.name} has as well: left out.",)
-
-
-NOTE = (
-    "Distances to the crowd, lower is nearer; 95 % intervals over items. In brackets: what the "
-    "team is beside this source, paired by item (Holm-adjusted over the sources of a place). All "
-    "distributions are label probabilities, not drawn answers: the team has no more answers than "
-    "one of its parts, so what it gains over the mean of its parts is averaging different models, "
-    "not a larger sample (of drawn answers, see the team at an equal count by the "
-    "command “distributions compare”)."
-)
-
-
-def table(result: Transfer, measure: str = JSD) -> tuple[list[str], list[list[str]]]:
-    """Return columns and cells as text: a row a source, one column a place and the change."""
-    n = {place: int(result.row(place, TEAM, measure).n) for place in PLACES}
-    names = [
-        "source",
-        f"home: {result.home} (n = {n[HOME]:,})",
-        f"away: {result.away} (n = {n[AWAY]:,})",
-        "team minus source: away minus home",
-    ]
-    rows = []
-    for source in dict.fromkeys(result.rows["source"]):
-        cells = [source]
-        for place in PLACES:
-            own = result.rows
-            here = own["place"].eq(place) & own["source"].eq(source) & own["measure"].eq(measure)
-            if not here.any():
-                cells.append("–")
-                continue
-            apart = result.differences
-            there = apart["place"].eq(place) & apart["against"].eq(source)
-            there &= apart["measure"].eq(measure)
-            verdict = f" ({apart[there]['verdict'].iloc[0]})" if there.any() else ""
-            cells.append(_shown(own[here].iloc[0]) + verdict)
-        change = result.changes
-        change = change[change["against"].eq(source) & change["measure"].eq(measure)]
-        cells.append(_shown(change.iloc[0]) if len(change) else "–")
-        rows.append(cells)
-    return names, rows
-
-
-def to_markdown(result: Transfer, provenance: Provenance) -> str:
-    """Return the result as Markdown: statements, a table for each distance, provenance."""
-    from capo_core.export_formats import markdown_section
-
-    lines = [f"# {provenance.titled(f'Imitated crowd: {result.home} to {result.away}')}", ""]
-    lines += [line for text in result.statements() for line in (provenance.marked(text), "")]
-    for measure in MEASURES:
-        names, rows = table(result, measure)
-        lines += [f"## {measure_title(measure)}", "", f"| {' | '.join(names)} |"]
-        lines += ["|---|" + "---:|" * (len(names) - 1)]
-        lines += [f"| {' | '.join(row)} |" for row in rows]
-        lines.append("")
-    lines += [NOTE, "", *markdown_section(provenance)]
-    return "\n".join(lines)

@@ -1,11 +1,11 @@
-"""Saved results of transfer: one for each home dataset, other data and team."""
+"""Saved results of transfer: one for each home dataset, other data, team and settings."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-from capo_core.distributions.transfer import Transfer
+from capo_core.distributions.transfer_report import Transfer
 from capo_core.run_folder import disk_errors
 from capo_core.workspace import Workspace, content_hash, make_folder, write_json
 
@@ -17,8 +17,12 @@ def _folder(workspace: Workspace, fingerprint: str) -> Path:
 
 
 def save(result: Transfer, workspace: Workspace) -> Path:
-    """Write a result, in place of an earlier one of the same data and team; return its path."""
-    name = content_hash(result.away, dict(result.members))[:16]
+    """Write a result, in place of an earlier one of the same data, team and settings; return its
+    path. One that does not say its settings, of an earlier version, keeps its name."""
+    key = [result.away, dict(result.members)]
+    if result.settings:
+        key += [dict(result.settings), result.away_fingerprint]
+    name = content_hash(*key)[:16]
     path = _folder(workspace, result.fingerprint) / f"{name}.json"
     with disk_errors(path):
         make_folder(path.parent)

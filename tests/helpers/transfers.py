@@ -14,7 +14,8 @@ from capo_core.distributions.judgments import (
     LabelDistribution,
     no_explanations,
 )
-from capo_core.distributions.transfer import Transfer, measure_transfer
+from capo_core.distributions.transfer import measure_transfer
+from capo_core.distributions.transfer_report import Transfer
 from capo_core.provenance import UNKNOWN
 from capo_core.task import NLI
 
@@ -38,15 +39,26 @@ def seen(judgments, rng, skill, who):
 
 
 def made_transfer(
-    dataset: Dataset, at_home=0.7, away=0.7, n=80, seed=1, away_data=UNKNOWN, seeds=()
+    dataset: Dataset,
+    at_home=0.7,
+    away=0.7,
+    n=80,
+    seed=1,
+    away_data=UNKNOWN,
+    seeds=(),
+    settings=None,
+    crowd=True,
 ) -> Transfer:
+    """A planted team; without a crowd on the other data it is not measured there."""
     rng = np.random.default_rng(seed)
     home, other = judged("home", n, rng), judged("away", n, rng)
     other = replace(other, data=away_data)
     estimates = {
         who: (seen(home, rng, at_home, who), seen(other, rng, away, who)) for who in ("A", "B", "C")
     }
+    if not crowd:
+        other = replace(other, sources=other.sources[1:])
     return measure_transfer(
         home, other, estimates, np.full(3, 1 / 3), dataset, model="planted",
-        members={who: f"sft-{who}" for who in estimates}, seeds=seeds,
+        members={who: f"sft-{who}" for who in estimates}, seeds=seeds, settings=settings,
     )  # fmt: skip

@@ -117,7 +117,7 @@ def adapter_of_run(run: RunFolder, target: str = "") -> tuple[TrainedAdapters, s
             expected="a run of train sft or train capo",
         )
     _check_finished(run)
-    shared, own = _serves_all(run), config["target"]
+    shared, own = serves_all(run), config["target"]
     if shared and not target:
         raise ConfigError(
             "the adapter serves all annotators, and none is named",
@@ -163,9 +163,9 @@ def find_training_runs(
     ]
     chosen = []
     for target in targets:
-        own = [run for run in fitting if run.config["target"] == target and not _serves_all(run)]
+        own = [run for run in fitting if run.config["target"] == target and not serves_all(run)]
         chosen += _only(own, f"{method} runs for annotator {target!r}")
-    return chosen or _only([run for run in fitting if _serves_all(run)], f"shared {method} runs")
+    return chosen or _only([run for run in fitting if serves_all(run)], f"shared {method} runs")
 
 
 def _only(runs: list[RunFolder], what: str) -> list[RunFolder]:
@@ -234,8 +234,9 @@ def _fits(run: RunFolder, method: str, dataset: Dataset) -> bool:
 
 
 def _shared(found: dict[str, RunFolder]) -> bool:
-    return EVERYONE in found and _serves_all(found[EVERYONE])
+    return EVERYONE in found and serves_all(found[EVERYONE])
 
 
-def _serves_all(run: RunFolder) -> bool:
+def serves_all(run: RunFolder) -> bool:
+    """Return whether a training's adapter serves all annotators."""
     return bool(run.config["settings"].get("shared"))
