@@ -31,8 +31,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing els
 Queued = Annotated[bool, typer.Option("--queue", help="Add the run to the queue instead.")]
 
 
-def judgments_of(files: list[Path] | None, dataset: str | None, labels: list[str] | None):
-    """Return the items and sources named on the command line."""
+def judgments_of(
+    files: list[Path] | None, dataset: str | None, labels: list[str] | None, *, bare: bool = False
+):
+    """Return the items and sources named on the command line; with `bare`, also of files with items
+    that nobody judged."""
     if not files and not dataset:
         raise ConfigError("no data is named", todo="add --file FILE or --dataset NAME")
     from capo_core.distributions.files import merge_judgments, read_judgments
@@ -44,7 +47,7 @@ def judgments_of(files: list[Path] | None, dataset: str | None, labels: list[str
 
         read.append(dataset_judgments(Catalog(Workspace.default()).load(dataset)))
         labels = labels or list(read[0].task.scale.labels)
-    read += [read_judgments(path, labels) for path in files or ()]
+    read += [read_judgments(path, labels, bare=bare) for path in files or ()]
     found = read[0]
     for other in read[1:]:
         found = merge_judgments(found, other)

@@ -6,6 +6,7 @@ python -m capo_core distributions transfer
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -100,11 +101,16 @@ def transfer(
             option="--items" if items == 1 else "--home-items",
         )  # fmt: skip
     workspace = Workspace.default()
-    away = judgments_of(file, dataset, labels)
+    if not file and not dataset:
+        raise ConfigError("no other data is named", todo="add --file FILE or --dataset NAME")
     team, base = _team([find_run(workspace, name) for name in dict.fromkeys(adapter)], workspace)
     members = {who: run.run_id for who, run in team.items()}
     data = Catalog(workspace).load(next(iter(team.values())).config["dataset"]["name"])
     home = dataset_judgments(data)
+    own = data.task.scale.labels
+    away = judgments_of(file, dataset, labels or (None if dataset else list(own)), bare=True)
+    if not dataset and away.task.scale == home.task.scale:  # a file does not say its task
+        away = replace(away, task=home.task)
     # All that can be refused is refused before the estimates, which may take hours.
     check_transfer(home, away, list(members))
     training = training_distribution(data, list(members))

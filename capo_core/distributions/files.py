@@ -336,7 +336,9 @@ _CROWD = ("crowd", "chaos", "human", "label_counter", "label_count", "label_dist
 _IDENTIFIERS = ("uid", "id", "item_id", "pair_id", NAME)  # fields that are never judgments
 
 
-def read_judgments(path: Path | str, labels: Sequence[str] | None = None) -> Judgments:
+def read_judgments(
+    path: Path | str, labels: Sequence[str] | None = None, *, bare: bool = False
+) -> Judgments:
     """Return the items, sources and explanations in a file.
 
     Items are known by their texts, so that several files about the same items go together.
@@ -344,13 +346,14 @@ def read_judgments(path: Path | str, labels: Sequence[str] | None = None) -> Jud
     Args:
         labels: the order of the labels in its lists; None takes NLI's entailment, neutral,
             contradiction.
+        bare: whether items that nobody judged are enough.
 
     Raises:
         DataError: the file cannot be read, a distribution does not sum to one, a label is
             unknown, or an item occurs twice; the message names the line.
     """
     path = Path(path)
-    rows, notes = _records(path)
+    rows, notes = _records(path, bare)
     rows = [(line, flat(row)) for line, row in rows]
     task = _task(labels or _labels_in(rows))
     key_a, key_b = _text_keys(rows[0][1], path)
@@ -370,7 +373,7 @@ def read_judgments(path: Path | str, labels: Sequence[str] | None = None) -> Jud
         if not found and (said := left_out(name, values)):
             notes = (*notes, said)
     sources = _sources(fields, tuple(frame["item_id"]), task.scale.labels)
-    if not sources and not any(field.said for field in fields):
+    if not bare and not sources and not any(field.said for field in fields):
         raise DataError(
             "the file has neither label distributions nor explanations",
             where=path.name,
@@ -463,17 +466,17 @@ def _task(labels: Sequence[str] | None) -> Task:
     return Task("judgment", LabelScale(tuple(labels), ordinal=numbers))
 
 
-def _records(path: Path) -> tuple[list[tuple[int, dict[str, Any]]], tuple[str, ...]]:
+def _records(path: Path, bare: bool) -> tuple[list[tuple[int, dict[str, Any]]], tuple[str, ...]]:
     """Return the objects with their line numbers, and notes on those that could not be read."""
     try:
         raw = path.read_bytes()
     except OSError as error:
         raise DataError(f"the file cannot be read ({error.strerror})", where=str(path)) from None
     if raw.startswith((b"PAR1", b"PK\x03\x04")):
-        return _table_records(path)
+        return _table_records(path, bare)
     text, _, notes = decode(raw, path.name)
     if text.strip() and text.lstrip()[0] not in "{[":
-        return _table_records(path)
+        return _table_records(path, bare)
     aside = RejectedRows()
     if looks_like_lines(text):
         rows = read_lines(text, aside, path.name)
@@ -489,8 +492,11 @@ def _records(path: Path) -> tuple[list[tuple[int, dict[str, Any]]], tuple[str, .
     return rows, tuple(notes)
 
 
-def _table_records(path: Path) -> tuple[list[tuple[int, dict[str, Any]]], tuple[str, ...]]:
-    """Return the rows of a table with a column of shares, or of counts, for each label.
+def _table_records(
+    path: Path, bare: bool
+) -> tuple[list[tuple[int, dict[str, Any]]], tuple[str, ...]]:
+    """Return the rows of a table with a column of shares, or of counts, for each label; with `bare`
+    also those of a table without such columns.
 
     Raises:
         DataError: the file holds no table, or no such columns.
@@ -498,6 +504,8 @@ def _table_records(path: Path) -> tuple[list[tuple[int, dict[str, Any]]], tuple[
     table = read_table(path)
     records = table.frame.to_dict("records")
     columns = {name: name for name in shares_like(records)} or columns_of_labels(records)
+    if not columns and bare:
+        return list(zip(table.rows.tolist(), records, strict=True)), tuple(table.notes)
     if not columns:
         raise DataError(
             "the table has no columns with shares or counts of labels",

@@ -17,6 +17,7 @@ from capo_core.cli.transfer import show, write
 from capo_core.dashboard.distributions.transfer import chart
 from capo_core.data.catalog import Catalog
 from capo_core.distributions import transfer_store
+from capo_core.distributions.files import read_judgments
 from capo_core.distributions.transfer import (
     check_transfer,
     measure_transfer,
@@ -272,6 +273,19 @@ def test_the_command_estimates_both_and_keeps_what_is_there(tmp_path, monkeypatc
     assert [one.settings["label_prior"] for one in saved] == ["annotator"]
     assert CliRunner().invoke(app, [*asked, "--label-prior", "none"]).exit_code == 0
     assert len(transfer_store.saved(workspace, dataset.fingerprint)) == 2
+
+    # Items that nobody judged: a statement, in the words of the adapters' own task.
+    plain = tmp_path / "plain.csv"
+    plain.write_text("premise,hypothesis\nA dog ran.,A dog is there.\nA cat ran.,A cat is there.\n")
+    asked[-1] = str(plain)
+    done = CliRunner().invoke(app, [*asked, "--json"])
+    assert done.exit_code == 0, done.output
+    quoted = Transfer.from_dict(json.loads(done.stdout))
+    assert quoted.measured == (HOME,) and quoted.row(HOME, TEAM).n == 8
+    assert "2 items of plain, not checked here" in quoted.statements()[0]
+    assert quoted.said[AWAY].task == dataset.task
+    with pytest.raises(DataError, match="no columns with shares"):
+        read_judgments(plain)
 
     # What is refused is refused before the first estimate.
     monkeypatch.setattr("capo_core.cli.transfer.do_run", lambda *a, **k: pytest.fail("estimated"))
