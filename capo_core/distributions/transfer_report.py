@@ -119,7 +119,7 @@ class Transfer:
         words = [str(self.settings["label_prior"])]
         for place, name in ((HOME, "home_items"), (AWAY, "items")):
             most = self.settings[name]
-            words.append(f"{place}: {f'of the first {most:,}' if most else 'all'}")
+            words.append(f"{place}: {f'the first {most:,}' if most else 'all'}")
         return words
 
     def to_dict(self) -> dict[str, Any]:

@@ -214,7 +214,7 @@ def test_results_of_other_settings_stand_beside_each_other(tmp_path):
         assert transfer_store.save(found, workspace) in paths  # the same again: in its place
         details = dict(found.provenance.details)
         assert details["label prior"] == found.settings["label_prior"]
-        assert ("of the first 60" in details["items asked"]) == bool({"items", "home_items"} &
+        assert ("the first 60" in details["items asked"]) == bool({"items", "home_items"} &
                                                                      set(change))  # fmt: skip
         prior = "without a label prior" if "label_prior" in change else "corrected by the label"
         assert prior in found.statements()[-1]

@@ -128,12 +128,15 @@ def test_what_a_team_says_without_a_check_is_shown_and_downloaded(workspace, add
     dataset = make("mine")
     add(dataset)
     asked = {"label_prior": "none", "home_items": 60, "items": 0}
+    transfer_store.save(made_transfer(dataset), workspace)
     transfer_store.save(made_transfer(dataset, crowd=False, settings=asked), workspace)
     app = open_page("distributions", dataset="mine", part="transfer")
     assert not app.exception and not app.error
     text = unescape(shown(app))
     assert "not checked here" in text and "ransfers" not in text.replace("transfers to", "")
     assert "without a label prior" in text
+    (choice,) = [box for box in app.selectbox if box.label == "Other data"]
+    assert "away (3 annotators, planted, label prior none, home: the first 60)" in choice.options
     labels = [one.proto.label for one in app.get("download_button")]
     assert "What the team says of each item (CSV)" in labels
 

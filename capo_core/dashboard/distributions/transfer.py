@@ -23,7 +23,7 @@ from capo_core.dashboard.ui.components import (
 )
 from capo_core.dashboard.ui.exports import begin, current, download
 from capo_core.dashboard.ui.figure_kinds import figure_kind
-from capo_core.dashboard.ui.text import markdown, plotly
+from capo_core.dashboard.ui.text import plotly
 from capo_core.dashboard.ui.theme import OKABE_ITO
 from capo_core.dataset import Dataset
 from capo_core.distributions import transfer_store
@@ -56,7 +56,7 @@ _HELP = (
 
 def show(context: PageContext) -> None:
     """Show a saved result, or how to get one."""
-    section_heading("Imitated crowd: what transfers to other data", _HELP)
+    section_heading("Imitated crowd: a team on other data", _HELP)
     results = transfer_store.saved(context.workspace, context.entry.fingerprint)
     if not results:
         _how_to_get_one(context)
@@ -66,7 +66,7 @@ def show(context: PageContext) -> None:
     if len(results) > 1:
         chosen = url_state.choice(
             st.selectbox, "Other data", [str(n) for n in range(len(results))], page=PAGE,
-            key="transfer", format_func=lambda n: markdown(titles[int(n)]),
+            key="transfer", format_func=lambda n: titles[int(n)],
         )  # fmt: skip
         number = int(chosen)
     measure = url_state.choice(
