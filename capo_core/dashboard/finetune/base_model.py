@@ -132,7 +132,7 @@ def _known_model(workspace: Workspace, model: KnownModel) -> None:
         show_outcome(job)
     accepted = True
     if model.terms:
-        st.markdown(f"Its terms: [{model.terms}]({model.terms_url})")
+        st.caption(f"Its terms: [{model.terms}]({model.terms_url})")
         accepted = st.checkbox(
             f"I have read the {model.terms} and accept them.",
             key=f"finetune.form.accept_terms.{model.name}",

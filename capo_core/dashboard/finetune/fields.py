@@ -68,6 +68,6 @@ FOLDED: dict[str, tuple[Setting, ...]] = {
 }  # fmt: skip
 
 # Settings of the measurements that may be left out.
-LIKELIHOOD = (from_class(ExperimentConfig, "likelihood"),)
+LIKELIHOOD = (from_class(ExperimentConfig, "likelihood", label="Attribute texts by likelihood"),)
 RETENTION = _fields("retention", "items", "split", "passages", "max_new_tokens")
 JUDGE = _fields("judge", "trials", "cards", "k", "max_new_tokens")
