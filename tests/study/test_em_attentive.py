@@ -89,15 +89,15 @@ def test_without_overlap_it_is_the_papers_likelihood():
         assert fit.eta[judge] == pytest.approx(best, abs=2e-3)
 
 
-def test_information_is_minus_the_second_derivative(votes):
-    fit = attentiveness_em.fit(votes)
-    found = information(votes, fit, np.array([True]), attentiveness_em.PRIOR)
-    # `information` leaves the prior of μ out: its curvature is taken off the numerical one.
+@pytest.mark.parametrize("mu_prior", [(2.0, 2.0), (30.0, 10.0)])
+def test_information_is_minus_the_second_derivative(votes, mu_prior):
+    fit = attentiveness_em.fit(votes, mu_prior=mu_prior)
+    found = information(votes, fit, np.array([True]), attentiveness_em.PRIOR, mu_prior)
     at = np.append(fit.eta, fit.mu)
     step = 1e-4
 
     def value(x):
-        return brute(votes, x[:-1], x[-1], mu_prior=(1.0, 1.0))
+        return brute(votes, x[:-1], x[-1], mu_prior=mu_prior)
 
     expected = np.empty((len(at), len(at)))
     for i, j in product(range(len(at)), repeat=2):

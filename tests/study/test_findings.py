@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from capo_core.formatting import percent
+from capo_core.stats.clustered import ALIKE
 from capo_core.stats.equivalence import DIFFERENT, EQUIVALENT, UNDECIDED
 from capo_core.study.analysis import findings as f
 from capo_core.study.analysis.analysis import AnalysisSettings, analyse
@@ -32,6 +33,7 @@ ORDER = re.compile(
 
 share = st.floats(0, 1) | st.sampled_from([0.0, 0.5, 1.0, 0.504, 0.4996, 1 / 3])
 count = st.integers(1, 900) | st.just(1)
+notes = st.sampled_from(["few", "few", ALIKE])
 
 
 @st.composite
@@ -45,7 +47,7 @@ def interval(draw, value: float, low: float = 0.0, high: float = 1.0):
 
 
 def frame(columns, rows):
-    other = {"detectable": math.nan}
+    other = {"detectable": math.nan, "p_value": math.nan}
     return pd.DataFrame(
         [[row.get(name, other.get(name, "")) for name in columns] for row in rows], columns=columns
     )
@@ -62,7 +64,8 @@ def studies(draw):
         value = draw(share) if alike is None else alike
         low, high = draw(interval(value))
         accuracy.append({"source": name, "counting": AS_WRONG, "n": draw(count), "value": value,
-                         "low": low, "high": high, "chance": chance, "note": "few"})  # fmt: skip
+                         "low": low, "high": high, "chance": chance,
+                         "note": draw(notes)})  # fmt: skip
         mean = draw(st.floats(1, 5))
         ratings.append({"source": name, "n": draw(count), "mean": mean, "low": mean, "high": mean})
     margin = draw(st.sampled_from([0.0, 0.1]))
@@ -72,12 +75,12 @@ def studies(draw):
             low, high = draw(interval(gap, -1, 1))
             differences.append({"source_a": one, "source_b": two, "counting": AS_WRONG,
                                 "value": gap, "low": low, "high": high, "n": draw(count),
-                                "note": "few"})  # fmt: skip
+                                "note": draw(notes), "p_value": draw(share)})  # fmt: skip
             value = draw(share) if alike is None else 0.5
             low, high = draw(interval(value))
             wins.append({"source_a": one, "source_b": two, "n": draw(count), "share_a": value,
                          "ties": draw(st.integers(0, 1)), "low": low, "high": high,
-                         "note": "few"})  # fmt: skip
+                         "note": draw(notes)})  # fmt: skip
             value = draw(share)
             low, high = draw(interval(value))
             style.append({"source_a": one, "source_b": two, "n": wins[-1]["n"],
@@ -110,8 +113,10 @@ def test_no_sentence_claims_what_its_interval_does_not_carry(study):
     for one in found:
         if one.claim in (f.EQUAL_ATTRIBUTED, f.EQUAL_CHOSEN, f.RATED):
             continue
+        assert math.isnan(one.p_value) == (one.note != ALIKE)
         near, far = one.reference - f.SMALLEST, one.reference + f.SMALLEST
         wide = one.high - one.low >= f.SMALLEST  # never of NaN
+        wide = wide and not one.p_value > 0.05  # of answers all alike
         beyond = wide and (one.low > far or one.high < near)
         assert (one.verdict in (f.ABOVE, f.BELOW)) == beyond
     decided = {
@@ -239,6 +244,43 @@ def test_style_that_turns_a_preference_is_told_beside_it():
     turned = finding(f.STYLE, 0.56, 0.4, 0.7, source="human", against="capo")
     lines = finding_sentences([raw, turned])
     assert "the other way round than without, not significantly more than half" in lines[1]
+
+
+@pytest.mark.parametrize("n, decided", [(4, False), (5, False), (6, True)])
+def test_a_few_unanimous_judgments_are_no_preference(n, decided):
+    """Formerly 4 of 4 "was preferred … in 100 % [51–100]"; the exact p is .125."""
+    rows = [
+        {"judge_id": f"J{k}", "trial_id": f"C{k}", "item_id": f"i{k}", "answer": "a",
+         "source_a": "capo", "source_b": "sft"}
+        for k in range(n)
+    ]  # fmt: skip
+    study = analyse(judgments(*rows), PEOPLE, AnalysisSettings(draws=20))
+    (one,) = (one for one in study_findings(study) if one.claim == f.PREFERRED)
+    assert one.low > 0.5 and one.p_value == pytest.approx(2 * 0.5**n)
+    assert one.verdict == (f.ABOVE if decided else f.UNDECIDED)
+    (line,) = (x for x in finding_sentences([one]) if "CAPO" in x)
+    assert ("was preferred" in line) == decided == ("exact test" not in line)
+    assert decided or "taken as independent, exact test p = 0." in line
+
+
+@pytest.mark.parametrize("n, p, decided", [(3, 0.1, False), (6, 1 / 462, True)])
+def test_three_against_three_are_no_difference(n, p, decided):
+    """Formerly "significantly less often than the target's own texts"; Fisher's p is .1."""
+    rows = [
+        attribution(f"J{k}", f"{source}{k}", "ann-1" if source == "human" else "ann-2",
+                    source=source)
+        for source in ("human", "sft")
+        for k in range(n)
+    ]  # fmt: skip
+    study = analyse(judgments(*rows), PEOPLE, AnalysisSettings(draws=20))
+    found = {one.claim: one for one in study_findings(study)}
+    one = found[f.APART]
+    assert (one.value, one.p_value) == (-1, pytest.approx(p)) and one.high < 0
+    assert one.verdict == (f.BELOW if decided else f.UNDECIDED)
+    said = " ".join(finding_sentences([one]))
+    assert ("significantly less often" in said) == decided == ("exact test" not in said)
+    table = study.differences
+    assert (table["p_value"].notna() == (table["note"] == ALIKE)).all()
 
 
 def test_names_of_sources():

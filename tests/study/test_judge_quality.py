@@ -1,6 +1,7 @@
 """What is said of the judges: identified or not, enough or too few, weighted beside raw."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,13 @@ from helpers.judgments import drawn_votes, judgments, small_draft
 from helpers.provenance import PLACE
 
 from capo_core.errors import ConfigError, DataError, StudyError
-from capo_core.study.analysis.judge_quality import Prior, estimate, estimate_votes, identified
+from capo_core.study.analysis.judge_quality import (
+    Prior,
+    estimate,
+    estimate_votes,
+    identified,
+    weighted_shares,
+)
 from capo_core.study.analysis.preference_pairs import (
     RULES,
     PairFilter,
@@ -331,8 +338,50 @@ def test_a_weighted_share_of_unknown_error_is_too_few_to_say(monkeypatch):
     assert 0 < judge_quality.weighted_shares(votes).iloc[0]["weighted_share_a"] < 1
     monkeypatch.setattr(
         judge_quality, "_variances",
-        lambda votes, fit, free, prior: (np.full(len(votes.judges) + 1, np.nan), None),
+        lambda votes, fit, held, prior, mu_prior: (np.full(len(votes.judges) + 1, np.nan), None),
     )  # fmt: skip
     share = judge_quality.weighted_shares(votes).iloc[0]
     assert np.isnan(share["weighted_share_a"]) and np.isnan(share["weighted_low"])
     assert share["note"].startswith("too few to say: these votes do not tell μ")
+
+
+def unanimous(n: int, judges: int):
+    """Judges who all prefer the first source in each of n text pairs."""
+    votes = drawn_votes(np.random.default_rng(0), np.ones(judges), n, judges)
+    return replace(votes, first=np.ones(votes.n, dtype=bool))
+
+
+def test_the_interval_of_a_lopsided_weighted_share_has_its_prior():
+    """Formerly .984 [.0000–1.0000] where the raw share was 1.00 [.989–1.000]."""
+    share = weighted_shares(unanimous(60, 6)).iloc[0]
+    assert share["raw_low"] > 0.98
+    assert share["weighted_share_a"] == pytest.approx(0.984, abs=0.002)
+    assert share["weighted_low"] == pytest.approx(0.894, abs=0.003)
+    assert share["weighted_high"] == pytest.approx(0.998, abs=0.002)
+    # A belief worth 80 comparisons is information like any other.
+    _eta, votes = drawn(3)
+    wide, narrow = (
+        weighted_shares(votes, beliefs).iloc[0]
+        for beliefs in ((), (Prior("human", "sft", 0.75, 800),))
+    )
+    assert narrow["weighted_high"] - narrow["weighted_low"] < 0.65 * (
+        wide["weighted_high"] - wide["weighted_low"]
+    )
+
+
+def test_a_weighted_share_that_fits_almost_any_mu_is_too_few_to_say(monkeypatch):
+    from capo_core.study.analysis import judge_quality
+
+    _eta, votes = drawn(3)
+    quality = judge_quality.estimate_votes(votes)
+    (share,) = quality.preferences.itertuples(index=False)
+    assert quality.why_not_weighted == "" and share.note == ""
+    monkeypatch.setattr(
+        judge_quality, "_variances",
+        lambda votes, fit, held, prior, mu_prior: (np.full(len(votes.judges) + 1, 0.3), None),
+    )  # fmt: skip
+    share = judge_quality.weighted_shares(votes).iloc[0]
+    assert np.isnan(share["weighted_share_a"]) and np.isnan(share["weighted_low"])
+    assert share["note"] == "too few to say: these votes fit almost any μ"
+    unknown = replace(quality, preferences=judge_quality.weighted_shares(votes))
+    assert "μ of" in unknown.why_not_weighted and "cannot be estimated" in unknown.why_not_weighted

@@ -307,12 +307,19 @@ HALVINGS = 15
 
 
 def information(
-    votes: Votes, fit: EmFit, free: np.ndarray, prior: tuple[float, float]
+    votes: Votes,
+    fit: EmFit,
+    free: np.ndarray,
+    prior: tuple[float, float] = PRIOR,
+    mu_prior: np.ndarray | tuple[float, float] = MU_PRIOR,
 ) -> np.ndarray:
     """Return the observed information, [judges + free μ] square, of the penalised log-likelihood.
 
     With score s = ∂ log P(votes of the text_pair | t) of each parameter, J = E[−∂s] − Var(s), both
-    over t given the votes (Louis 1982).
+    over t given the votes (Louis 1982), plus minus the second derivative of the log priors.
+
+    Args:
+        free: bool [pairs], was μ estimated? prior, mu_prior: those of `fit`.
     """
     eta = fit.eta[votes.judge]
     toward, away = 1 / (1 + eta), -1 / (1 - eta)  # score of a right and of a wrong vote
@@ -333,7 +340,8 @@ def information(
         columns = sparse.hstack([columns, sparse.csr_matrix(of_pair / (mu * (1 - mu)))]).tocsr()
         won = better @ of_pair
         lost = (1 - better) @ of_pair
-        complete = np.append(complete, won / mu**2 + lost / (1 - mu) ** 2)
+        a, b = np.broadcast_to(np.asarray(mu_prior, dtype=float), (len(free), 2))[pairs].T - 1
+        complete = np.append(complete, (won + a) / mu**2 + (lost + b) / (1 - mu) ** 2)
     spread = sparse.diags(better * (1 - better))
     result = -(columns.T @ spread @ columns).toarray()
     result[np.diag_indices_from(result)] += complete

@@ -14,10 +14,10 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 from scipy.special import expit
-from scipy.stats import binomtest
+from scipy.stats import binomtest, fisher_exact
 
 from capo_core.formatting import listed
-from capo_core.stats.clustered import share, share_difference
+from capo_core.stats.clustered import ALIKE, share, share_difference
 from capo_core.stats.intervals import Z95, json_rows, json_value
 from capo_core.stats.mixed_model import CrossedEffectsModel
 from capo_core.study.source_names import inside
@@ -30,7 +30,7 @@ ACCURACY = (
     "wilson_high", "chance", "p_value", "judges", "items", "note",
 )  # fmt: skip
 DIFFERENCES = ("source_a", "source_b", "counting", "value", "low", "high", "n", "note",
-               "detectable")  # fmt: skip
+               "detectable", "p_value")  # fmt: skip
 CONFUSION = ("source", "truth", "answer", "count", "share")
 
 
@@ -68,6 +68,8 @@ def differences(judgments: pd.DataFrame) -> pd.DataFrame:
     """Return DIFFERENCES of accuracy, each pair of sources, both countings, clustered intervals.
 
     detectable: the smallest difference that so many judges and items find with 80 % power.
+    p_value: of Fisher's exact test, two-sided, where the interval takes judgments as independent
+    (all answers on one side alike); else NaN.
     """
     rows = attributions(judgments)
     sources = sorted(rows["source"].unique())
@@ -85,9 +87,15 @@ def differences(judgments: pd.DataFrame) -> pd.DataFrame:
                         side["item_id"].to_numpy(),
                     ]
                 est = share_difference(*values)
+                p = _fisher(values[0], values[3]) if est.note == ALIKE else math.nan
                 result.append((first, second, counting, est.value, est.low, est.high, est.n,
-                             est.note, est.detectable))  # fmt: skip
+                             est.note, est.detectable, p))  # fmt: skip
     return pd.DataFrame(result, columns=list(DIFFERENCES))
+
+
+def _fisher(*hits: np.ndarray) -> float:
+    """Return p of Fisher's exact test of two shares, two-sided."""
+    return float(fisher_exact([[int(h.sum()), int((1 - h).sum())] for h in hits]).pvalue)
 
 
 def confusion(judgments: pd.DataFrame, annotators: tuple[str, ...]) -> pd.DataFrame:

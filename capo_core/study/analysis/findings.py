@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import pandas as pd
+from scipy.stats import binomtest
 
 from capo_core.formatting import (
     count,
@@ -28,6 +29,7 @@ from capo_core.formatting import (
 from capo_core.stats.clustered import ALIKE
 from capo_core.stats.equivalence import DIFFERENT, EQUIVALENT
 from capo_core.stats.intervals import json_value
+from capo_core.stats.significance import SIGNIFICANCE_LEVEL
 from capo_core.study.analysis.analysis import StudyAnalysis
 from capo_core.study.analysis.attribution import AS_WRONG
 from capo_core.study.source_names import inside, source_name
@@ -65,8 +67,10 @@ class StudyFinding:
         reference: the value that makes no difference: chance, ½ or 0; of EQUAL the margin.
         n: judgments. verdict: ABOVE, BELOW, UNDECIDED or UNDEFINED; of EQUAL EQUIVALENT, DIFFERENT,
             UNDECIDED or UNDEFINED.
-        p_value: of EQUAL. note: why it is undefined, what the interval rests on, or of EQUIVALENT
-            what shows that the judges tell something apart.
+        p_value: of EQUAL; of ATTRIBUTED, APART and PREFERRED that of the exact test where the
+            interval takes judgments as independent, else NaN.
+        note: why it is undefined, what the interval rests on, or of EQUIVALENT what shows that the
+            judges tell something apart.
         detectable: of APART and PREFERRED, the smallest difference from the reference that these
             judges and items find with 80 % power; NaN where it is not known.
         ties: of PREFERRED, how many of the judgments are ties; each counts half in `value`.
@@ -97,17 +101,21 @@ class StudyFinding:
         return {field.name: json_value(getattr(self, field.name)) for field in fields(self)}
 
 
-def verdict_of(low: float, high: float, reference: float) -> str:
+def verdict_of(low: float, high: float, reference: float, exact: float = math.nan) -> str:
     """Return ABOVE or BELOW where the interval leaves `reference` out, else UNDECIDED; UNDEFINED
     without an interval. Less than a hundredth of a point away is on it, and an interval without
     width decides nothing.
+
+    Args:
+        exact: p of the exact test, where the interval is one of answers all alike, which is too
+            narrow for a few of them: above .05 nothing is decided. NaN where it is not.
 
     >>> verdict_of(0.51, 0.7, 0.5), verdict_of(0.5, 0.7, 0.5), verdict_of(math.nan, 0.7, 0.5)
     ('above', 'undecided', 'undefined')
     """
     if math.isnan(low) or math.isnan(high):
         return UNDEFINED
-    if high - low < SMALLEST:
+    if high - low < SMALLEST or exact > SIGNIFICANCE_LEVEL:
         return UNDECIDED
     if low > reference + SMALLEST:
         return ABOVE
@@ -138,10 +146,19 @@ def _rows(frame: pd.DataFrame, **values: Any) -> Iterable[Any]:
     return frame.itertuples(index=False)
 
 
+def _exact(note: str, value: float, n: int, reference: float) -> float:
+    """Return p of the exact binomial test of a share, two-sided, where its answers are all alike;
+    else NaN."""
+    if note != ALIKE:
+        return math.nan
+    return float(binomtest(round(value * n), n, reference).pvalue)
+
+
 def _attributed(row) -> StudyFinding:
-    verdict = verdict_of(row.low, row.high, row.chance)
+    p = _exact(row.note, row.value, row.n, row.chance)
     return StudyFinding(ATTRIBUTED, row.source, CHANCE, row.value, row.low, row.high, row.chance,
-                        row.n, verdict, note=row.note)  # fmt: skip
+                        row.n, verdict_of(row.low, row.high, row.chance, p), p,
+                        row.note)  # fmt: skip
 
 
 def _apart(row) -> StudyFinding:
@@ -149,8 +166,9 @@ def _apart(row) -> StudyFinding:
     value, low, high, source = row.value, row.low, row.high, row.source_a
     if row.source_a == HUMAN:
         value, low, high, source = -value, -high, -low, row.source_b
+    p = row.p_value if row.note == ALIKE else math.nan
     return StudyFinding(APART, source, HUMAN, value, low, high, 0.0, row.n,
-                        verdict_of(low, high, 0.0), note=row.note,
+                        verdict_of(low, high, 0.0, p), p, row.note,
                         detectable=row.detectable)  # fmt: skip
 
 
@@ -168,8 +186,9 @@ def _chosen_more(claim: str, row, value: float) -> StudyFinding:
     source, against, low, high = row.source_a, row.source_b, row.low, row.high
     if value < 0.5:
         source, against, value, low, high = against, source, 1 - value, 1 - high, 1 - low
+    p = _exact(row.note, value, row.n, 0.5)
     return StudyFinding(claim, source, against, value, low, high, 0.5, row.n,
-                        verdict_of(low, high, 0.5), note=row.note)  # fmt: skip
+                        verdict_of(low, high, 0.5, p), p, row.note)  # fmt: skip
 
 
 def _equal(claim: str, row) -> StudyFinding:
@@ -430,8 +449,12 @@ def share_words(one: StudyFinding) -> str:
 
 
 def _judgments(one: StudyFinding) -> str:
-    """Return "120 judgments", and what the interval takes them for where it cannot be clustered."""
-    return count(one.n, "judgment") + (" taken as independent" if one.note == ALIKE else "")
+    """Return "120 judgments", and where the interval cannot be clustered what it takes them for,
+    with the exact test if that decides nothing."""
+    if one.note != ALIKE:
+        return count(one.n, "judgment")
+    exact = f", exact test {p_statement(one.p_value)}" if one.p_value > SIGNIFICANCE_LEVEL else ""
+    return f"{count(one.n, 'judgment')} taken as independent{exact}"
 
 
 def interval_words(one: StudyFinding) -> str:

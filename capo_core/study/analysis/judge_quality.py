@@ -36,7 +36,7 @@ from capo_core.study.source_names import inside
 
 NEAR_HALF = 0.05  # |μ − ½| below which choices alone say nothing about attentiveness
 MIN_VOTES = 10  # with fewer votes of one judge an estimate would say more than there is to know
-WIDE = 0.9  # an interval wider than this fits almost any attentiveness
+WIDE = 0.9  # an interval wider than this fits almost any attentiveness, or any μ
 
 TOO_FEW = "too few to say"
 CANNOT_TELL = "cannot tell"
@@ -276,8 +276,8 @@ def estimate_votes(
     given, usable = _per_pair(votes, beliefs)
     by_votes = identified(votes, np.zeros(len(votes.pairs), dtype=bool))
     known = identified(votes, usable)
-    fit, held = _fit(votes, given, by_votes, prior, shift=None)
-    table = _judges(votes, fit, held, given, by_votes, known, usable, prior)
+    fit, held, mu_prior = _fit(votes, given, by_votes, prior, shift=None)
+    table = _judges(votes, fit, held, mu_prior, given, by_votes, known, usable, prior)
     basis = "votes" if by_votes.any() else ("belief" if known.any() else "nothing")
     n_ties, repeats = int(votes.ties.sum()), int(votes.repeat.sum())
     agreement = vote_agreement(votes)
@@ -322,8 +322,9 @@ def _per_pair(votes: Votes, beliefs: Sequence[Prior]) -> tuple[list[Prior | None
     return given, usable
 
 
-def _fit(votes, given, by_votes, prior, shift: str | None) -> tuple[EmFit, np.ndarray]:
-    """Run EM; return its fit and [pairs], μ where it was held (NaN where estimated).
+def _fit(votes, given, by_votes, prior, shift: str | None) -> tuple[EmFit, np.ndarray, np.ndarray]:
+    """Run EM; return its fit, [pairs], μ where it was held (NaN where estimated), and [pairs × 2],
+    the Beta prior of an estimated μ.
 
     A pair's μ is estimated where judges whom the votes identify have compared it; else it is held
     at the belief, or at one half where there is none, which makes all votes weigh alike.
@@ -345,20 +346,20 @@ def _fit(votes, given, by_votes, prior, shift: str | None) -> tuple[EmFit, np.nd
             mu_prior[k] = belief.mu * belief.strength, (1 - belief.mu) * belief.strength
         else:
             held[k] = {"low": belief.range[0], "high": belief.range[1]}.get(shift, belief.mu)
-    return attentiveness_em.fit(votes, mu=held, prior=prior, mu_prior=mu_prior), held
+    found = attentiveness_em.fit(votes, mu=held, prior=prior, mu_prior=mu_prior)
+    return found, held, mu_prior
 
 
-def _judges(votes, fit, held, given, by_votes, known, usable, prior):
+def _judges(votes, fit, held, mu_prior, given, by_votes, known, usable, prior):
     """Return JUDGES."""
-    free = np.isnan(held)
-    variance, inflation = _variances(votes, fit, free, prior)
+    variance, inflation = _variances(votes, fit, held, prior, mu_prior)
     low, high = intervals(votes, fit, inflation)
     leaning = known & ~by_votes
     if leaning.any() and any(b is not None and b.strength for b in given):
         # An uncertain belief: the widest interval over the central 95 % of what is believed.
         for end in ("low", "high"):
-            other, other_held = _fit(votes, given, by_votes, prior, end)
-            _v, wider = _variances(votes, other, np.isnan(other_held), prior)
+            other, other_held, other_prior = _fit(votes, given, by_votes, prior, end)
+            _v, wider = _variances(votes, other, other_held, prior, other_prior)
             l_end, h_end = intervals(votes, other, wider)
             low = np.where(leaning, np.minimum(low, l_end), low)
             high = np.where(leaning, np.maximum(high, h_end), high)
@@ -388,10 +389,10 @@ def _judges(votes, fit, held, given, by_votes, known, usable, prior):
     )
 
 
-def _variances(votes, fit, free, prior) -> tuple[np.ndarray, np.ndarray]:
+def _variances(votes, fit, held, prior, mu_prior) -> tuple[np.ndarray, np.ndarray]:
     """Return variances [judges + free μ] (NaN where the information is not positive) and, [judges],
     how much a judge's is inflated by not knowing the others and μ."""
-    informed = information(votes, fit, free, prior)
+    informed = information(votes, fit, np.isnan(held), prior, mu_prior)
     n = len(votes.judges)
     try:
         half = np.linalg.inv(np.linalg.cholesky(informed))
@@ -406,9 +407,10 @@ def _preferences(
 ) -> pd.DataFrame:
     """Return PREFERENCES, from a fit whose prior on attentiveness is nearly flat: a prior that
     pulls all judges towards ½ would push μ away from it. No weighted share where votes agree no
-    more than by chance: random votes are weighted, and μ is anything."""
-    fit, held = _fit(votes, given, by_votes, NEARLY_FLAT, shift=None)
-    variance, _inflation = _variances(votes, fit, np.isnan(held), NEARLY_FLAT)
+    more than by chance (random votes are weighted, and μ is anything), and where its interval is
+    wider than `WIDE`."""
+    fit, held, mu_prior = _fit(votes, given, by_votes, NEARLY_FLAT, shift=None)
+    variance, _inflation = _variances(votes, fit, held, NEARLY_FLAT, mu_prior)
     variances = dict(
         zip(np.flatnonzero(np.isnan(held)), variance[len(votes.judges) :], strict=True)
     )
@@ -431,7 +433,11 @@ def _preferences(
             mu = fit.mu[k]
             error = math.sqrt(variances[k]) / (mu * (1 - mu))
             ends = expit(logit(mu) + np.array([-Z95, Z95]) * error)
-            rows.append([*row, mu, *ends.tolist(), ""])
+            if ends[1] - ends[0] > WIDE:
+                note = f"{TOO_FEW}: these votes fit almost any μ"
+                rows.append([*row, math.nan, math.nan, math.nan, note])
+            else:
+                rows.append([*row, mu, *ends.tolist(), ""])
         else:
             note = "μ was given or cannot be estimated from these votes"
             rows.append([*row, math.nan, math.nan, math.nan, note])
