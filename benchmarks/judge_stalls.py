@@ -37,6 +37,7 @@ from capo_core.study.store import audit
 from capo_core.workspace import Workspace
 
 sys.path.insert(0, str(ROOT / "tests"))
+from helpers.browser import repeated
 from helpers.small_study import SmallStudy
 
 FLAGS = [
@@ -48,7 +49,7 @@ FLAGS = [
 PACE_S = (0.15, 0.3)
 STALL_S = (0.3, 3.0)
 CUT_S = (0.2, 2.0)
-GIVEN_UP_S = 90.0
+GIVEN_UP_S = 240.0
 SEEN = """() => {
   const desk = document.querySelector('.judge-desk');
   const text = desk ? desk.innerText : document.body.innerText;
@@ -231,12 +232,15 @@ def run(answers: int, drops: int, seed: int = 0) -> dict:
     try:
         with sync_playwright() as playwright:
             chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-            browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+            browser = playwright.chromium.launch(
+                executable_path=chromium, args=FLAGS, timeout=180_000
+            )
             page = browser.new_page(viewport={"width": 1440, "height": 1000})
             page.set_default_timeout(120_000)
             page.goto(link.url(f"http://127.0.0.1:{line.port}"))
-            page.get_by_role("button", name=re.compile("I agree")).click()
-            page.get_by_role("button", name=re.compile("Begin")).wait_for()
+            agree = page.get_by_role("button", name=re.compile("I agree"))
+            begin = page.get_by_role("button", name=re.compile("Begin"))
+            repeated(lambda: agree.click(timeout=30_000), begin)
             for work, args in ((stall, (process, random.Random(seed + 1), over, stalls)),
                                (drop, (line, random.Random(seed + 2), over, asked))):  # fmt: skip
                 threading.Thread(target=work, args=args, daemon=True).start()

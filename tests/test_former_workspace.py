@@ -90,7 +90,7 @@ def open_page(page: str, **query: str) -> AppTest:
 
 def read_page(page: str, **query: str) -> AppTest:
     """The page by its address."""
-    app = AppTest.from_file(str(SCRIPT), default_timeout=120)
+    app = AppTest.from_file(str(SCRIPT), default_timeout=240)
     for key, value in query.items():
         app.query_params[key] = value
     if page != "overview":

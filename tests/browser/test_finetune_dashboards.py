@@ -50,7 +50,7 @@ def dashboard(workspace):
 
 
 def healthy(address: str) -> None:
-    end = time.time() + 90
+    end = time.time() + 240
     while time.time() < end:
         try:
             with urllib.request.urlopen(f"{address}/_stcore/health", timeout=2):

@@ -48,7 +48,7 @@ def guarded(study, server):
         cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         env={**os.environ, "CAPO_WORKSPACE": str(study[0].root), "CAPO_OWNER_PASSWORD": PASSWORD},
     )  # fmt: skip
-    address, end = f"http://127.0.0.1:{port}", time.time() + 90
+    address, end = f"http://127.0.0.1:{port}", time.time() + 240
     try:
         while True:
             try:
@@ -185,6 +185,7 @@ def test_nothing_but_the_door_opens_for_strangers_and_judges(page, guarded, stud
     page.reload()
     page.get_by_role("heading", name="Data", exact=True).wait_for()
     stranger = page.context.browser.new_page()  # another tab has kept nothing
+    stranger.set_default_timeout(120_000)
     stranger.goto(f"{guarded}/data")
     stranger.get_by_role("heading", name="for the study team").wait_for()
     stranger.close()

@@ -205,7 +205,7 @@ def test_tabs_have_titles_and_a_narrow_one_opens_with_its_sidebar_folded(
     server, chromium, width, path, title
 ):
     tab = chromium.new_page(viewport={"width": width, "height": 1000})
-    tab.set_default_timeout(60_000)
+    tab.set_default_timeout(180_000)
     tab.goto(f"{server[0]}/{path}")
     tab.wait_for_function("title => document.title === title", arg=title)
     tab.wait_for_function(

@@ -58,7 +58,7 @@ def dashboard(folder: Path, *options: str, environment: dict[str, str] | None = 
 
 
 def up(address: str, process: subprocess.Popen) -> None:
-    end = time.monotonic() + 90
+    end = time.monotonic() + 240
     while True:
         try:
             urllib.request.urlopen(f"{address}/_stcore/health", timeout=2).close()
@@ -96,7 +96,7 @@ def lab(provider, tmp_path_factory):
 def tab(chromium):
     """A tab of a browser that was never here."""
     context = chromium.new_context(viewport={"width": 1440, "height": 1000})
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(180_000)
     yield context.new_page()
     context.close()
 

@@ -110,7 +110,7 @@ def test_the_command_line_lists_imports_and_fetches_it(votes, file, tmp_path, mo
 def test_the_import_form_offers_it(votes, tmp_path):
     assert list(format_titles()) == ["auto", *FORMATS]
     assert format_titles()["votes"] == "Plain votes"
-    page = AppTest.from_function(_published, kwargs={"root": tmp_path}).run()
+    page = AppTest.from_function(_published, kwargs={"root": tmp_path}, default_timeout=240).run()
     assert not page.exception
     shown = " ".join(block.value for block in page.markdown)
     assert "Plain votes" in shown and "VariErr NLI" in shown and "LeWiDi" in shown

@@ -30,7 +30,7 @@ def chat(monkeypatch):
 
 
 def settings(chat):
-    return ServerSettings("m", chat.url, timeout_s=5, tries=2)
+    return ServerSettings("m", chat.url, timeout_s=120, tries=2)
 
 
 def test_a_servers_log_probabilities_give_the_softmax(chat):
@@ -52,13 +52,13 @@ def test_the_embedded_base_behind_a_server_says_what_it_says_here(chat):
     from capo_core.imitation.prompting.prompts import Prompt, prompt_ids
 
     base = load_base_model("embedded")
+    names = {base.tokenizer.decode([k]): k for k in base.tokenizer.get_vocab().values()}
 
     def answer(number, body):
         ids = prompt_ids(Prompt(body["messages"][0]["content"]), base.tokenizer)
         with torch.inference_mode():
             logits = base.model(input_ids=torch.tensor([ids])).logits[0, -1]
         chances = logits.log_softmax(-1)
-        names = {base.tokenizer.decode([k]): k for k in base.tokenizer.get_vocab().values()}
         return 200, {}, listed({name: float(chances[names[name]]) for name in "ABC"})
 
     chat.script = answer

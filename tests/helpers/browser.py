@@ -7,7 +7,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,11 +30,15 @@ def serving(script: Path, workspace: Path) -> Iterator[str]:
         )
         address = f"http://127.0.0.1:{port}"
         try:
-            _wait(f"{address}/_stcore/health", process, 90)
+            _wait(f"{address}/_stcore/health", process, 240)
             yield address
         finally:
             process.terminate()
-            process.wait(timeout=30)
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 def _wait(url: str, process: subprocess.Popen, seconds: float) -> None:
@@ -74,8 +78,13 @@ def repeated(action: Callable[[], object], appears, attempts: int = 4) -> None:
 
 
 def sticking_out(page) -> int:
-    """By how many pixels the page is wider than its window."""
-    return page.evaluate(
+    """By how many pixels the page is wider than its window, once it has had the time to fit."""
+    from playwright.sync_api import TimeoutError as Late
+
+    wider = (
         "(() => { const m = document.querySelector('[data-testid=stMain]');"
         " return m.scrollWidth - m.clientWidth; })()"
     )
+    with suppress(Late):
+        page.wait_for_function(f"{wider} <= 0", timeout=60_000)
+    return page.evaluate(wider)

@@ -62,14 +62,15 @@ def serving():
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             number = chat.enter(body, self.headers.get("Authorization", ""))
             try:
-                self._answer(chat.script(number, body))
+                told = chat.script(number, body)
+                if isinstance(told, (int, float)):
+                    time.sleep(told)
+                    told = (200, {}, good())
             finally:
-                chat.leave()
+                chat.leave()  # before it is answered: whoever has the answer asks the next thing
+            self._answer(told)
 
         def _answer(self, told):
-            if isinstance(told, (int, float)):
-                time.sleep(told)
-                told = (200, {}, good())
             if told == "drop":
                 self.close_connection = True
                 self.connection.close()

@@ -35,7 +35,7 @@ def chat(monkeypatch):
 
 
 def backend(chat, **settings):
-    return ServerBackend(ServerSettings("m", chat.url, KEY, **{"timeout_s": 5, **settings}))
+    return ServerBackend(ServerSettings("m", chat.url, KEY, **{"timeout_s": 120, **settings}))
 
 
 def ask(made, count=1, **more):
@@ -80,8 +80,11 @@ def test_what_is_sent_and_what_comes_back(chat):
 )
 def test_what_fails_for_a_moment_is_asked_again(chat, bad):
     chat.script = lambda number, body: bad if number < 2 else (200, {}, good())
-    assert ask(backend(chat, timeout_s=0.3))["k0"].finish == "stop"
-    assert len(chat.asked) == 3
+    silent = isinstance(bad, float)
+    made = backend(chat, timeout_s=0.3, tries=20) if silent else backend(chat)
+    assert ask(made)["k0"].finish == "stop"
+    # Where the timeout is short, a busy machine may be too slow for it with a good answer as well.
+    assert len(chat.asked) >= 3 if silent else len(chat.asked) == 3
     assert chat.asked[0] == chat.asked[2]
 
 
@@ -122,14 +125,21 @@ def test_retry_after_is_a_number_or_a_date():
 
 
 def test_never_more_at_once_than_asked_for_nor_more_a_minute(chat):
-    chat.script = lambda number, body: 0.05
+    together = threading.Barrier(3)
+
+    def script(number, body):
+        together.wait(60)
+        return 0.05  # time for one too many to come
+
+    chat.script = script
     ask(backend(chat, concurrency=3), 9)
     assert chat.most == 3
+    chat.script = lambda number, body: (200, {}, good())
     chat.times.clear()
+    start = time.monotonic()
     ask(backend(chat, concurrency=4, per_minute=600), 5)  # one every 0.1 s
-    gaps = [b - a for a, b in zip(chat.times, chat.times[1:], strict=False)]
-    assert min(gaps) > 0.05
-    assert chat.times[-1] - chat.times[0] > 0.38
+    for place, when in enumerate(sorted(chat.times)):
+        assert when - start >= 0.1 * place - 1e-6
 
 
 @pytest.mark.parametrize(
@@ -234,13 +244,19 @@ def test_the_server_disappears_and_comes_back(chat, tmp_path):
     assert (result["outputs"], result["kept"], result["prompt_tokens"]) == (24, 9, 24 * 7)
 
 
-def test_a_server_that_is_not_there(chat, tmp_path):
+def test_a_server_that_is_not_there(chat, tmp_path, monkeypatch):
+    sent, send = [], ServerBackend._send
+
+    def counted(made, client, request, decoding):
+        sent.append(request.key)
+        return send(made, client, request, decoding)
+
+    monkeypatch.setattr(ServerBackend, "_send", counted)
     chat.close()
-    start = time.monotonic()
     with pytest.raises(BackendUnavailable, match="0 of 24 answers are saved"):
         run(chat, tmp_path / "r", tries=3)
-    # Three tries take 1.5 s; were each of the 24 prompts tried, they would take 36 s.
-    assert time.monotonic() - start < 30
+    # After three requests without an answer it gives up, with four more under way at most.
+    assert 3 * 3 <= len(sent) <= 3 * (3 + 4), "not each of the 24 prompts is tried"
 
 
 def test_one_request_without_an_answer_does_not_lose_the_others(chat, tmp_path):

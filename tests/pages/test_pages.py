@@ -105,7 +105,7 @@ def test_a_page_runs_without_the_navigation_around_it(page, add, begun):
         "from capo_core.dashboard.app.page import run\n"
         "from capo_core.dashboard.app.pages import pages\n"
         f"run(pages()[{page!r}])",
-        default_timeout=60,
+        default_timeout=240,
     )
     app.query_params["dataset"] = "mine"
     fine(app.run())

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from helpers.chat_server import serving
 
-from capo_core.imitation.backends.openai import from_environment, server_models
+from capo_core.imitation.backends import openai
+from capo_core.imitation.backends.openai import from_environment
 from capo_core.runs.experiments.config import from_preset
 from capo_core.runs.experiments.plan import plan_runs
 from capo_core.runs.preflight import dry_run, report
@@ -135,12 +137,14 @@ def test_a_server_is_asked_for_its_models(workspace, monkeypatch):
                 "config": {"method": "zero_shot"}}  # fmt: skip
     monkeypatch.delenv("CAPO_SERVER_URL", raising=False)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    patient = partial(openai.server_models, timeout_s=120)  # a busy machine
+    monkeypatch.setattr(openai, "server_models", patient)
     found = dry_run.estimate_here(workspace, "generate", settings)
     assert not found.possible and "no server is named" in found.problems[0].what
     with serving() as chat:
         monkeypatch.setenv("CAPO_SERVER_URL", chat.url)
         chat.models = ["small", "tall"]
-        assert server_models(from_environment("big")) == ("small", "tall")
+        assert patient(from_environment("big")) == ("small", "tall")
         found = dry_run.estimate_here(workspace, "generate", settings)
         assert "has no model 'big'; it has small, tall" in found.problems[0].what
         saved(workspace, config, "generate", replace(found, made=time.time()))
