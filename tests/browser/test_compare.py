@@ -8,7 +8,7 @@ import json
 import re
 
 import pytest
-from helpers.browser import sticking_out
+from helpers.browser import repeated, rest, sticking_out
 from helpers.comparisons import experiment, speaker, the_next, the_target, world
 
 from capo_core.data.catalog import Catalog
@@ -43,16 +43,21 @@ def test_from_item_to_cell_to_file(go, page, compared):
     # In-context learning stands in the second row; label accuracy is the third column of numbers.
     table = page.locator('[data-testid="stDataFrame"]').first
     table.scroll_into_view_if_needed()
-    page.wait_for_timeout(500)
-    box = table.bounding_box()
-    names = 190
-    column = (box["width"] - names) / 4
-    at = (box["x"] + names + 2.5 * column, box["y"] + 2.5 * ROW)
-    page.mouse.move(*at)  # the table marks the cell under the mouse, and a click takes the marked
-    page.wait_for_timeout(300)
-    page.mouse.click(*at)
-    page.get_by_text("1 of 3 cases").wait_for()  # one item for each of three targets
-    assert "method=icl" in page.url and "outcome=wrong" in page.url
+
+    def pick() -> None:
+        page.wait_for_timeout(500)
+        box = table.bounding_box()
+        names = 190
+        column = (box["width"] - names) / 4
+        at = (box["x"] + names + 2.5 * column, box["y"] + 2.5 * ROW)
+        # The table marks the cell under the mouse, and a click takes the marked one.
+        page.mouse.move(*at)
+        page.wait_for_timeout(300)
+        page.mouse.click(*at)
+
+    repeated(pick, page.get_by_text("1 of 3 cases"))  # one item for each of three targets
+    page.wait_for_url(re.compile("method=icl"))
+    page.wait_for_url(re.compile("outcome=wrong"))
     behind = page.get_by_text("Label differs; attributed to the target")
     behind.first.wait_for()
     # The reader is led there.
@@ -65,6 +70,7 @@ def test_from_item_to_cell_to_file(go, page, compared):
     page.goto("about:blank")
     page.goto(address)
     page.get_by_text("1 of 3 cases").wait_for()
+    rest(page)
 
     with page.expect_download() as taken:
         page.get_by_role("button", name="Report (self-contained HTML)").click()
@@ -101,10 +107,15 @@ def test_runs_are_chosen_by_ticks_in_their_table(go, page, compared):
         page.get_by_role("button", name=re.compile(r"Compare \d+ runs")).inner_text()[8:-5]
     )
     table = page.get_by_role("region", name="Table: finished runs to choose from")
-    page.wait_for_timeout(500)  # the table moves until the popover is open
-    box = table.bounding_box()
-    page.mouse.click(box["x"] + 17, box["y"] + 1.5 * ROW)  # the tick of the first run
-    page.get_by_role("button", name=f"Compare {before - 1} runs").click()
+
+    def tick() -> None:
+        page.wait_for_timeout(500)  # the table moves until the popover is open
+        box = table.bounding_box()
+        page.mouse.click(box["x"] + 17, box["y"] + 1.5 * ROW)  # the tick of the first run
+
+    fewer = page.get_by_role("button", name=f"Compare {before - 1} runs")
+    repeated(tick, fewer)
+    fewer.click()
     page.wait_for_url(re.compile("of=chosen"))
     page.get_by_text(f"These {before - 1} runs have not been evaluated yet").wait_for()
     # The address brings the same choice back.

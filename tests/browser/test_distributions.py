@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from contextlib import suppress
 
 import numpy as np
 import pandas as pd
@@ -38,17 +39,19 @@ def spread(server) -> Dataset:
     return dataset
 
 
-def item_of(page) -> str:
-    """The item that is open, as the page names it."""
-    return page.locator("p.capo-note b").inner_text()
+def open_item(page, item: str):
+    """The name of the item that is open, where it is this one."""
+    return page.locator("p.capo-note b", has_text=re.compile(f"^{item}$"))
 
 
 def test_from_a_file_to_an_item_and_back(go, page, spread, tmp_path):
+    from playwright.sync_api import TimeoutError as Late
+
     go("distributions?dataset=spread&order=disputed")
     page.get_by_text("Distance from the crowd").wait_for()
     # The last item is the one whose crowd is most divided.
     page.get_by_text(f"1 of {ITEMS} items").wait_for()
-    assert item_of(page) == f"i{ITEMS - 1}"
+    open_item(page, f"i{ITEMS - 1}").wait_for()
 
     # A file of a model's shares stands beside the dataset.
     path = tmp_path / "a model.jsonl"
@@ -79,21 +82,22 @@ def test_from_a_file_to_an_item_and_back(go, page, spread, tmp_path):
         page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
         page.get_by_text("click to open").first.wait_for()
         page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-        rest(page)
-        if "item=" in page.url:
+        with suppress(Late):
+            page.wait_for_url(re.compile("item="), timeout=10_000)
             break
-    assert "item=" in page.url
+    opened = re.search(r"[?&]item=(\w+)", page.url)[1]
+    open_item(page, opened).wait_for()
     # The reader is led there.
     page.wait_for_function(
         "() => document.querySelector('.st-key-capo-details').getBoundingClientRect().top < 500"
     )
 
     # The address brings the same view back, file and all.
-    opened, address = item_of(page), page.url
+    address = page.url
     page.goto("about:blank")
     page.goto(address)
     page.get_by_role("button", name="Files: 1 open").wait_for()
-    page.locator("p.capo-note b", has_text=opened).wait_for()
+    open_item(page, opened).wait_for()
     rest(page)
 
     # Everything item by item, as a file.
@@ -118,18 +122,28 @@ def click(page, x: float, row: int) -> None:
     rest(page)
 
 
+def click_until(page, x: float, row: int, address: str) -> None:
+    """Click until the page has an address with `address` in it: a click can be lost."""
+    from playwright.sync_api import TimeoutError as Late
+
+    for _ in range(4):
+        click(page, x, row)
+        with suppress(Late):
+            page.wait_for_url(re.compile(address), timeout=20_000)
+            return
+    raise AssertionError(f"{page.url} never had {address}")
+
+
 def test_a_header_sorts_and_a_row_leads_to_its_source(go, page, spread):
     go("distributions?dataset=spread")
     page.get_by_text("Distance from the crowd").wait_for()
     page.wait_for_timeout(800)
     click(page, 330, -1)  # a table with nothing picked out picks its first cell then
     assert "focus=" not in page.url
-    click(page, 100, 3)  # after the two baselines and the source that is shown
-    page.wait_for_url(re.compile("focus="))
+    click_until(page, 100, 3, "focus=")  # after the two baselines and the source that is shown
     assert "measure=" not in page.url
     first = page.url
-    click(page, 330, 2)
-    page.wait_for_url(re.compile("measure="))
+    click_until(page, 330, 2, "measure=")
     page.go_back()
     page.wait_for_url(first)
 

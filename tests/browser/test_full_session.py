@@ -7,8 +7,10 @@ import io
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+from helpers.browser import repeated, until_gone
 from helpers.pages import make
 
 from capo_core.data.catalog import Catalog
@@ -73,8 +75,8 @@ class Judge:
 
     def choose(self) -> None:
         name, key = {"left": ("First", "1"), "right": ("Second", "2")}[self.side]
-        self.do(f"{name}( ?{key})?$", key)
-        self.tab.get_by_role("button", name=re.compile(f"^Save: {name}")).wait_for()
+        chosen = self.tab.get_by_role("button", name=re.compile(f"^Save: {name}"))
+        repeated(lambda: self.do(f"{name}( ?{key})?$", key), chosen)
 
     def asked(self) -> tuple[str, str]:
         """What the page asks for now: "begin", "save", "continue" or "end", and its selector."""
@@ -95,8 +97,7 @@ class Judge:
         if kind == "save":
             self.choose()
             self.saw.append(re.search(r'(T\w+)"', place)[1])
-        self.do(BUTTONS[kind], "Enter")
-        self.tab.locator(place).wait_for(state="detached")
+        until_gone(lambda: self.do(BUTTONS[kind], "Enter"), self.tab.locator(place))
         return True
 
     def code(self) -> str:
@@ -129,12 +130,16 @@ def designed(go, page, server) -> list[str]:
     # A page that is drawn anew at that moment may fold it again.
     for _ in range(20):
         page.wait_for_selector(QUIET)
-        if practice.is_visible():
-            break
-        page.get_by_text("Practice, attention checks, repeats and more").click()
         with suppress(NotYet):
-            practice.wait_for(timeout=5_000)
-    fill(page, "Practice trials per kind", str(PRACTICE))
+            if not practice.is_visible():
+                more = page.get_by_text("Practice, attention checks, repeats and more")
+                more.click(timeout=5_000)
+            practice.fill(str(PRACTICE), timeout=5_000)
+            practice.press("Enter", timeout=5_000)
+            break
+    else:
+        raise AssertionError("the box for the practice trials never stayed open")
+    page.wait_for_timeout(150)  # until the page has begun to answer
     page.get_by_text(re.compile(rf"A judge has .*\b{MAIN} main")).wait_for()
     press(page, "Create draft")
     page.get_by_text("Trial preview").wait_for()
@@ -144,8 +149,10 @@ def designed(go, page, server) -> list[str]:
     accept = page.get_by_text("I have reviewed the texts")
     if accept.count():
         accept.click()
-    press(page, "Freeze", last=True)
-    press(page, "Freeze permanently")
+    freeze = page.get_by_role("button", name="Freeze", exact=True).last
+    permanently = page.get_by_role("button", name="Freeze permanently")
+    repeated(lambda: freeze.click(timeout=30_000), permanently)  # once the tick has come there
+    until_gone(lambda: press(page, "Freeze permanently"), permanently)
     page.get_by_text("No judges invited yet. Each judge gets").wait_for()
     # Without an owner's password the page makes no links for this computer; the command line does.
     service = StudyService(open_store(Workspace(server[1])))
@@ -176,7 +183,8 @@ def test_a_study_from_design_to_download_with_three_judges_at_once(go, page, chr
             judge.come()
         for judge in judges:
             judge.tab.get_by_role("button", name="I agree").wait_for()
-            judge.do("I agree", "Enter")
+            agree = partial(judge.do, "I agree", "Enter")
+            repeated(agree, judge.tab.locator(STEPS).first)
         at_work = list(judges)
         while at_work:  # one step each, by turns
             at_work = [judge for judge in at_work if judge.step()]

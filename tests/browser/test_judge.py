@@ -10,12 +10,13 @@ import subprocess
 import sys
 import time
 import urllib.request
+from functools import partial
 from pathlib import Path
 
 import pytest
 from helpers import judge_sessions as judging_study
 from helpers.accessibility import check_accessible
-from helpers.browser import repeated, rest
+from helpers.browser import repeated, rest, until_gone
 
 from capo_core.cli.start import SCRIPT
 from capo_core.dashboard.app.pages import pages
@@ -115,18 +116,21 @@ def step(page, recorder: Recorder, *, keys: bool) -> str:
         return "end"
     for place, name in (("judge-begin", "Begin"), ("judge-start", "Start")):
         if page.locator(f".st-key-{place}").count():
-            do(re.compile(f"^{name}"), "Enter")
-            page.locator(f".st-key-{place}").wait_for(state="detached")
+            begin = partial(do, re.compile(f"^{name}"), "Enter")
+            until_gone(begin, page.locator(f".st-key-{place}"))
             return "begin"
     shows = page.locator(".judge-desk").get_attribute("data-shows")
     told = shows.startswith("feedback")
-    if not told:
-        first = "A" if page.get_by_role("button", name="Cannot tell").count() else "First"
+    first = "A" if page.get_by_role("button", name="Cannot tell").count() else "First"
+
+    def answer() -> None:
         do(re.compile(f"^{first}( ?1)?$"), "1")
         if first == "A":
             do(re.compile("^Certain"), "j")
-    do(re.compile("^Continue" if told else "^Save"), "Enter")
-    page.locator(f'.judge-desk[data-shows="{shows}"]').wait_for(state="detached")
+        do(re.compile("^Save"), "Enter")
+
+    go_on = partial(do, re.compile("^Continue"), "Enter")
+    until_gone(go_on if told else answer, page.locator(f'.judge-desk[data-shows="{shows}"]'))
     return "continue" if told else "save"
 
 
@@ -229,12 +233,13 @@ def test_a_session_on_two_devices_leaks_nothing_and_loses_nothing(page, chromium
     page.goto(link)
     page.get_by_role("button", name="I agree").wait_for()
     expect(page).not_to_have_url(re.compile("t="))
-    page.keyboard.press("Enter")
+    repeated(lambda: page.keyboard.press("Enter"), page.locator(".st-key-judge-begin"))
     assert step(page, recorder, keys=True) == "begin"
     page.locator(STEPS).first.wait_for()
     page.reload()
     until(page, recorder, "0 of 6 answered", keys=True)
 
+    rest(page)  # what is typed while it is drawn anew would be lost
     box = page.get_by_role("textbox", name="Reason (optional)")
     box.press_sequentially("1 0 u p j")  # keys mean letters here
     page.get_by_role("heading", name="Who wrote").or_(
@@ -246,13 +251,11 @@ def test_a_session_on_two_devices_leaks_nothing_and_loses_nothing(page, chromium
     step(page, recorder, keys=True)
     page.get_by_text("1 of 6 answered").wait_for()
     page.get_by_text("Saved").wait_for()
-    page.keyboard.press("u")
-    page.get_by_role("button", name="Keep the answer as it is").wait_for()
+    keep = page.get_by_role("button", name="Keep the answer as it is")
+    repeated(lambda: page.keyboard.press("u"), keep)
     expect(box).to_have_value("1 0 u p j", timeout=60_000)
     page.get_by_text("1 of 6 answered").wait_for()  # it stands while it is looked at again
-    page.keyboard.press("2")
-    page.keyboard.press("Enter")
-    page.get_by_text("Keep the answer as it is").wait_for(state="detached")
+    until_gone(lambda: (page.keyboard.press("2"), page.keyboard.press("Enter")), keep)
     page.get_by_text("1 of 6 answered").wait_for()
     page.reload()
     page.get_by_text("1 of 6 answered").wait_for()
@@ -262,10 +265,12 @@ def test_a_session_on_two_devices_leaks_nothing_and_loses_nothing(page, chromium
     tab = recorder.watch(phone.new_page())
     tab.goto(link)
     tab.get_by_text("1 of 6 answered").wait_for()
-    tab.get_by_role("button", name="Pause").tap()
-    tab.get_by_role("heading", name="Paused").wait_for()
-    tab.get_by_role("button", name="Continue").tap()
-    tab.locator(STEPS).first.wait_for()
+    for button, appears in (
+        ("Pause", tab.get_by_role("heading", name="Paused")),
+        ("Continue", tab.locator(STEPS).first),
+    ):
+        tap = tab.get_by_role("button", name=button).tap
+        repeated(lambda tap=tap: tap(timeout=30_000), appears)
     while step(tab, recorder, keys=False) != "end":
         wide, cards = tab.evaluate(
             "[document.documentElement.scrollWidth, "

@@ -77,6 +77,25 @@ def repeated(action: Callable[[], object], appears, attempts: int = 4) -> None:
                 raise
 
 
+def until_gone(action: Callable[[], object], place, attempts: int = 3) -> None:
+    """Act until `place`, a locator, is gone: a key can be lost while the page is drawn anew.
+
+    As for `repeated`, only for what may be done twice.
+    """
+    from playwright.sync_api import TimeoutError as Late
+
+    for left in reversed(range(attempts)):
+        try:
+            action()
+            place.wait_for(state="detached", timeout=60_000)
+            return
+        except Late:
+            if not place.count():
+                return  # gone, and what was to be done could not be done again
+            if not left:
+                raise
+
+
 def sticking_out(page) -> int:
     """By how many pixels the page is wider than its window, once it has had the time to fit."""
     from playwright.sync_api import TimeoutError as Late

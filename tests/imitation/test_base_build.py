@@ -52,7 +52,9 @@ def test_killed_and_gone_on_with_is_the_same(built, tmp_path):
     script = (
         "import sys, time; from pathlib import Path; from helpers.base_models import TINY\n"
         "from capo_core.imitation.embedded_base.build import build\n"
-        "build(TINY, Path(sys.argv[1]), progress=lambda what, share: time.sleep(0.05))"
+        "def progress(what, share):\n"
+        "    time.sleep(600 if 'step 5 ' in what else 0.05)  # it does not end before it is killed\n"
+        "build(TINY, Path(sys.argv[1]), progress=progress)"
     )
     paths = os.pathsep.join([str(Path(__file__).parents[1]), str(Path.cwd())])
     process = subprocess.Popen(

@@ -37,7 +37,7 @@ def test_stop_saves_and_resume_says_from_which_step(workspace):
 
 def test_a_wish_to_stop_between_the_asking_and_the_beginning_is_not_forgotten(workspace):
     # The computation forgets a stop flag from before it began; this one came while it began.
-    run = put(workspace, **ENDLESS)
+    run = put(workspace, steps=6, hold_at=1)
     queue.advance(workspace)
     actions.stop(workspace, run.run_id)
     assert wait_for(run, "stopped", "succeeded", "failed").state == "stopped"

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from helpers import comparisons as by_hand
-from helpers.dummy_runs import end_all, wait_for
+from helpers.dummy_runs import end_all, wait_for, wait_until
 from typer.testing import CliRunner
 
 from capo_core.cli import app
@@ -20,7 +20,7 @@ from capo_core.runs.experiments import store
 from capo_core.runs.experiments.store import progress_of
 from capo_core.runs.kinds.evaluation import REPORT
 from capo_core.runs.run import Run
-from capo_core.runs.status import Status
+from capo_core.runs.status import Status, process_start_mark
 from capo_core.workspace import Workspace
 
 GONE = 2**22 + 1  # the number of no process
@@ -98,6 +98,8 @@ def test_one_failed_method_leaves_an_evaluation_of_the_rest_that_is_made_whole_l
     status = wait_for(made.evaluation, "succeeded", "failed")
     said = "icl (Generation for ann, bob, cyd failed: the milk is sour)"
     assert status.state == "succeeded" and said in status.message
+    # Its worker has ended, and with it its last look at the queue.
+    wait_until(lambda: process_start_mark(status.pid) == "", made.evaluation)
     report = report_of(made.evaluation)
     assert report.method_names == ("zero_shot",)
     assert said in report.missing and report.missing in report.methods["text"]

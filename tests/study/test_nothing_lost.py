@@ -33,6 +33,7 @@ from capo_core.study.store.audit import now
 from capo_core.study.store.models import audit, judgments
 from capo_core.workspace import Workspace
 
+GO_ON = "go on"  # a file beside the notes
 FORK = multiprocessing.get_context("fork")  # 64 fresh interpreters would take minutes to start
 
 
@@ -44,16 +45,22 @@ def said(token: str, trial_id: str, answers: tuple[str, ...]) -> tuple[str, str]
 
 def serve(root: Path, token: str, noted: Path) -> None:
     """One judge's session, to the end; each acknowledged answer becomes one line of `noted`."""
-    os.nice(10)  # who kills and starts anew comes first, or the work is done before all kills are
     owner = open_store(Workspace(root))
     patiently(read, owner, lambda connection: connection.execute(select(audit).limit(1)).all())
     desk = JudgeDesk(open_judge_store(Workspace(root)), token)
     lines = os.open(noted, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
     patiently(desk.consent)
     while not isinstance(view := patiently(desk.next_trial), End):
+        while view.progress.total - view.progress.done == 1 and not all_killed(noted.parent):
+            time.sleep(0.01)  # or the work might be done before all kills are
         answer, reason = said(token, view.trial_id, view.answers)
         saved = patiently(desk.answer, view.trial_id, answer, "2", reason)
         os.write(lines, f"{saved.trial_id} {reason}\n".encode())
+
+
+def all_killed(folder: Path) -> bool:
+    """Whether all kills are done, and the judges may give their last answers."""
+    return (folder / GO_ON).exists()
 
 
 def visit(root: Path, ended: Event) -> None:
@@ -98,8 +105,10 @@ def run(study: SmallStudy, folder: Path, kills: int, seed: int) -> tuple[dict[st
     visitor.start()
     working = {judge: start(judge) for judge in invited}
     while working:
+        if not left:
+            (folder / GO_ON).touch()
         # The kills are spread over most of the work, however fast the machine is; not over all of
-        # it, since the last judges may be done before the last kill is theirs.
+        # it, since each judge keeps the last answer back until all are done.
         while left and working and answered() >= (kills - left) * 0.75 * places / kills:
             judge = rng.choice(sorted(working))
             time.sleep(rng.uniform(0, 0.03))  # at any point of what it is doing
