@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
+import time
 import zipfile
+from contextlib import suppress
 
 import pytest
+from helpers.browser import repeated, until_gone
 from helpers.pages import make
 
 from capo_core.data.catalog import Catalog
 from capo_core.runs.experiments import store
+from capo_core.runs.run import Run, find_run
 from capo_core.shipped import EMBEDDED_BASE
 from capo_core.workspace import Workspace
 
@@ -33,6 +39,27 @@ CONFIG = {
 }  # fmt: skip
 
 
+def ask_to_stop(page, run: Run) -> None:
+    """Stop the run by its button, while it waits: it could end before a busy page has heard.
+
+    At once: the page draws itself anew every second, and waiting for it to stand still may last as
+    long as the training.
+    """
+    from playwright.sync_api import TimeoutError as Late
+
+    worker, until = run.status().pid, time.monotonic() + 180
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        while not run.stop_asked:
+            assert time.monotonic() < until
+            with suppress(Late):
+                stop = page.get_by_role("button", name="Stop and save")
+                stop.dispatch_event("click", timeout=10_000)
+            page.wait_for_timeout(1000)
+    finally:
+        os.kill(worker, signal.SIGCONT)
+
+
 def test_launch_watch_stop_resume_compare_and_take_away(go, page, server, tmp_path):
     page.set_default_timeout(180_000)  # processes begin one after the other on a loaded machine
     workspace = Workspace(server[1])
@@ -52,15 +79,15 @@ def test_launch_watch_stop_resume_compare_and_take_away(go, page, server, tmp_pa
     # A click while the popover closes is lost.
     page.get_by_test_id("stPopoverBody").wait_for(state="detached")
     page.wait_for_selector('[data-test-script-state="notRunning"]')
-    page.get_by_role("button", name="Start", exact=True).click()
+    start = page.get_by_role("button", name="Start", exact=True)
+    watch = page.get_by_role("button", name="Open live run")
+    repeated(lambda: start.click(timeout=30_000), watch)
 
-    page.get_by_role("button", name="Open live run").click()
+    repeated(lambda: watch.click(timeout=30_000), page.locator(".capo-run-head"))
     page.get_by_text(re.compile(rf"step \d+ of {steps}")).first.wait_for()
+    page.wait_for_url(re.compile("run=tiny-sft-ann"))
     address = page.url
-    assert "run=tiny-sft-ann" in address
-    # At once: the page draws itself anew every second, and waiting for it to stand still may last
-    # as long as the training.
-    page.get_by_role("button", name="Stop and save").dispatch_event("click")
+    ask_to_stop(page, find_run(workspace, re.search(r"run=([^&]+)", address)[1]))
     stopped = page.get_by_text(re.compile(rf"topped after step \d+ of {steps}, and saved")).first
     stopped.wait_for()
     step = int(re.search(r"after step (\d+)", stopped.inner_text())[1])
@@ -70,9 +97,10 @@ def test_launch_watch_stop_resume_compare_and_take_away(go, page, server, tmp_pa
     page.goto("about:blank")
     page.goto(address)
     page.get_by_text(f"resumes from step {step}").wait_for()
-    page.get_by_role("button", name="Resume").click()
+    resume = page.get_by_role("button", name="Resume")
+    until_gone(lambda: resume.click(timeout=30_000), resume)
     page.get_by_text(f"Resumed from step {step}.").wait_for()
-    page.locator(".capo-state", has_text="Succeeded").wait_for()
+    page.locator(".capo-state", has_text="Succeeded").wait_for(timeout=600_000)
     page.get_by_text(f"{steps} of {steps}").wait_for()  # one alone, or this fails
 
     page.get_by_role("button", name="Download", exact=True).click()

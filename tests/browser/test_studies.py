@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+from helpers.browser import repeated, rest
 from helpers.pages import make
 
 from capo_core.data.catalog import Catalog
@@ -33,6 +34,8 @@ def fill(page, label: str, value: str) -> None:
 
 def test_what_is_typed_fast_stays(go, page, server):
     """A second box is filled while the page still answers to the first."""
+    from playwright.sync_api import expect
+
     Catalog(Workspace(server[1])).add(make("typed", items=120))
     for number in (2, 4, 5):  # trials that need a multiple of 3 judges
         go("studies?dataset=typed&view=new")
@@ -45,9 +48,8 @@ def test_what_is_typed_fast_stays(go, page, server):
             fill(page, label, value)
         page.get_by_text("must be a multiple of 3").wait_for()
         page.get_by_text(f"{3 * number + 1} judges").first.wait_for()
-        assert {
-            label: page.get_by_label(label, exact=True).first.input_value() for label in typed
-        } == typed
+        for label, value in typed.items():
+            expect(page.get_by_label(label, exact=True).first).to_have_value(value)
 
 
 def download(page, label: str) -> str:
@@ -74,7 +76,7 @@ def test_design_freeze_invite_close_unblind_read_and_take_away(go, page, server)
     page.get_by_role("button", name="Create draft").click()
 
     page.get_by_text("Trial preview").wait_for()
-    assert "study=whose-words" in page.url
+    page.wait_for_url(re.compile("study=whose-words"))
     page.get_by_text("Try it", exact=True).click()
     page.get_by_role("button", name="Simulate").click()
     page.get_by_text("Simulated judges: Judges attributed").wait_for()
@@ -84,10 +86,12 @@ def test_design_freeze_invite_close_unblind_read_and_take_away(go, page, server)
     page.get_by_text("To be frozen").wait_for()
     accept = page.get_by_text("I have reviewed the texts")
     freeze.wait_for()
+    rest(page)
     if accept.count():
         accept.click()
-    freeze.click()
-    page.get_by_role("button", name="Freeze permanently").click()
+    permanently = page.get_by_role("button", name="Freeze permanently")
+    repeated(lambda: freeze.click(timeout=30_000), permanently)  # once the tick has come there
+    permanently.click()
     page.get_by_text("No judges invited yet. Each judge gets").wait_for()
 
     page.get_by_text("No owner password is set").wait_for()

@@ -77,7 +77,7 @@ def test_make_app_says_what_is_wrong_before_the_server_starts(tmp_path, address)
     (tmp_path / ".streamlit" / "secrets.toml").write_text('[auth]\ncookie_secret = "short"\n')
     made = subprocess.run(
         [sys.executable, "-m", "capo_core.dashboard.app.binding"], cwd=tmp_path, text=True,
-        capture_output=True, timeout=60, check=False,
+        capture_output=True, timeout=240, check=False,
         env=os.environ
         | {"PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
            "STREAMLIT_SERVER_ADDRESS": address, "CAPO_OWNER_EMAILS": "a@b.c"},

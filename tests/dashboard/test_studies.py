@@ -363,14 +363,14 @@ def test_a_slow_result_is_asked_for_until_it_is_there():
     work, may_end, made = Work(), threading.Event(), []
 
     def make():
-        may_end.wait(30)
+        may_end.wait(240)
         made.append(1)
         return "done"
 
     assert work.ask("key", make, patience_s=0) is None
     assert work.ask("key", make, patience_s=0) is None
     may_end.set()
-    assert work.ask("key", make, patience_s=30) == "done"
+    assert work.ask("key", make, patience_s=240) == "done"
     assert work.ask("key", make, patience_s=0) == "done" and made == [1]
 
 
@@ -387,16 +387,16 @@ def test_a_refusal_belongs_to_its_key_and_a_failure_is_tried_again():
 
     for _ in range(2):
         with pytest.raises(ConfigError):
-            work.ask("a", refuse, patience_s=30)
+            work.ask("a", refuse, patience_s=240)
         with pytest.raises(StudyError):
-            work.ask("b", fail, patience_s=30)
+            work.ask("b", fail, patience_s=240)
     assert made == ["refuse", "fail", "fail"]
 
 
 def test_only_the_last_results_are_kept():
     work, made = Work(kept=2), []
     for key in ("a", "b", "c", "a"):
-        work.ask(key, lambda key=key: made.append(key) or key, patience_s=30)
+        work.ask(key, lambda key=key: made.append(key) or key, patience_s=240)
     assert made == ["a", "b", "c", "a"]
 
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from capo_core.errors import RunError
@@ -24,7 +25,7 @@ from capo_core.runs.status import Status
 from capo_core.workspace import Workspace, content_hash
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 90  # a loaded machine needs seconds to start a Python
+PATIENCE_S = 240  # a loaded machine needs seconds to start a Python
 
 
 # More steps than any test sees the end of.
@@ -101,4 +102,5 @@ def end_all(workspace: Workspace) -> None:
         except RunError:
             continue
         if status.live and status.pid and status.pid != os.getpid():
-            os.kill(status.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has just ended
+                os.kill(status.pid, signal.SIGKILL)

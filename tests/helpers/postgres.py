@@ -59,7 +59,7 @@ class Server:
                 ],
                 cwd=self.folder, stdout=log, stderr=log, **self.as_user,
             )  # fmt: skip
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while True:
             try:
                 self.connect().close()

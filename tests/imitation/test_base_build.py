@@ -49,11 +49,11 @@ def test_stopped_twice_and_gone_on_with_is_the_same(built, tmp_path):
 
 
 def test_killed_and_gone_on_with_is_the_same(built, tmp_path):
-    script = (
+    script = (  # it does not end before it is killed
         "import sys, time; from pathlib import Path; from helpers.base_models import TINY\n"
         "from capo_core.imitation.embedded_base.build import build\n"
         "def progress(what, share):\n"
-        "    time.sleep(600 if 'step 5 ' in what else 0.05)  # it does not end before it is killed\n"
+        "    time.sleep(600 if 'step 5 ' in what else 0.05)\n"
         "build(TINY, Path(sys.argv[1]), progress=progress)"
     )
     paths = os.pathsep.join([str(Path(__file__).parents[1]), str(Path.cwd())])

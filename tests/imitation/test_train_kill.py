@@ -43,7 +43,7 @@ def test_killed_and_gone_on_with(processes, tmp_path, stage, kills):
             target=training_process.run, args=(stage, base, home, name, epochs, kill_seed)
         )
         process.start()
-        process.join(120)
+        process.join(600)
         return process.exitcode
 
     if stage == "capo":

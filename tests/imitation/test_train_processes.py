@@ -30,7 +30,7 @@ def test_two_processes_learn_what_one_does(tmp_path):
         },
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]

@@ -34,7 +34,7 @@ NASTY = "<script>alert(1)</script> <img src=x onerror=alert(1)> $x^2$ [a](http:/
 @pytest.fixture(autouse=True)
 def patient(monkeypatch):
     """A page in a test is run once: it waits for what is computed beside it."""
-    monkeypatch.setattr(background, "PATIENCE_S", 60)
+    monkeypatch.setattr(background, "PATIENCE_S", 200)
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,8 +32,10 @@ def workspace(tmp_path):
     workspace = Workspace(tmp_path)
     yield workspace
     for job in submit.every_begun(workspace, "dummy"):
-        if job.status().live and job.status().pid:
-            os.kill(job.status().pid, signal.SIGKILL)
+        status = job.status()
+        if status.live and status.pid and status.pid != os.getpid():
+            with suppress(ProcessLookupError):  # it has just ended
+                os.kill(status.pid, signal.SIGKILL)
 
 
 def _put(workspace: Workspace) -> Run:

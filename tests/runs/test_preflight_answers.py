@@ -9,7 +9,7 @@ from capo_core.runs.preflight.report import announce_request
 from capo_core.runs.request import RunRequest
 from capo_core.workspace import Workspace
 
-EACH_S, EACH_BYTES = 1000.0, 10**12
+EACH_S, EACH_BYTES = 1e6, 10**12
 
 
 @pytest.fixture

@@ -143,7 +143,7 @@ def test_a_second_worker_of_one_run_gives_way(workspace):
         "import sys; from capo_core.runs.worker import main; sys.exit(main(sys.argv[1]))",
         run.folder,
     )
-    assert other.wait(timeout=60) == 0
+    assert other.wait(timeout=240) == 0
     assert run.status().pid == pid
     assert len(run.files.events("started")) == 1
 
@@ -154,7 +154,7 @@ def test_a_launcher_that_dies_before_it_names_the_worker_does_no_harm(workspace)
     orphan = python("from capo_core.runs.worker import main; import sys; main(sys.argv[1])",
                     run.folder)  # fmt: skip
     queue.advance(workspace)
-    orphan.wait(timeout=60)
+    orphan.wait(timeout=240)
     wait_for(run, "succeeded")
     assert len(run.files.events("started")) == 1
 
