@@ -174,7 +174,8 @@ class Run:
             return status.state == "queued" and begins
         if status.host and status.host != socket.gethostname():
             return status.silent_s() < SILENCE_S
-        return process_start_mark(status.pid) == status.birth
+        # Without a mark it had ended before whoever started it could read one.
+        return bool(status.birth) and process_start_mark(status.pid) == status.birth
 
 
 @dataclass(frozen=True)

@@ -205,6 +205,8 @@ class Heartbeat:
 
     def _change(self, **changes) -> None:
         with self._guard:
+            if self._over.is_set():  # what is in the file now may be of the run's next worker
+                return
             self._status = replace(self._measured(), **changes)
             self._run.write(self._status)
 
@@ -234,8 +236,7 @@ class Heartbeat:
                 ):
                     self.finish("stopped", "stopped on request, in the middle of a step")
                     os._exit(0)
-            if not self._over.is_set():
-                # A beat that cannot be written is skipped: the next one may succeed, and the work
-                # itself will report the problem.
-                with suppress(OSError):
-                    self._change()
+            # A beat that cannot be written is skipped: the next one may succeed, and the work
+            # itself will report the problem.
+            with suppress(OSError):
+                self._change()

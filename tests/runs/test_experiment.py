@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import replace
 
@@ -315,7 +316,7 @@ def test_the_quick_demo_has_one_target():
 @pytest.fixture
 def begun(tmp_path, monkeypatch):
     """An experiment in the queue of a workspace where nothing begins."""
-    monkeypatch.setattr(process, "start", lambda folder, **_: 2**22 + 1)
+    monkeypatch.setattr(process, "start", lambda folder, **_: os.getpid())
     workspace = Workspace(tmp_path)
     names = Catalog(workspace).load("demo-nli").annotators[:2]
     config = ExperimentConfig("demo-nli", targets=names, methods=("zero_shot", "sft"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -21,8 +22,9 @@ from helpers.dummy_runs import (
     wait_until,
 )
 
-from capo_core.runs import actions, queue, submit
+from capo_core.runs import actions, process, queue, submit
 from capo_core.runs import run as runs_run
+from capo_core.runs import status as runs_status
 from capo_core.runs.status import Status, process_start_mark
 from capo_core.workspace import write_json
 
@@ -89,6 +91,19 @@ def test_after_a_restart_of_the_machine_there_is_no_ghost(workspace, birth):
     assert run.status().state == "lost"
 
 
+def test_a_worker_that_dies_before_it_has_a_mark_holds_up_nobody(workspace, monkeypatch):
+    monkeypatch.setattr(process, "start", lambda folder, **_: 2**22 + 1)  # no process has it
+    dead, waiting = put(workspace, seed=1), put(workspace, seed=2)
+    assert queue.advance(workspace) == [dead]
+    job = submit.begin(workspace, "dummy", settings())
+    assert [run.status().state for run in (dead, job)] == ["lost", "lost"]
+    monkeypatch.undo()
+    assert queue.advance(workspace) == [waiting]
+    assert wait_for(waiting, "succeeded").state == "succeeded"
+    submit.begin(workspace, "dummy", settings())  # anew
+    assert wait_for(job, "succeeded").state == "succeeded"
+
+
 def test_after_a_restart_what_waited_begins_when_somebody_looks(workspace):
     ghost, waiting = put(workspace, seed=1), put(workspace, seed=2)
     ghost.write(Status(state="running", pid=2**22 + 1, birth="another boot:1"))
@@ -152,9 +167,32 @@ def test_a_full_disk_ends_the_run_in_plain_words_and_spoils_nothing(workspace):
     assert run.files.config["settings"]["full_disk_at"] == 4
 
 
-def test_the_last_word_gets_through_where_no_new_file_can_be_made(workspace, monkeypatch):
-    from capo_core.runs import status as runs_status
+def test_a_beat_that_is_late_does_not_overwrite_what_came_after_the_end(workspace, monkeypatch):
+    run, change = put(workspace), runs_status.Heartbeat._change
+    beating, queued_again, beaten = threading.Event(), threading.Event(), threading.Event()
 
+    def late(heartbeat, **changes):
+        if changes:  # no beat
+            return change(heartbeat, **changes)
+        beating.set()
+        assert queued_again.wait(240)
+        change(heartbeat)
+        beaten.set()
+
+    monkeypatch.setattr(runs_status.Heartbeat, "_change", late)
+    monkeypatch.setattr(runs_status, "HEARTBEAT_S", 0.01)
+    heartbeat = runs_status.Heartbeat(run, run.status())
+    heartbeat.begin()
+    assert beating.wait(240)
+    heartbeat.finish("stopped", "stopped on request")
+    assert run.status().state == "stopped"
+    submit.resubmit(workspace, run)
+    queued_again.set()
+    assert beaten.wait(240)
+    assert run.status().state == "queued"
+
+
+def test_the_last_word_gets_through_where_no_new_file_can_be_made(workspace, monkeypatch):
     run = put(workspace)
     heartbeat = runs_status.Heartbeat(run, run.status())
     heartbeat.begin()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 
 import pytest
@@ -41,8 +42,8 @@ def at_work(workspace):
 
 @pytest.fixture
 def held(monkeypatch):
-    """Nothing begins by itself."""
-    monkeypatch.setattr(process, "start", lambda folder, **_: GONE)
+    """Nothing begins by itself: a worker that is asked for is this process, and does nothing."""
+    monkeypatch.setattr(process, "start", lambda folder, **_: os.getpid())
 
 
 def prepared(workspace, methods=("zero_shot", "icl"), **settings):
