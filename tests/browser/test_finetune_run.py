@@ -113,9 +113,10 @@ def test_launch_watch_stop_resume_compare_and_take_away(go, page, server, tmp_pa
     assert dataset.fingerprint in card.decode()
 
     go("finetune?dataset=tiny")
-    page.get_by_role("link", name="Compare the methods").click()
+    compare = page.get_by_role("link", name="Compare the methods")
+    title = page.get_by_role("heading", name="Compare", exact=True)
+    repeated(lambda: compare.click(timeout=30_000), title)  # drawn anew when the evaluation ends
     page.wait_for_url("**/compare?*")
-    page.wait_for_selector("h1")
 
     (experiment,) = [e for e in store.all_experiments(workspace)[0] if e.config.dataset == "tiny"]
     answers = next(member for member in experiment.members if member.kind == "generate")

@@ -119,7 +119,7 @@ for number in range(4):
 """
     start = time.time() + 3
     both = [python(code, workspace.root, who, start) for who in (1, 2)]
-    said = [process.communicate(timeout=120) for process in both]
+    said = [process.communicate(timeout=240) for process in both]
     assert [process.returncode for process in both] == [0, 0], said
     names = [out.split() for out, _ in said]
     every = runs_run.all_runs(workspace)
