@@ -103,6 +103,7 @@ _UNSPACED_AGGREGATES = tuple(
 _BESIDE_PEOPLE = frozenset({"crowd", "vote", "votes", "source", "n"})
 # Words that are names of people too: aggregates only beside another aggregate.
 _PERHAPS = frozenset({"max", "min", "ref", "n", "alpha", "kappa", "range"})
+_QUALITIES = frozenset(map(normalised_name, column_words.QUALITIES.split()))
 # Words beside "reason" that leave it the reason of the label.
 _ABOUT_LABEL = {"label", "answer", "for", "of", "the", "your", "choice", "free", "text", "short",
                 "written", "annotator", "worker", "is", "that"}  # fmt: skip
@@ -241,6 +242,16 @@ def is_aggregate(who: str, others: Sequence[str] = ()) -> bool:
     if _BESIDE_PEOPLE & set(tokens) and "#" not in tokens and beside:
         return tokens != ["n"] or all(len(token) > 1 for token in beside)  # "n" beside "a" and "b"
     return bool(_PERHAPS & set(tokens)) and bool((_AGGREGATE | _PERHAPS) & beside)
+
+
+def names_quality(who: str) -> bool:
+    """Return whether what stands in an annotator's place is a quality that items are rated by.
+
+    >>> names_quality("fluency"), names_quality("overall_quality"), names_quality("anna")
+    (True, True, False)
+    """
+    key = normalised_name(who)
+    return key in _QUALITIES or set(key.split("_")) <= _QUALITIES | {"overall", "text", "is"}
 
 
 def names_aggregate(name: str) -> bool:

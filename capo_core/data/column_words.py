@@ -66,3 +66,22 @@ AGGREGATES = """mehrheit mehrheitlich konsens gesamt endgültig ergebnis durchsc
     نهائي الأغلبية أغلبية ذهبي المتوسط الوقت अंतिम बहुमत सही औसत समय 最终 最終 多数 多數 金标准 平均
     标准 正解 時間 时间 一致 置信度 確信度 최종 다수 평균 정답 시간 확신도
     চূড়ান্ত نهایی اکثریت สรุป ค่าเฉลี่ย เวลา остаточна більшість đa_số mayoritas"""
+
+# Qualities and constructs that items are rated by, which stand where annotators' names would:
+# "label_fluency", "adequacy_score".
+QUALITIES = """fluency adequacy accuracy coherence consistency relevance informativeness
+    informative style tone grammar grammaticality readability clarity simplicity conciseness
+    factuality faithfulness truthfulness correctness completeness helpfulness harmlessness
+    usefulness quality naturalness engagingness engagement creativity originality novelty
+    plausibility specificity verbosity complexity understandability likability likeability
+    interestingness interest toxicity toxic severe_toxicity obscene obscenity threat insult
+    identity_attack identity_hate offensiveness offensive hate hatefulness hate_speech
+    aggressiveness aggression sexism racism irony sarcasm humor humour politeness rudeness civility
+    incivility sentiment polarity emotion valence arousal dominance intensity anger disgust fear
+    joy sadness surprise trust anticipation stance respect empathy formality subjectivity
+    credibility persuasiveness bias safety similarity relatedness difficulty confidence meaning
+    meaning_preservation content structure organization organisation argumentation evidence
+    flüssigkeit verständlichkeit angemessenheit kohärenz relevanz stil qualität toxizität
+    stimmung lesbarkeit fluidité cohérence pertinence toxicité qualité fluidez coherencia
+    relevancia toxicidad calidad 流畅 流畅性 流利度 准确性 准确度 充分性 连贯性 相关性 风格 质量 毒性
+    流暢さ 流暢性 妥当性 一貫性 関連性"""

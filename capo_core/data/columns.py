@@ -462,10 +462,20 @@ def _lacking(
             f"nested objects of no known format: {quoted_list(nested)} (write one row per "
             "annotation, or choose another format)"
         )
+    numbers = [] if mapping.label else [name for name in nested if _holds_numbers(frame[name])]
     option, todo = f"--map {written}", f"choose the column for {listed(lacking)}"
     if nested and not possible and not alike and not mapping.label:  # no column can be chosen
         todo = "write a table with one row per annotation, or choose the format that the file is in"
         option = "--format NAME"
+    if numbers:
+        hints.append(
+            f"objects of names with numbers, {quoted_list(numbers)}: people per label, annotators "
+            "with their ratings, or ratings of several qualities"
+        )
+        option = (
+            "--format crowd-counts if these are numbers of people for each label, --format lists "
+            "if these are annotators with their labels"
+        )
     if alike:
         pairs = [f'"label:{name}={name}"' for name in alike[:MOST_NAMES]]
         option += f"; if these are the annotators: --map {' '.join(pairs)}"
@@ -484,6 +494,14 @@ def _lacking(
         + "".join(f"; {hint}" for hint in hints),
         todo=todo,
         option=option,
+    )
+
+
+def _holds_numbers(cells: pd.Series) -> bool:
+    """Return whether cells hold objects of names with numbers."""
+    texts = filled_cells(cells)
+    return bool(texts) and all(
+        re.fullmatch(r'\{(?:\s*"[^"]*":\s*-?[\d.]+\s*,?)+\}', t) for t in texts
     )
 
 

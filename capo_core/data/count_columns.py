@@ -67,6 +67,16 @@ def columns_of_labels(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     return found if len(found) > 1 and counted and len(people) < 2 else {}
 
 
+def are_known_labels(names: Sequence[str]) -> bool:
+    """Return whether these are two or more labels of one usual scale.
+
+    >>> are_known_labels(["Yes", "No"]), are_known_labels(["yes", "anna"])
+    (True, False)
+    """
+    keys = {normalised_name(name) for name in names}
+    return len(keys) > 1 and any(keys <= known for known in _LABELS)
+
+
 def _summed(records: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> dict[str, str]:
     """Return column → label of all columns whose sum a column of totals states in every row.
 

@@ -19,6 +19,14 @@ from capo_core.data.count_columns import all_count_columns, columns_of_labels, c
 from capo_core.data.crowd_counts import LabelCounts, counts_of, flat, is_label_numbers
 from capo_core.data.formats.answers import parsed_cell
 from capo_core.data.formats.base import DownloadSource, Format, PublishedFile, ReadOptions
+from capo_core.data.formats.number_objects import (
+    COUNTS,
+    OF_COUNTS,
+    OF_EITHER,
+    OF_PEOPLE,
+    TOTALS,
+    meaning,
+)
 from capo_core.data.raw_annotations import RAW_COLUMNS, RawAnnotations, role_name
 from capo_core.data.readers.encoding import cell_text
 from capo_core.data.readers.records import records_of
@@ -31,14 +39,6 @@ from capo_core.formatting import count
 from capo_core.provenance import any_simulated
 from capo_core.task import LabelScale, Task
 
-# Usual names of the field, best first; compared in lower case with "_".
-_FIELDS = ("label_counter", "label_counts", "label_count", "counts", "crowd", "votes",
-           "crowd_counts", "annotation_counts", "soft_label", "soft_labels", "label_dist",
-           "label_distribution", "distribution", "human_distribution", "probabilities",
-           "probs", "labels", "label")  # fmt: skip
-_PEOPLE = ("number_of_annotators", "number_of_annotations", "num_annotators", "n_annotators",
-           "num_annotations", "n_annotations", "annotator_count", "num_votes", "n", "total",
-           "n_people")  # fmt: skip
 _MODELS = {"model", "predicted", "prediction", "predictions", "pred", "preds"}  # nobody's
 _COUNTS = "counts per label"  # made of a column for each label
 _PAIRS = (("obs1", "obs2"), ("hyp1", "hyp2"))  # ChaosNLI's abductive part
@@ -52,8 +52,12 @@ ABDUCTION = Task(
 )
 
 
-def count_field(records: list[dict[str, Any]]) -> str:
-    """Return the field with the counts of labels; "" if none, or several without a usual name."""
+def count_field(records: list[dict[str, Any]], chosen: bool = False) -> str:
+    """Return the field with the counts of labels; "" if none, or several without a usual name.
+
+    Args:
+        chosen: whoever chose this format says that an object holds counts, whatever its name.
+    """
     found = {}
     for record in records:
         for name, value in record.items():
@@ -61,14 +65,21 @@ def count_field(records: list[dict[str, Any]]) -> str:
                 continue
             if is_label_numbers(parsed_cell(value)):
                 found.setdefault(normalised_name(name), name)
-    usual = next((found[name] for name in _FIELDS if name in found), "")
+    if not chosen:
+        found = {key: name for key, name in found.items() if meaning(name, records) == COUNTS}
+    usual = next((found[name] for name in (*OF_COUNTS, *OF_EITHER) if name in found), "")
     return usual or (next(iter(found.values())) if len(found) == 1 else "")
 
 
-def _names_people(record: Mapping[str, Any]) -> bool:
-    names = {normalised_name(str(name)) for name in record}
+def _names_people(record: Mapping[str, Any], field: str) -> bool:
+    """Return whether a record has annotators in a field beside that of the counts."""
     people = {*SYNONYMS["annotator_id"], "annotators", "annotations"}
-    return bool(names & people)
+    for name, value in record.items():
+        key = normalised_name(str(name))
+        nested = isinstance(parsed_cell(value), list | dict)
+        if name != field and (key in people or (key in OF_PEOPLE and nested)):
+            return True
+    return False
 
 
 def _texts(record: Mapping[str, Any]) -> tuple[str, str]:
@@ -83,9 +94,12 @@ def _texts(record: Mapping[str, Any]) -> tuple[str, str]:
 def matches(source: ImportSource) -> bool:
     """Return whether records with counts of labels, a text and no annotators are in the file."""
     sample = [flat(record) for record in source.sample]
-    if not sample or any(map(_names_people, sample)):
+    if not sample:
         return False
-    if not count_field(sample) and not columns_of_labels(sample):
+    field = count_field(sample)
+    if any(_names_people(record, field) for record in sample):
+        return False
+    if not field and not columns_of_labels(sample):
         return False
     return bool(_texts(sample[0])[0]) or "obs1" in sample[0]
 
@@ -99,8 +113,11 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
     where = source.name
     records = records_of(source, rejected, options.limits, options.delimiter, options.sheet)
     rows = [(row, _as_exported(source, flat(record))) for row, record in records.rows]
-    field = count_field([record for _, record in rows])
-    columns = {} if field else all_count_columns([record for _, record in rows], _PEOPLE)
+    whole = [record for _, record in rows]
+    field = count_field(whole)
+    if not field and not columns_of_labels(whole):
+        field = count_field(whole, chosen=True)
+    columns = {} if field else all_count_columns(whole, TOTALS)
     if not field and len(columns) < 2:
         raise DataError(
             "no field holds the counts of labels",
@@ -181,7 +198,7 @@ def _as_exported(source: ImportSource, record: dict[str, Any]) -> dict[str, Any]
 
 def _counts(record: Mapping[str, Any], field: str) -> LabelCounts:
     names = {normalised_name(str(name)): name for name in record}
-    people = next((record[names[each]] for each in _PEOPLE if each in names), None)
+    people = next((record[names[each]] for each in TOTALS if each in names), None)
     try:
         known = None if people is None else float(people)
     except (TypeError, ValueError):

@@ -9,7 +9,7 @@ lists of labels (`labels_task1`, `labels_task2`) are several questions.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from capo_core.data.column_names import is_number
@@ -25,6 +25,7 @@ from capo_core.data.formats.answers import (
     tool_format,
 )
 from capo_core.data.formats.base import ReadOptions
+from capo_core.data.formats.number_objects import COUNTS, OF_PEOPLE, PEOPLE, meaning, numbers
 from capo_core.data.readers.encoding import cell_text
 from capo_core.data.readers.records import records_of
 from capo_core.data.readers.table import ImportSource
@@ -38,9 +39,6 @@ _KNOWN["label"] |= {"annotator_labels", "all_labels", "individual_labels", "anno
 
 
 _NUMBERED = re.compile(r"[\w.@:-]*\d[\w.@:-]*")  # "w12", "A2UF3"
-# Names of objects of annotator → label.
-_OF_PEOPLE = {"annotations", "annotators", "ratings", "judgments", "judgements", "votes",
-              "annotator_labels", "labels_by_annotator", "worker_labels"}  # fmt: skip
 # Objects that name their items are rows of a table, and no answers to one item.
 _ITEMS = {"item_id", "item", "text_id", "text_a", "text_b"}
 
@@ -101,8 +99,27 @@ def _delimited(record: Mapping[str, Any]) -> dict[str, list]:
     return {}
 
 
-def _people(record: Mapping[str, Any]) -> list[dict[str, Any]] | None:
-    """Return one object for each annotator, from any of the three forms; None if there is none."""
+def _fields_of_ratings(records: Sequence[Mapping[str, Any]], chosen: bool = False) -> set[str]:
+    """Return the fields whose objects of numbers are annotators' ratings.
+
+    Args:
+        chosen: whoever chose this format says so of the one object that may be.
+    """
+    names = dict.fromkeys(
+        name for record in records for name, value in record.items() if numbers(value)
+    )
+    found = {name: meaning(name, records) for name in names}
+    sure = {name for name, held in found.items() if held == PEOPLE}
+    perhaps = {name for name, held in found.items() if held != COUNTS}
+    return perhaps if chosen and not sure and len(perhaps) == 1 else sure
+
+
+def _people(record: Mapping[str, Any], ratings: Collection[str]) -> list[dict[str, Any]] | None:
+    """Return one object for each annotator, from any of the three forms; None if there is none.
+
+    Args:
+        ratings: the fields whose objects of numbers are annotators' ratings.
+    """
     lists = _lists(record)
     roles = {name: _role_beside(name) for name in lists}
     if {"annotator_id", "label"} <= set(roles.values()):
@@ -114,7 +131,7 @@ def _people(record: Mapping[str, Any]) -> list[dict[str, Any]] | None:
         if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
             if _has_roles(value[0]) and not _ITEMS & set(map(normalised_name, value[0])):
                 return [dict(each) for each in value]
-        elif found := _by_annotator(name, value):
+        elif found := _by_annotator(name, value, ratings):
             return _with_explanations(found, record)
         elif isinstance(value, dict) and _has_roles(value):
             inner = {name: each for name, each in value.items() if isinstance(each, list)}
@@ -123,7 +140,7 @@ def _people(record: Mapping[str, Any]) -> list[dict[str, Any]] | None:
     return None
 
 
-def _by_annotator(name: str, value: Any) -> list[dict[str, Any]]:
+def _by_annotator(name: str, value: Any, ratings: Collection[str]) -> list[dict[str, Any]]:
     """Return annotators and labels of an object such as {"Ann1": "yes", "Ann2": "no"}.
 
     Labels with counts look alike, so it has to be called "annotations" or the like; called
@@ -131,10 +148,13 @@ def _by_annotator(name: str, value: Any) -> list[dict[str, Any]]:
     """
     if not isinstance(value, dict) or not value:
         return []
+    if numbers(value):
+        rated = name in ratings
+        return [{"annotator": who, "label": label} for who, label in value.items()] if rated else []
     words = len(value) > 1 and "ImportId" not in value and all(
         isinstance(each, str) and not is_number(each) for each in value.values()
     )  # fmt: skip
-    if normalised_name(name) not in _OF_PEOPLE and not (words and role_of(name) == "label"):
+    if normalised_name(name) not in OF_PEOPLE and not (words and role_of(name) == "label"):
         return []
     if all(isinstance(each, dict) and _has_label(each) for each in value.values()):
         return [{"annotator": who} | dict(each) for who, each in value.items()]
@@ -207,7 +227,8 @@ def _nameless(record: Mapping[str, Any]) -> list[str]:
 def matches(source: ImportSource) -> bool:
     """Return whether lists of labels are in the records, with lists of annotators or without."""
     sample = source.sample
-    found = [each for each in sample if _people(each) is not None]
+    ratings = _fields_of_ratings(sample)
+    found = [each for each in sample if _people(each, ratings) is not None]
     return bool(found) or (bool(sample) and all(_nameless(each) for each in sample))
 
 
@@ -215,8 +236,12 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
     """Return the elements of the lists; a record whose lists differ in length is rejected."""
     records = records_of(source, rejected, options.limits, options.delimiter, options.sheet)
     answers: list[ToolAnswer] = []
+    whole = [record for _, record in records.rows]
+    ratings = _fields_of_ratings(whole)
+    if not any(_people(each, ratings) or _nameless(each) for each in whole):
+        ratings = _fields_of_ratings(whole, chosen=True)
     for row, record in records.rows:
-        people = _people(record)
+        people = _people(record, ratings)
         lists = _lists(record)
         if people is None:
             if _nameless(record):

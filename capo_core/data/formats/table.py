@@ -73,7 +73,7 @@ def _require(
         if lacking_roles(mapping) and (inside := fields_inside(raw.frame)):
             shown = name_with_samples(inside, with_made_columns(raw.frame, inside), most=12)
             todo = f"choose the columns; fields inside objects are columns, too: {shown}"
-            if option.startswith("--format"):
+            if option == "--format NAME":
                 option = "--map annotator_id=COLUMN label=COLUMN text_a=COLUMN"
         if sheets := next((note for note in raw.notes if note.startswith("read sheet ")), ""):
             todo += f". Sheets: {sheets}"
