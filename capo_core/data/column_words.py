@@ -83,5 +83,5 @@ QUALITIES = """fluency adequacy accuracy coherence consistency relevance informa
     meaning_preservation content structure organization organisation argumentation evidence
     flüssigkeit verständlichkeit angemessenheit kohärenz relevanz stil qualität toxizität
     stimmung lesbarkeit fluidité cohérence pertinence toxicité qualité fluidez coherencia
-    relevancia toxicidad calidad 流畅 流畅性 流利度 准确性 准确度 充分性 连贯性 相关性 风格 质量 毒性
-    流暢さ 流暢性 妥当性 一貫性 関連性"""
+    relevancia toxicidad calidad 流畅 流畅性 流利度 准确性 准确度 充分性 连贯性 相关性 风格
+    质量 毒性 流暢さ 流暢性 妥当性 一貫性 関連性"""
