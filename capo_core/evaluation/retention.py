@@ -28,12 +28,6 @@ from capo_core.errors import ConfigError, DataError
 from capo_core.evaluation.measures.attribution import View, attributed, given_to, item_mean
 from capo_core.evaluation.measures.labels import label_accuracy
 from capo_core.evaluation.streams import HUMAN, OTHER, Stream, human_streams
-from capo_core.formatting import (
-    number,
-    number_interval,
-    percent,
-    percent_interval,
-)
 from capo_core.settings import as_json, setting, settings
 from capo_core.stats.bootstrap import DRAWS, Score, difference, mean
 from capo_core.stats.intervals import Z95, bayesian_weights, frame_of, json_rows, json_value
@@ -199,7 +193,7 @@ class Retention:
         points: POINTS, one row a point and measure (`MEANING` has the measures); `change` is
             against the base and paired by item: a ratio for perplexities, else a difference.
         lines: LINES, reference values: chance, floor and ceiling of shares.
-        best: None where undefined; `sentence` gives the reason.
+        best: None where undefined; `sentence` (of `retention_words`) gives the reason.
         parameters: stage → trainable parameters of its adapter; empty where they are not known.
         label_choice: how the answers' labels were chosen: "scores" or "generated" (all
             measurements of 0.2.0 and before).
@@ -532,63 +526,3 @@ def _scores(points, found: RetentionScores, scored: ScoredTexts, name: str, item
         kept = np.minimum(1.0, np.exp(nats[:, :1] - nats))
         score = 2 * imitated * kept / (imitated + kept)
     return imitated, kept, score
-
-
-def sentence(
-    best: BestPoint | None, frame: pd.DataFrame, lines: pd.DataFrame, name: str, general: str
-) -> str:
-    """Return a sentence on gain and loss at the last point, and on the best point."""
-    rows = frame.set_index(["at", "measure"])
-    end = float(frame["at"].max())
-    ends = {1.0: "SFT", 2.0: "CAPO"}[end]
-    given, own, lost = (rows.loc[(end, measure)] for measure in (IMITATION, OWN, name))
-    ceiling = lines[(lines["measure"] == IMITATION) & (lines["line"] == "ceiling")]
-    shown = ""
-    if len(ceiling):
-        more = given.low > ceiling.iloc[0].value
-        shown = f" (of its own texts {percent(ceiling.iloc[0].value)}"
-        shown += ", so that the model is more typical than the human)" if more else ")"
-    what = general if name == GENERAL else "what other annotators wrote"
-    text = (
-        f"At full strength of {ends}, {percent(given.value)} "
-        f"{percent_interval(given.low, given.high)} of the explanations are given to the "
-        f"target{shown}, and what the target wrote has {_times(own)} the base's perplexity. That "
-        f"of {what} is {_times(lost)} the base's"
-    )
-    text += _lost(lost)
-    beside = {OTHERS: "what other annotators wrote", OTHER_TASK: "another task's responses"}
-    if (end, OTHER_TASK) in rows.index:
-        parts = [
-            f"that of {called} is {_times(rows.loc[(end, measure)])} the base's"
-            + _lost(rows.loc[(end, measure)])
-            for measure, called in beside.items()
-            if measure != name and (end, measure) in rows.index
-        ]
-        text += f". Beside it, {'; '.join(parts)}"
-    if best is None:
-        return text + (
-            ". There is no best point: the classifier gives no more to the target than a guess "
-            "would."
-        )
-    stage = "SFT" if best.stage == "sft" else "CAPO, between SFT and CAPO"
-    where = "the base" if best.at == 0 else f"strength {best.strength:g} of {stage}"
-    interval = best.interval_text()
-    text += (
-        f". The best point between the two is {where}{f' {interval}' if interval else ''} "
-        f"(imitation {percent(best.imitation)} of the way from a guess to the target, "
-        f"{percent(best.kept)} of the base kept); it is the best in {percent(best.support)} of "
-        "draws over items."
-    )
-    if best.overshoot(end):
-        text += " Overshoot: full strength lies beyond the interval of the best one."
-    elif 0 < best.at < end and interval:
-        text += " No overshoot is shown: the interval of the best strength reaches full strength."
-    return text
-
-
-def _lost(row: Any) -> str:
-    return ", so that something was forgotten" if row.change_low > 1 else ": no forgetting is shown"
-
-
-def _times(row: Any) -> str:
-    return f"{number(row.change)} times {number_interval(row.change_low, row.change_high)}".rstrip()

@@ -6,7 +6,8 @@
 Each training is a path from the base along its adapter's strength. Which training has the best
 point (`retention.BestPoint`) is decided by draws from the intervals of attribution and retention,
 taken as independent between trainings. They are of the same items, so that this is wider than a
-paired comparison: what it decides is decided, not all that it leaves open is open.
+paired comparison: what it decides is decided, not all that it leaves open is open. Nothing is
+decided by fewer than `FEWEST` items.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from capo_core.errors import ConfigError
 from capo_core.evaluation.retention import IMITATION, BestPoint, Retention
 from capo_core.formatting import Statement, listed, percent
 from capo_core.stats.intervals import Z95, json_rows, json_value
+from capo_core.stats.significance import FEWEST
 
 COLUMNS = ("training", "stage", "strength", "at", "attribution", "attribution_low",
            "attribution_high", "kept", "kept_low", "kept_high", "best",
@@ -96,8 +98,15 @@ class RetentionPlane:
 
     @property
     def statement(self) -> Statement:
-        """Sentence on the best training; it says so where several are not told apart."""
+        """Sentence on the best training; it says so where several are not told apart, as with fewer
+        than `FEWEST` items."""
         if not self.winning:
+            if self.ceiling <= self.chance:
+                return Statement(
+                    "retention",
+                    "No training here has a best point: the classifier gives the target's own "
+                    "texts to the target no more often than a guess would.",
+                )
             return Statement("retention", "No training here has a point above a guess.")
         first = max(self.winning, key=self.winning.__getitem__)
         about = self.best[first]
@@ -120,7 +129,7 @@ class RetentionPlane:
             return Statement("retention", template + ".", values)
         template += "; it is the best of {count:count training} in {share:percent} of draws"
         values["count"] = len(self.winning)
-        if self.winning[first] >= TOLD_APART:
+        if self.winning[first] >= TOLD_APART and self.n_items >= FEWEST:
             return Statement("retention", template + ".", values)
         template = f"By point estimate, {template}, so that they are not told apart."
         return Statement("retention", template, values)

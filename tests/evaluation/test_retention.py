@@ -27,9 +27,9 @@ from capo_core.evaluation.retention import (
     points_table,
     retention_scores,
     save,
-    sentence,
     token_surprisal,
 )
+from capo_core.evaluation.retention_words import more_typical, sentence, why_no_best_point
 from capo_core.evaluation.streams import HUMAN, OTHER, held_out_items, human_streams
 from capo_core.simulation.simulate import SimulationConfig, simulate
 from capo_core.text.embeddings import Embedder
@@ -166,16 +166,64 @@ def test_the_best_point_is_that_of_the_formula():
 
 
 def test_where_nothing_is_gained_there_is_no_best_point(way):
-    _, points, _, found = way
+    _, points, scored, found = way
     assert hand_made([0.25, 0.2, 0.1], [1.0, 1.0, 1.0]) is None
     assert hand_made([0.25, 0.9, 0.9], [1.0, 1.0, 1.0], own=0.25) is None
-    text = sentence(None, points_table(points, found), found.lines, GENERAL, "text of x.txt")
+    text = sentence(None, points_table(points, found), found, scored, "text of x.txt")
     assert "more typical" not in text
-    frame, lines = points_table(points, found), found.lines.copy()
-    end = (frame["at"] == 2) & (frame["measure"] == IMITATION)
-    frame.loc[end, "low"] = lines.loc[lines["line"] == "ceiling", "value"].max() + 0.01
-    assert "more typical than the human" in sentence(None, frame, lines, GENERAL, "text")
     assert "no best point" in text and "text of x.txt" in text
+
+
+def test_more_typical_than_the_human_is_a_paired_difference(way):
+    """Formerly by the model's interval against the point estimate of the human: .70 [.52–.85] of
+    20 items above .50 [.29–.71]."""
+    own = np.array([1.0] * 10 + [0.0] * 10)
+    few = np.array([1.0] * 6 + [0.0] * 4 + [1.0] * 8 + [0.0] * 2)  # .70: 8 items up, 4 down
+    many = np.array([1.0] * 18 + [0.0] * 2)  # .90: 8 up, none down
+
+    def scores(hit, own):
+        return RetentionScores({}, np.stack([np.zeros(len(own)), hit]), own, 1 / 4, None)
+
+    assert not more_typical(scores(few, own)) and more_typical(scores(many, own))
+    assert not more_typical(scores(own, many))  # less typical
+    assert not more_typical(scores(np.ones(5), np.zeros(5)))  # fewer than six items
+    assert not more_typical(scores(many, np.full(20, np.nan)))
+    assert more_typical(scores(np.append(many, 0), np.append(own, np.nan)))
+    _, points, scored, found = way
+    n = len(found.own)
+    given = np.stack([np.zeros(n), np.zeros(n), np.ones(n)])
+    frame = points_table(points, found)
+    for wrong, said in ((n // 2, True), (4, False)):
+        human = np.where(np.arange(n) < wrong, 0.0, 1.0)
+        text = sentence(None, frame, replace(found, hits=given, own=human), scored, "text")
+        assert ("more typical than the human" in text) == said
+
+
+def test_the_reason_for_no_best_point_is_the_true_one(way):
+    """Formerly "gives no more to the target than a guess would" also of a model far above chance,
+    where the classifier does not know the target's own texts."""
+    _, points, scored, found = way
+    n = len(found.own)
+    frame = points_table(points, found)
+    unknown = replace(found, hits=np.ones_like(found.hits), own=np.zeros(n))
+    assert best_point(points, unknown, scored) is None
+    text = sentence(None, frame, unknown, scored, "text")
+    assert "no best point: the classifier gives the target's own texts to the target no" in text
+    nothing = replace(found, hits=np.zeros_like(found.hits), own=np.ones(n))
+    assert best_point(points, nothing, scored) is None
+    text = sentence(None, frame, nothing, scored, "text")
+    assert "no best point: at no strength is more given" in text
+    assert "wrote nothing" in why_no_best_point(replace(found, own=np.full(n, np.nan)))
+
+
+def test_a_few_texts_do_not_say_that_something_was_forgotten(way):
+    _, points, scored, found = way
+    frame = points_table(points, found)
+    assert "something was forgotten" in sentence(None, frame, found, scored, "text")
+    few = replace(scored, unit=scored.unit | {GENERAL: scored.unit[GENERAL] % 5})
+    text = sentence(None, frame, found, few, "text")
+    assert "so that something was forgotten" not in text
+    assert "of 5 passages: too few to say whether something was forgotten" in text
 
 
 def test_the_support_of_two_points_alike_is_shared():
@@ -198,12 +246,12 @@ def test_full_strength_beyond_the_interval_of_the_best_one_is_an_overshoot(way):
     assert (best.at, best.at_low, best.at_high) == (0.5, 0.5, 0.5)
     assert best.overshoot(1.0) and not best.overshoot(0.5)
     assert not hand_made([0.25, 0.7, 0.9], [1.0, 1.0, 1.0]).overshoot(1.0)  # best at full strength
-    _, points, _, found = way
+    _, points, scored, found = way
     frame = points_table(points, found)
-    text = sentence(best, frame, found.lines, GENERAL, "text")
+    text = sentence(best, frame, found, scored, "text")
     assert "strength 0.5 of SFT [0.5 alone]" in text and "Overshoot: full strength" in text
     wide = replace(best, at_high=2.0)
-    text = sentence(wide, frame, found.lines, GENERAL, "text")
+    text = sentence(wide, frame, found, scored, "text")
     assert "[0.5–2]" in text and "No overshoot is shown" in text and "Overshoot:" not in text
 
 
@@ -214,7 +262,7 @@ def test_the_file_comes_back_and_a_damaged_one_is_told(way, tmp_path):
     made = Retention(
         "d", "f", True, "A", "embedded", {"sft": "run"}, len(ids), "text", GENERAL,
         RetentionConfig(), frame, found.lines, best,
-        sentence(best, frame, found.lines, GENERAL, "text"),
+        sentence(best, frame, found, scored, "text"),
     )  # fmt: skip
     assert "something was forgotten" in made.sentence and "strength 1 of SFT" in made.sentence
     save(made, tmp_path)

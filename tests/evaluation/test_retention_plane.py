@@ -51,6 +51,9 @@ def test_a_clear_difference_is_decided_and_a_small_one_is_not(found):
     clear = retention_plane({"lora": moved(found, 0.5, 0.05), "oft": moved(found, 0.9, 0.05)})
     assert clear.winning["oft"] > 0.99 and "not told apart" not in clear.statement.text
     assert clear.statement.text.startswith("oft has the best point: strength 1 of SFT")
+    few = {"lora": moved(found, 0.5, 0.05), "oft": moved(found, 0.9, 0.05)}
+    few = retention_plane({name: replace(one, n_items=5) for name, one in few.items()})
+    assert few.winning["oft"] > 0.99 and "not told apart" in few.statement.text
     small = retention_plane({"lora": moved(found, 0.7, 0.1), "oft": moved(found, 0.72, 0.1)})
     assert 0.4 < small.winning["oft"] < 0.7 and "not told apart" in small.statement.text
     assert small.statement.text.startswith("By point estimate, oft has the best point")
@@ -75,6 +78,10 @@ def test_what_was_not_measured_alike_is_refused(found):
         retention_plane({})
     nothing = replace(found, best=None)
     assert "above a guess" in retention_plane({"one": nothing}).statement.text
+    lines = found.lines.copy()
+    lines.loc[lines["line"] == "ceiling", "value"] = 0.3  # chance is 1/3
+    unknown = retention_plane({"one": replace(nothing, lines=lines)}).statement.text
+    assert "above a guess" not in unknown and "the target's own texts to the target no" in unknown
     assert isinstance(found.best, BestPoint) and isinstance(found.points, pd.DataFrame)
 
 

@@ -33,8 +33,8 @@ from capo_core.evaluation.retention import (
     points_table,
     retained_measure,
     retention_scores,
-    sentence,
 )
+from capo_core.evaluation.retention_words import sentence
 from capo_core.formatting import count
 from capo_core.imitation.prompting.prompts import zero_shot
 from capo_core.imitation.training.config import ADAPTER_KINDS, ADAPTER_TITLES, NO_STRENGTH
@@ -313,7 +313,7 @@ def retention_result(
         points=frame,
         lines=made.lines,
         best=best,
-        sentence=sentence(best, frame, made.lines, kept, way.general.name),
+        sentence=sentence(best, frame, made, way.scored, way.general.name),
         label_choice=way.style.label_choice,
         parameters={stage: adapter_parameters(path) for stage, path in found.adapters.items()},
         other_task=way.other_task,
