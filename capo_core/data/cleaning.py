@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 
 import pandas as pd
 
-from capo_core.data.label_scales import MISSING, same_text
+from capo_core.data.alike import bare, joined_forms, same_name, same_text
+from capo_core.data.label_scales import MISSING
 from capo_core.data.readers.encoding import map_text
 from capo_core.data.rejected_rows import quoted
 from capo_core.formatting import count, name_list
@@ -50,22 +52,31 @@ def without_empty_words(explanations: pd.Series, notes: list[str]) -> pd.Series:
     return map_text(explanations, lambda text: "" if says_nothing(text) else text)
 
 
+def without_marks(work: pd.DataFrame, columns: Sequence[str], notes: list[str]) -> None:
+    """Take white space and invisible marks from the ends of the cells of `columns`."""
+    number = 0
+    for column in columns:
+        before = work[column]
+        work[column] = map_text(before, bare)
+        pairs = zip(before.tolist(), work[column].tolist(), strict=True)
+        number += sum(len(a) != len(b) and a.strip() != b for a, b in pairs)
+    if number:
+        notes.append(
+            f"{count(number, 'label, name or identifier', 'labels, names and identifiers')} with "
+            "invisible marks (of writing direction or byte order) at the ends: read without them"
+        )
+
+
 def join_annotators(work: pd.DataFrame, notes: list[str]) -> None:
-    """Join annotators whose names differ by Unicode form only; name those that differ by case."""
+    """Join annotators whose names a reader cannot tell apart; name those that differ by case."""
     uses = Counter(work["annotator_id"].tolist())
     uses.pop("", None)
-    forms: dict[str, list[str]] = {}
-    for name in uses:
-        forms.setdefault(unicodedata.normalize("NFKC", name), []).append(name)
-    new = {}
-    for same in forms.values():
-        chosen = min(same, key=lambda name: (-uses[name], len(name), name))
-        new |= {name: chosen for name in same if name != chosen}
-    if new:
+    if new := joined_forms(work["annotator_id"].tolist(), same_name):
         work["annotator_id"] = map_text(work["annotator_id"], lambda name: new.get(name, name))
         pairs = [f"{quoted(a)} → {quoted(b)}" for a, b in new.items()]
         notes.append(
-            f"annotators whose names differ by Unicode form only are joined: {name_list(pairs)}"
+            "annotators whose names differ by Unicode form or invisible marks only are joined: "
+            f"{name_list(pairs)}"
         )
     alike: dict[str, list[str]] = {}
     for name in uses:

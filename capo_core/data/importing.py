@@ -21,6 +21,7 @@ from capo_core.data.joining import (
     files_of,
     in_order_of_parts,
     join,
+    same_items,
     stated_annotators,
     stated_parts,
     with_texts,
@@ -203,7 +204,7 @@ def read_dataset(
     places = _places(paths, sheet, parts, annotators, options)
     files, texts, notes = _read_files(places, format, encoding, options, progress)
     where = name_list(file.name for file in files)
-    raw, rejected = _joined(files, alone=len(places) == 1 and parts is None)
+    raw, rejected = _joined(files, notes, alone=len(places) == 1 and parts is None)
     raw = with_texts(raw, texts, "a file without labels")
     names = pseudonyms_of(raw.frame["annotator_id"].tolist()) if pseudonyms else {}
     hidden = Hidden(names)
@@ -229,14 +230,16 @@ def read_dataset(
     return ImportResult(dataset, report)
 
 
-def _joined(files: Sequence[_File], *, alone: bool) -> tuple[RawAnnotations, RejectedRows]:
+def _joined(
+    files: Sequence[_File], notes: list[str], *, alone: bool
+) -> tuple[RawAnnotations, RejectedRows]:
     """Return the annotations of all files and the rows rejected in them.
 
     Args:
         alone: the only file is taken as it is, without its name before the places of its rows.
     """
     if alone:
-        return files[0].raw, files[0].rejected
+        return same_items([files[0].raw], notes)[0], files[0].rejected
     rejected = RejectedRows()
     parts = [FileAnnotations(file.name, file.part, file.raw, file.rejected) for file in files]
     return join(parts, rejected), rejected

@@ -14,10 +14,11 @@ from typing import Any
 
 import pandas as pd
 
+from capo_core.data.alike import bare, joined_forms, same_form
 from capo_core.data.notes import note_of_file
 from capo_core.data.raw_annotations import RAW_COLUMNS, RawAnnotations
 from capo_core.data.readers.encoding import map_text
-from capo_core.data.rejected_rows import RejectedRows
+from capo_core.data.rejected_rows import RejectedRows, quoted
 from capo_core.data.splits import PARTS, part_named
 from capo_core.errors import ConfigError, DataError
 from capo_core.formatting import count
@@ -234,7 +235,7 @@ def join(files: Sequence[FileAnnotations], rejected: RejectedRows) -> RawAnnotat
         rejected.extend((f"{file.name}:{row}", *rest) for row, *rest in
                         file.rejected.frame().itertuples(index=False))  # fmt: skip
     _check_same_task(files)
-    raws = [_placed(file, notes) for file in files]
+    raws = same_items([_placed(file, notes) for file in files], notes)
     if all(_numbered(raw) for raw in raws):
         raws = _numbered_together(raws)
     else:
@@ -272,9 +273,10 @@ def with_texts(
     if not texts:
         return raw
     frame = raw.frame.copy()
-    items = [item.strip() for item in frame["item_id"].tolist()]
+    texts = {same_form(item): each for item, each in texts.items()}
+    items = map_text(frame["item_id"], same_form).tolist()
     known = [
-        item in texts and text.strip() in ("", item)
+        item in texts and same_form(text) in ("", item)
         for item, text in zip(items, frame["text_a"].tolist(), strict=True)
     ]
     found = len({item for item, here in zip(items, known, strict=True) if here})
@@ -286,6 +288,20 @@ def with_texts(
     note = f"texts of {count(found, 'item')} from {where}"
     notes = [each for each in raw.notes if "identifier" not in each or "in its place" not in each]
     return replace(raw, frame=frame, notes=(*(notes if found else raw.notes), note))
+
+
+def same_items(raws: Sequence[RawAnnotations], notes: list[str]) -> list[RawAnnotations]:
+    """Join items whose identifiers differ by Unicode form or invisible marks only."""
+    tables = [table for raw in raws for table in (raw.frame, raw.items, raw.crowd)]
+    uses = [bare(i) for table in tables if table is not None for i in table["item_id"].tolist()]
+    new = joined_forms(uses)
+    if not new:
+        return list(raws)
+    notes.append(
+        f"{count(len(set(new.values())), 'item')} with identifiers that differ by Unicode form or "
+        f"invisible marks only, such as {quoted(next(iter(new)))}: joined"
+    )
+    return [_with_items(raw, new) for raw in raws]
 
 
 def _check_same_task(files: Sequence[FileAnnotations]) -> None:
@@ -325,9 +341,9 @@ def _texts(frame: pd.DataFrame) -> dict[str, tuple]:
     first = frame.drop_duplicates("item_id")
     columns = (first[name].tolist() for name in ("item_id", "text_a", "text_b"))
     return {
-        item.strip(): (tuple(a.split()), tuple(b.split()))
+        bare(item): (tuple(same_form(a).split()), tuple(same_form(b).split()))
         for item, a, b in zip(*columns, strict=True)
-        if a.strip()
+        if same_form(a)
     }
 
 
@@ -336,7 +352,7 @@ def _numbered_together(raws: Sequence[RawAnnotations]) -> list[RawAnnotations]:
     numbers: dict[tuple[str, str], str] = {}
     result = []
     for raw in raws:
-        texts = zip(*(map_text(raw.frame[c], str.strip) for c in ("text_a", "text_b")), strict=True)
+        texts = zip(*(map_text(raw.frame[c], same_form) for c in ("text_a", "text_b")), strict=True)
         ids = [numbers.setdefault(pair, str(len(numbers) + 1)) if pair[0] else "" for pair in texts]
         result.append(replace(raw, frame=raw.frame.assign(item_id=ids)))
     return result
@@ -383,8 +399,9 @@ def _with_items(raw: RawAnnotations, new: dict[str, str]) -> RawAnnotations:
     def named(frame: pd.DataFrame | None) -> pd.DataFrame | None:
         if frame is None:
             return None
-        ids = [new.get(item.strip(), item) for item in frame["item_id"].tolist()]
-        return frame.assign(item_id=ids)
+        return frame.assign(
+            item_id=map_text(frame["item_id"], lambda item: new.get(bare(item), item))
+        )
 
     return replace(raw, frame=named(raw.frame), items=named(raw.items), crowd=named(raw.crowd))
 

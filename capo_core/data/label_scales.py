@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from capo_core.data.alike import same_name, same_text
 from capo_core.data.limits import LIMITS, ImportLimits
 from capo_core.data.rejected_rows import quoted
 from capo_core.errors import ConfigError, DataError
@@ -210,15 +210,6 @@ def _check_count(numbers: set[str], where: str, limits: ImportLimits) -> None:
     )
 
 
-def same_text(text: str) -> str:
-    """Return `text` for comparison: without case, differences of spaces, and of Unicode form.
-
-    >>> same_text("Not  Sure") == same_text("not sure")
-    True
-    """
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-
-
 def joined_spellings(frequency: Mapping[str, int]) -> dict[str, str]:
     """Return label → the one spelling of all that differ by case, spaces or Unicode form only.
 
@@ -237,7 +228,7 @@ def joined_spellings(frequency: Mapping[str, int]) -> dict[str, str]:
 
 def _plainness(label: str) -> tuple[bool, int]:
     """Return what makes a spelling worse than another: odd spaces or letters, then capitals."""
-    tidy = " ".join(unicodedata.normalize("NFKC", label).split())
+    tidy = " ".join(same_name(label).split())
     return label != tidy, sum(letter.isupper() for letter in label)
 
 

@@ -13,9 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from capo_core.data.label_scales import MISSING, decimal_number, same_text
+from capo_core.data.alike import bare, same_text
+from capo_core.data.label_scales import MISSING, decimal_number
 from capo_core.data.raw_annotations import RawAnnotations
-from capo_core.data.readers.encoding import cell_text
+from capo_core.data.readers.encoding import cell_text, map_text
 from capo_core.data.rejected_rows import RejectedRows, quoted
 from capo_core.errors import ConfigError, DataError
 from capo_core.formatting import count
@@ -183,7 +184,7 @@ def read_label_sets(
     Raises:
         DataError: there are sets, and `how` is "".
     """
-    written = raw.frame["label"].map(str.strip)
+    written = map_text(raw.frame["label"], bare)
     frequency = Counter(written.tolist())
     known = set(task.scale.labels) if task is not None else set()
     for label in (*known, *MISSING):

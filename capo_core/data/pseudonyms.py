@@ -9,13 +9,12 @@ in the workspace, in the dataset's folder, and in nothing that is exported.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import pandas as pd
 
-from capo_core.data.label_scales import same_text
+from capo_core.data.alike import same_name, same_text
 from capo_core.data.notes import Note
 from capo_core.data.raw_annotations import RawAnnotations
 from capo_core.data.readers.encoding import map_text
@@ -46,7 +45,7 @@ def email_note(annotators: Iterable[str]) -> Note | None:
 
 def _person(name: str) -> str:
     """Return what is the same in all spellings that the import joins as one annotator."""
-    return unicodedata.normalize("NFKC", name.strip().strip("\ufeff\u200b").strip())
+    return same_name(name)
 
 
 def pseudonyms_of(names: Iterable[str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from capo_core.data.alike import same_form
 from capo_core.data.columns import ColumnMapping, normalised_name
 from capo_core.data.readers.encoding import map_text
 from capo_core.data.readers.table import RawTable
@@ -128,8 +129,8 @@ def _wide(raw: RawTable, mapping: ColumnMapping, roles: tuple[str, str]) -> RawA
 def _fill_items(frame: pd.DataFrame, mapping: ColumnMapping, notes: list[str]) -> None:
     """Fill in identifiers from the texts, or texts from the identifiers, if one is not mapped."""
     if not mapping.item_id:
-        stripped = (map_text(frame[column], str.strip) for column in ("text_a", "text_b"))
-        pairs = list(zip(*stripped, strict=True))
+        compared = (map_text(frame[column], same_form) for column in ("text_a", "text_b"))
+        pairs = list(zip(*compared, strict=True))
         numbers: dict[tuple[str, str], int] = {}
         for pair in pairs:
             if pair[0]:

@@ -12,7 +12,8 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from capo_core.data.cleaning import join_annotators, without_empty_words
+from capo_core.data.alike import bare, same_form
+from capo_core.data.cleaning import join_annotators, without_empty_words, without_marks
 from capo_core.data.label_scales import MISSING, ResolvedLabels, resolve_labels
 from capo_core.data.limits import LIMITS, ImportLimits
 from capo_core.data.raw_annotations import RAW_COLUMNS, RawAnnotations
@@ -89,7 +90,7 @@ def unify_item_texts(work: pd.DataFrame, keep: RowFilter, notes: list[str], wher
     """Give every row of an item the same texts: fill in missing ones, reject rows that differ."""
     inside = work[keep.mask]
     for column in ("text_a", "text_b"):
-        blank = map_text(inside[column], str.strip) == ""
+        blank = map_text(inside[column], same_form) == ""
         known = inside[~blank].drop_duplicates("item_id").set_index("item_id")[column]
         filled = inside.loc[blank, "item_id"].map(known).dropna()
         work.loc[filled.index, column] = filled
@@ -98,7 +99,7 @@ def unify_item_texts(work: pd.DataFrame, keep: RowFilter, notes: list[str], wher
                 f"{count(len(filled), 'row')} without {column}: filled in from the item's other "
                 "rows"
             )
-    keep(map_text(work["text_a"], str.strip) == "", "text_a", "the item has no text")
+    keep(map_text(work["text_a"], same_form) == "", "text_a", "the item has no text")
     inside = work[keep.mask]
     first = inside.drop_duplicates("item_id").set_index("item_id")[["text_a", "text_b", "row"]]
     reference = first.reindex(work["item_id"]).reset_index(drop=True)
@@ -107,7 +108,9 @@ def unify_item_texts(work: pd.DataFrame, keep: RowFilter, notes: list[str], wher
         unequal = (work[column] != reference[column]).to_numpy() & keep.mask
         here, there = work.loc[unequal, column], reference.loc[unequal, column]
         worded = np.zeros(len(work), dtype=bool)
-        worded[unequal] = [a.split() != b.split() for a, b in zip(here, there, strict=True)]
+        worded[unequal] = [
+            same_form(a).split() != same_form(b).split() for a, b in zip(here, there, strict=True)
+        ]
         differs |= worded
         spaced |= unequal & ~worded
         rewrite = unequal & ~worded
@@ -124,7 +127,7 @@ def unify_item_texts(work: pd.DataFrame, keep: RowFilter, notes: list[str], wher
     if (spaced & ~differs).any():
         notes.append(
             f"{count(int((spaced & ~differs).sum()), 'row')} different from the item's first text "
-            "only in white space: the first text is used"
+            "only in white space, Unicode form or invisible marks: the first text is used"
         )
     rows = reference["row"].to_numpy()
     work["other_row"] = rows
@@ -195,8 +198,7 @@ def assemble(
     work["mark"] = work["label"]  # as written, for messages
     keep = RowFilter(work, rejected)
     reject_broken_cells(work, keep, limits)
-    for column in ("item_id", "annotator_id", "label", "annotation_id"):
-        work[column] = map_text(work[column], _bare)
+    without_marks(work, ("item_id", "annotator_id", "label", "annotation_id"), notes)
     work["explanation"] = without_empty_words(work["explanation"], notes)
     join_annotators(work, notes)
     keep(work["item_id"] == "", "item_id", "the item has no identifier and no text")
@@ -226,11 +228,6 @@ def assemble(
         origin=raw.origin or f"imported from {where}",
         simulated=raw.simulated,
     )
-
-
-def _bare(text: str) -> str:
-    """Return `text` without outer white space and the invisible marks that files begin with."""
-    return text.strip().strip("\ufeff\u200b").strip()
 
 
 def _labels(
@@ -278,7 +275,7 @@ def _identifiers(kept: pd.DataFrame) -> pd.Series:
 
 def _normalised(values, table, default: str, what: str, notes: list[str]) -> pd.Series:
     known = {written: value for value, ways in table.items() for written in ways}
-    folded = map_text(values, lambda text: text.strip().casefold())
+    folded = map_text(values, lambda text: bare(text).casefold())
     odd = folded[~folded.isin(known.keys())]
     if len(odd):
         notes.append(
@@ -307,7 +304,7 @@ def _with_counted(items: pd.DataFrame, raw: RawAnnotations) -> pd.DataFrame:
     more = raw.items.drop_duplicates("item_id")
     more = more[more["item_id"].isin(raw.crowd["item_id"])]
     more = more[
-        ~more["item_id"].isin(items["item_id"]) & (map_text(more["text_a"], str.strip) != "")
+        ~more["item_id"].isin(items["item_id"]) & (map_text(more["text_a"], same_form) != "")
     ]
     return pd.concat([items, more.loc[:, ITEMS.names]], ignore_index=True)
 

@@ -154,7 +154,7 @@ def test_annotators_by_unicode_form_are_one_and_by_case_two(tmp_path):
     read = read_dataset(path, name="x")
     assert set(read.dataset.annotators) in ({"Zo\u00eb", "zoë"}, {"Zoe\u0308", "zoë"})
     notes = " ".join(read.report.notes)
-    assert "Unicode form only are joined" in notes and "kept apart: " in notes
+    assert "invisible marks only are joined" in notes and "kept apart: " in notes
 
 
 def test_explanations_that_say_nothing_are_none(tmp_path):
