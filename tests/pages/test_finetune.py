@@ -230,7 +230,10 @@ def test_a_draft_edited_into_nonsense_is_told_and_cannot_be_started(workspace, c
 def test_a_configuration_is_loaded_from_the_clipboard(workspace):
     config = draft.config_of({**form_or_begun(workspace), "seeds": [3, 4], "name": "loaded"})
     app = open_page("finetune", dataset="demo-nli", view="new")
-    app.text_area(key="finetune.load.text").set_value(draft.as_json(config)).run()
+    app.button(key="finetune.load").click().run()
+    assert "paste a configuration or choose a file" in shown(app)
+    # Leaving the box by the click is one message: what was pasted arrives with it.
+    app.text_area(key="finetune.load.text").set_value(draft.as_json(config))
     app.button(key="finetune.load").click().run()
     fine(app)
     assert form(workspace)["seeds"] == [3, 4]
@@ -238,6 +241,23 @@ def test_a_configuration_is_loaded_from_the_clipboard(workspace):
     app.text_area(key="finetune.load.text").set_value("nonsense").run()
     app.button(key="finetune.load").click().run()
     assert "not JSON" in shown(app) and form(workspace)["name"] == "loaded"
+
+
+def test_what_is_typed_just_before_start_is_not_left_out_of_the_experiment(workspace):
+    """Finding: Start ran the configuration that was shown before the last change."""
+    app = open_page("finetune", dataset="demo-nli", view="new")
+    passed(workspace)
+    app.run()
+    app.number_input(key="finetune.form.sft.epochs").set_value(2)
+    app.button(key="finetune.start").click().run()
+    assert "form changed just now" in shown(app)
+    assert not store.all_experiments(workspace)[0]
+    passed(workspace)
+    app.run()
+    app.button(key="finetune.start").click().run()
+    fine(app)
+    (experiment,) = store.all_experiments(workspace)[0]
+    assert experiment.config.sft["epochs"] == 2
 
 
 # One run, in every state
@@ -398,6 +418,20 @@ def test_run_again_with_changes_is_a_new_run(workspace, add):
     old, new = runs_run.all_runs(workspace)
     assert new.request.settings == sft_settings(epochs=5) and old.run_id == "r"
     assert app.query_params["run"] == new.run_id
+
+
+def test_what_is_typed_just_before_the_click_is_used(workspace, add):
+    """Finding: notes were typed, "Save notes" was clicked, and "" was saved."""
+    app = watched(workspace, add, settings=sft_settings(epochs=2), state="succeeded")
+    app.text_area(key="finetune.notes.r").set_value("the best so far")
+    app.button(key="finetune.notes.save").click().run()
+    fine(app)
+    assert runs_run.find_run(workspace, "r").notes.strip() == "the best so far"
+    app.text_area(key="finetune.again.more.r").set_value("config.accumulation=2")
+    app.button(key="finetune.again").click().run()
+    fine(app)
+    (new,) = [run for run in runs_run.all_runs(workspace) if run.run_id != "r"]
+    assert new.request.settings["config"]["accumulation"] == 2
 
 
 @pytest.mark.parametrize("line", ["nonsense", "config.epochs=0", "speed=3", "=3"])

@@ -171,10 +171,22 @@ def test_the_mapping_shows_values_and_what_will_not_work_and_the_split_is_chosen
     catalog = Catalog(workspace)
     sizes = catalog.load("urteile").items["split"].value_counts().to_dict()
     assert sizes == {"train": 5, "test": 5}
+    app.selectbox(key="data.resplit.split_way").set_value("shares").run()
     app.button(key="data.resplit.act").click().run()
     assert not app.exception
     split = catalog.load("urteile-seed-0").items["split"].value_counts().to_dict()
     assert split == {"train": 6, "validation": 2, "test": 2}
+    # What is typed just before the click, with the click in one message, is what is done.
+    app.selectbox(key="data.resplit.split_way").set_value("shares").run()
+    app.text_input(key="data.resplit.shares").set_value("80/10/10")
+    app.number_input(key="data.resplit.seed").set_value(3)
+    app.button(key="data.resplit.act").click().run()
+    assert not app.exception and not app.error
+    split = catalog.load("urteile-seed-0-seed-3").items["split"].value_counts().to_dict()
+    assert split == {"train": 8, "validation": 1, "test": 1}
+    app.text_input(key="data.resplit.shares").set_value("nonsense")
+    app.button(key="data.resplit.act").click().run()
+    assert not app.exception and "cannot be used" in " ".join(each.value for each in app.error)
 
 
 def test_labels_without_explanations_lead_to_what_works(workspace):

@@ -9,6 +9,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
+import streamlit as st
 from helpers import pages
 from helpers import study_steps as steps
 from helpers.links import keys_of, says_it_is_not_here
@@ -99,6 +100,42 @@ def test_the_form_draws_plans_and_keeps_a_draft(workspace, add, dataset):
     assert design_draft.load(workspace, "mine-first").config.judges == 3
     assert again.query_params["study"] == "mine-first"
     assert "Trial preview" in fine(again)
+
+
+def test_what_is_typed_just_before_the_click_is_not_left_out_of_the_draft(workspace, add, dataset):
+    """Finding: the contact was typed, "Create draft" was clicked, and the draft had none."""
+    add(dataset)
+    app = open_page("studies", dataset="mine", view="new")
+    app.number_input(key="studies.form.trials_per_judge").set_value(4).run()
+    fine(app)
+    app.text_input(key="studies.form.contact").set_value("ethics@lab.example")
+    app.button(key="studies.draw").click().run()
+    assert "form changed just now" in shown(app)
+    assert design_draft.names(workspace) == []
+    app.button(key="studies.draw").click().run()
+    fine(app)
+    (name,) = design_draft.names(workspace)
+    assert design_draft.load(workspace, name).config.contact == "ethics@lab.example"
+
+
+def test_power_of_a_draft_is_by_the_assumptions_it_was_drawn_by(workspace, add, dataset):
+    from capo_core.dashboard.studies import study_form
+
+    add(dataset)
+    app = open_page("studies", dataset="mine", view="new")
+    app.number_input(key="studies.form.trials_per_judge").set_value(4)
+    app.number_input(key="studies.form.judge_sd").set_value(1.5).run()
+    app.button(key="studies.draw").click().run()
+    fine(app)
+    (name,) = design_draft.names(workspace)
+    assert design_draft.assumed_of(workspace, name)["judge_sd"] == 1.5
+    own = study_form.plans_of(workspace, name)
+    form = study_form.load(workspace, "mine")
+    study_form.keep(workspace, {**form, "judge_sd": 0.1, "expected": 0.9})  # of the next study
+    assert study_form.plans_of(workspace, name) == own
+    # A draft of an earlier build, or of the command line, has none of its own.
+    (design_draft.folder_of(workspace, name) / design_draft.ASSUMED).unlink()
+    assert study_form.plans_of(workspace, name) != own
 
 
 @pytest.mark.parametrize(
@@ -303,6 +340,63 @@ def test_a_running_study_shows_counts_and_nothing_of_answers(workspace, dataset)
     log = next(f.value for f in one("audit").dataframe)
     assert set(log["event"]) >= {"create", "invite", "answer"}
     assert not any('answer":' in details for details in log["details"])
+
+
+def links_shown(app) -> list[str]:
+    return [code.value for code in app.code if "judge?t=" in code.value]
+
+
+def test_a_link_that_was_replaced_is_not_shown_beside_the_one_that_works(workspace, dataset):
+    """Finding: "Make the link" twice showed two rows "open link", the first of which was over."""
+    steps.put_running(workspace, dataset, judges=1)
+    app = one()
+    app.text_input(key="studies.invite.base").set_value("https://lab.example")
+    for made in range(2):
+        app.button(key=f"studies.open.{made}").click().run()
+        fine(app)
+    (open_link,) = links_shown(app)
+    app.button(key="studies.judge.link").click().run()
+    first = [url for url in links_shown(app) if url != open_link]
+    app.button(key="studies.judge.link").click().run()
+    fine(app)
+    assert len(first) == 1 and len(links_shown(app)) == 2
+    assert first[0] not in links_shown(app) and open_link in links_shown(app)
+
+
+def test_enter_and_a_click_make_one_link_for_participants(workspace, dataset):
+    steps.put_frozen(workspace, dataset)
+    app = one()
+    app.text_input(key="studies.invite.base").set_value("https://lab.example")
+    owner = steps.service(workspace)
+    owner.take_in(workspace, steps.NAME)
+    owner.open_link(steps.NAME, 2)  # the first message, of which this tab knows nothing yet
+    app.button(key="studies.open.0").click().run()
+    assert "this click made none" in shown(app) and not links_shown(app)
+    assert owner.status(steps.NAME).open_links == 1
+
+
+def test_the_list_of_participants_is_noted_when_it_is_downloaded_not_when_it_is_seen(
+    workspace, dataset, monkeypatch
+):
+    """Finding: every look at the page after "Prepare" was an export in the audit log."""
+    steps.put_running(workspace, dataset)
+    made = {}
+    real = st.download_button
+    monkeypatch.setattr(
+        st, "download_button",
+        lambda label, data, *args, **more: made.update({label: data})
+        or real(label, data, *args, **more),
+    )  # fmt: skip
+    app = one()
+    before = list(steps.service(workspace).audit_log(steps.NAME)["event"]).count("export")
+    for _ in range(3):
+        app.run()
+    exports = list(steps.service(workspace).audit_log(steps.NAME)["event"]).count("export")
+    assert exports == before
+    text = made["Participants (CSV)"]().decode()
+    assert "completion_code" in text and "prepare" not in str(labels(app)).lower()
+    exports = list(steps.service(workspace).audit_log(steps.NAME)["event"]).count("export")
+    assert exports == before + 1
 
 
 def test_judges_at_this_computer_are_not_invited_without_a_password(

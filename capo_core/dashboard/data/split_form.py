@@ -13,9 +13,10 @@ from capo_core.dashboard.ui.text import markdown
 from capo_core.data.catalog import Catalog, runs_of_split
 from capo_core.data.splits import Shares, parse_shares, split_sizes
 from capo_core.dataset import Dataset
-from capo_core.errors import CapoError
+from capo_core.errors import CapoError, ConfigError
 from capo_core.formatting import count
 
+_RESPLIT = "data.resplit"
 _KEEP, _PAPER, _SHARES = "keep", "paper", "shares"
 _WAYS = {
     _PAPER: "Random 300/100/100 (as in the CAPO paper)",
@@ -59,12 +60,30 @@ def _choose(ways: dict[str, str], key: str) -> tuple[Shares | None, int]:
     return parse_shares(written), int(seed)
 
 
+def _chosen_now(key: str) -> tuple[Shares, int]:
+    """Return the shares and the seed that are in the form now, for a callback: what was typed just
+    before the click too.
+
+    Raises:
+        ConfigError: the shares cannot be used, or their box was not there yet.
+    """
+    written = _PAPER
+    if url_state.now(f"{key}.split_way") == _SHARES:
+        try:
+            written = url_state.now(f"{key}.shares")
+        except KeyError:
+            raise ConfigError(
+                "the shares were not on the form yet", todo="look at them, then split"
+            ) from None
+    return parse_shares(written), int(url_state.now(f"{key}.seed"))
+
+
 def resplit(context: PageContext, dataset: Dataset) -> None:
     """Show the button that splits a dataset otherwise, with what depends on the split."""
     entry = context.entry
     with st.popover("Re-split …"):
         try:
-            shares, seed = _choose(_WAYS, "data.resplit")
+            _, seed = _choose(_WAYS, _RESPLIT)
         except CapoError as error:
             show_error(error)
             return
@@ -72,7 +91,7 @@ def resplit(context: PageContext, dataset: Dataset) -> None:
         where = st.radio(
             "Save",
             [copy] if entry.shipped else [copy, here],
-            key="data.resplit.where",
+            key=f"{_RESPLIT}.where",
             help="A built-in dataset keeps its split." if entry.shipped else None,
         )
         used = runs_of_split(context.workspace, dataset)
@@ -80,9 +99,9 @@ def resplit(context: PageContext, dataset: Dataset) -> None:
         st.button(
             "Split",
             type="primary",
-            key="data.resplit.act",
+            key=f"{_RESPLIT}.act",
             on_click=guarded,
-            args=(_act, context, shares, seed, where == here),
+            args=(_act, context, here),
         )
 
 
@@ -103,7 +122,10 @@ def _consequences(*, in_place: bool, n: int) -> str:
     )
 
 
-def _act(context: PageContext, shares: Shares, seed: int, in_place: bool) -> None:
+def _act(context: PageContext, here: str) -> None:
+    """Split as the form says now; `here` is its word for doing so in place."""
+    shares, seed = _chosen_now(_RESPLIT)
+    in_place = url_state.now(f"{_RESPLIT}.where") == here
     name = context.entry.name
     to = name if in_place else datasets.free_name(
         f"{name}-seed-{seed}", [entry.name for entry in context.entries]

@@ -47,6 +47,7 @@ from capo_core.runs.preflight.report import saved_preflight
 from capo_core.workspace import Workspace, write_json
 
 _OWN = "custom"
+_FILE, _PASTED = "finetune.load.file", "finetune.load.text"
 
 
 def show(context: PageContext) -> None:
@@ -96,19 +97,23 @@ def show(context: PageContext) -> None:
 def _load(context: PageContext) -> None:
     """Show the button that loads a configuration from a file or the clipboard into the form."""
     with st.popover("Load configuration"):
-        uploaded = st.file_uploader("File", type=["json"], key="finetune.load.file")
-        pasted = st.text_area("Or paste JSON", key="finetune.load.text", height=160)
+        st.file_uploader("File", type=["json"], key=_FILE)
+        st.text_area("Or paste JSON", key=_PASTED, height=160)
         st.button(
             "Load into form",
             key="finetune.load",
             on_click=guarded,
-            args=(_load_configuration, context, uploaded, pasted),
-            disabled=uploaded is None and not pasted.strip(),
+            args=(_load_configuration, context),
         )
         show_note("Loading a file replaces the current form.")
 
 
-def _load_configuration(context: PageContext, uploaded, pasted: str) -> None:
+def _load_configuration(context: PageContext) -> None:
+    uploaded, pasted = url_state.now(_FILE), url_state.now(_PASTED)
+    if uploaded is None and not pasted.strip():
+        raise ConfigError(
+            "there is no configuration yet", todo="paste a configuration or choose a file"
+        )
     text = pasted if uploaded is None else uploaded.getvalue().decode("utf-8", "replace")
     config = draft.read(text)
     known = {entry.name for entry in context.entries}
@@ -436,12 +441,31 @@ def _begin(
         key="finetune.start",
         disabled=closed,
         on_click=guarded,
-        args=(_start, context.workspace, settled, planned),
+        args=(_start, context.workspace, settled, planned, dataset.annotators),
     )
     return found
 
 
-def _start(workspace: Workspace, config: ExperimentConfig, planned: list[plan.PlannedRun]) -> None:
+def _start(
+    workspace: Workspace,
+    config: ExperimentConfig,
+    planned: list[plan.PlannedRun],
+    annotators: tuple[str, ...],
+) -> None:
+    """Start the experiment that the page shows; the form may have changed since it was drawn, by
+    what was typed just before the click or in another tab.
+
+    Raises:
+        ConfigError: it has changed, so that plan and check were of other settings.
+    """
+    now = draft.load(workspace, config.dataset)  # None: still as it began
+    if now is not None:
+        settled = _checked(workspace, now, annotators).with_changes(fingerprint=config.fingerprint)
+        if settled != config:
+            raise ConfigError(
+                "the form changed just now, so that nothing was started",
+                todo="look at the summary again, then start",
+            )
     store.start(workspace, config)
     for each in planned:
         # What was expected stays beside what will be measured.

@@ -187,9 +187,10 @@ def _again(workspace: Workspace, seen: RunSummary) -> None:
         shown = "" if settings[name] is None else json_line(settings[name])
         label = name.removeprefix("config.").replace("_", " ").capitalize()
         st.text_input(label, value=shown, key=f"{place}.{seen.run_id}", placeholder="default")
-    more = st.text_area(
+    more = f"finetune.again.more.{seen.run_id}"
+    st.text_area(
         "Other settings, one per line",
-        key=f"finetune.again.more.{seen.run_id}",
+        key=more,
         placeholder="config.accumulation=2",
         help=("name=value, with names as under Settings below; values are JSON or plain text."),
         height=90,
@@ -204,12 +205,13 @@ def _again(workspace: Workspace, seen: RunSummary) -> None:
 
 
 def _repeat(workspace: Workspace, seen: RunSummary, places: dict[str, str], more: str) -> None:
+    """Queue the run with other settings: of the boxes at `places`, and of the lines in `more`."""
     before = flattened(seen.settings)
     changes = {}
     for name, place in places.items():
         text = url_state.now(f"{place}.{seen.run_id}").strip()
         changes[name] = _value(text) if text else None
-    for line in filter(None, map(str.strip, more.splitlines())):
+    for line in filter(None, map(str.strip, url_state.now(more).splitlines())):
         name, equals, text = line.partition("=")
         if not equals or not name.strip():
             raise ConfigError(f"{line!r} is not a setting", expected="name=value, one per line")
@@ -228,13 +230,17 @@ def _value(text: str):
 
 def _notes(workspace: Workspace, seen: RunSummary) -> None:
     place = f"finetune.notes.{seen.run_id}"
-    text = st.text_area("Notes on this run", value=seen.run.notes, key=place)
+    st.text_area("Notes on this run", value=seen.run.notes, key=place)
     st.button(
         "Save notes",
         key="finetune.notes.save",
         on_click=guarded,
-        args=(actions.write_notes, workspace, seen.run_id, text),
+        args=(_write_notes, workspace, seen.run_id, place),
     )
+
+
+def _write_notes(workspace: Workspace, run_id: str, place: str) -> None:
+    actions.write_notes(workspace, run_id, url_state.now(place))
 
 
 def _downloads(seen: RunSummary) -> None:

@@ -131,7 +131,7 @@ def show(context: PageContext, seen: Seen) -> None:
 
 
 def _power(context: PageContext, seen: Seen) -> None:
-    """Show the power of the design, by the assumptions in the form of its dataset."""
+    """Show the power of the design."""
     found = cache.preview_of(context.workspace, seen.name)
     plans = study_form.plans_of(context.workspace, seen.name)
     if plans is None:

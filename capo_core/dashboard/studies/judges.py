@@ -23,9 +23,10 @@ from capo_core.dashboard.ui.components import (
     show_headline,
     show_note,
 )
-from capo_core.dashboard.ui.exports import download_table
+from capo_core.dashboard.ui.exports import download, download_table
 from capo_core.dashboard.ui.text import escape
 from capo_core.errors import StudyError
+from capo_core.export_formats import csv_text
 from capo_core.formatting import count, percent
 from capo_core.study.judging.open_links import PARAMETERS
 from capo_core.study.owner.access import local_judges_error, open_to_local_judges
@@ -71,8 +72,18 @@ MOST_SHOWN = 12
 
 def remember(study: str, made: list[Invitation], base: str) -> None:
     """Store new links for this tab until they are copied; they are stored nowhere else."""
-    rows = [(one.judge_slot or "reserve", one.judge_id, one.url(base.strip())) for one in made]
-    st.session_state[_LINKS] = {study: [*st.session_state.get(_LINKS, {}).get(study, []), *rows]}
+    _add_links(
+        study, [(one.judge_slot or "reserve", one.judge_id, one.url(base.strip())) for one in made]
+    )
+
+
+def _add_links(study: str, rows: list[tuple[str, str, str]]) -> None:
+    """Add rows (sequence, judge, link) to the new links, in place of former ones of the same judge:
+    those were withdrawn."""
+    whose, links = {judge for _, judge, _ in rows}, url_state.session_dict(_LINKS)
+    before = [row for row in links.get(study, []) if row[1] not in whose]
+    links.clear()
+    links[study] = [*before, *rows]
 
 
 def show_links(study: str) -> None:
@@ -132,7 +143,7 @@ def _act(
 
 
 def _new_link(context: PageContext, study: str, judge: str) -> None:
-    base = st.session_state.get(f"{PAGE}.invite.base") or HOME
+    base = url_state.now(f"{PAGE}.invite.base") or HOME
     _check_address(base)
     made = cache.begun_service(context.workspace).new_link(judge, days=DAYS)
     remember(study, [made], base)
@@ -253,37 +264,46 @@ def _open_link(context: PageContext, seen: Seen) -> None:
                 key=f"{PAGE}.open.parameter",
                 help="As the platform writes it; leave it out where it adds the id by itself.",
             )
-            st.form_submit_button("Make the link", key=f"{PAGE}.open", on_click=guarded,
-                                  args=(_make_open_link, context.workspace, seen.name))  # fmt: skip
+            # As above: the second message of one wish says how many links its form knew.
+            known = seen.status.open_links if seen.status else 0
+            st.form_submit_button(
+                "Make the link", key=f"{PAGE}.open.{known}", on_click=guarded,
+                args=(_make_open_link, context.workspace, seen.name, known),
+            )  # fmt: skip
 
 
-def _make_open_link(workspace: Workspace, name: str) -> None:
+def _make_open_link(workspace: Workspace, name: str, known: int) -> None:
+    """Make the open link, unless another was made since `known` of them were shown."""
     asked = {key: url_state.now(f"{PAGE}.open.{key}")
              for key in ("places", "days", "parameter")}  # fmt: skip
     base = url_state.now(f"{PAGE}.invite.base")
     _check_address(base)
     service = cache.begun_service(workspace)
     service.take_in(workspace, name)
+    if service.status(name).open_links != known:
+        raise StudyError(
+            "a link for participants was made while this form was open; this click made none",
+            todo="use the link above; make another if that one is to end",
+        )
     made = service.open_link(name, int(asked["places"]), days=asked["days"])
-    rows = st.session_state.get(_LINKS, {}).get(name, [])
-    link = ("open link", "all participants", made.url(base.strip(), asked["parameter"].strip()))
-    st.session_state[_LINKS] = {name: [*rows, link]}
+    url = made.url(base.strip(), asked["parameter"].strip())
+    _add_links(name, [("open link", "all participants", url)])
 
 
 def _participants(context: PageContext, seen: Seen) -> None:
-    """Show the download of who took part, with minutes and completion codes, for paying."""
-    frame = cache.begun_service(context.workspace).participants
+    """Show the download of who took part, with minutes and completion codes, for paying.
+
+    The list is made on the click: each time it is made is a line in the audit log.
+    """
+    service = cache.begun_service(context.workspace)
     show_note(
         "The list of participants has id, state, minutes at work and completion code of everybody, "
         "and none of their answers."
     )
-    key = f"{PAGE}.participants"
-    if st.session_state.get(key) != seen.name:
-        st.button("Prepare the list of participants", key=f"{key}.make",
-                  on_click=st.session_state.__setitem__, args=(key, seen.name))  # fmt: skip
-        return
-    download_table(frame(seen.name), key=f"{key}.csv", file_name=f"{seen.name}-participants",
-                   label="Participants (CSV)")  # fmt: skip
+    download(
+        PAGE, "Participants (CSV)", f"{seen.name}-participants.csv", "text/csv",
+        lambda source: csv_text(service.participants(seen.name), source), key="participants",
+    )  # fmt: skip
 
 
 def _make_links(workspace: Workspace, name: str, known: int) -> None:

@@ -19,6 +19,7 @@ from capo_core.dashboard.studies.labels import kind_title, of_purpose
 from capo_core.dashboard.studies.pair import pair_change, proposed, show_pair
 from capo_core.dashboard.studies.plan import plan, power_badge, power_light
 from capo_core.dashboard.studies.study_form import (
+    ASSUMED_VALUES,
     FormValues,
     StudyForm,
     assumed_of,
@@ -282,7 +283,7 @@ def show(context: PageContext) -> None:
                 if found is None:
                     waiting("Drawing texts and sequences …")
                 else:
-                    light = _will_be(context, found)
+                    light = _will_be(context, found, finished)
                     local_judges.show_before_inviting()
                     plans = studies_cache.plans(found, len(annotators), assumed_of(values))
                     if plans is None:
@@ -399,7 +400,9 @@ def _apply(form: StudyForm, settings: Mapping[str, Any]) -> None:
         put(form.workspace, form.values, name, form_value(value))
 
 
-def _will_be(context: PageContext, found: Preview) -> DeltaGenerator:
+def _will_be(
+    context: PageContext, found: Preview, finished: Mapping[str, RunSummary]
+) -> DeltaGenerator:
     """Show the draft in numbers, and the button that creates it; return the place of the light."""
     balance = found.balance
     usual, slowest = (duration(60 * minutes) for minutes in found.minutes)
@@ -426,7 +429,7 @@ def _will_be(context: PageContext, found: Preview) -> DeltaGenerator:
             type="primary",
             key=f"{PAGE}.draw",
             on_click=guarded,
-            args=(_keep, context.workspace, found, there),
+            args=(_keep, context.workspace, found, there, finished),
         )
         st.caption("A draft can be inspected and replaced; nothing is frozen yet.")
     return light
@@ -439,9 +442,23 @@ def show_scope(drawn: Draft) -> None:
         st.warning(markdown(sentence))
 
 
-def _keep(workspace: Workspace, found: Preview, replace: bool) -> None:
-    name = draft.create(workspace, found.draft, replace=replace)
-    values = load(workspace, found.config.dataset)
+def _keep(
+    workspace: Workspace, found: Preview, replace: bool, finished: Mapping[str, RunSummary]
+) -> None:
+    """Create the draft that the page shows; the form may have changed since it was drawn, by what
+    was typed just before the click or in another tab.
+
+    Raises:
+        ConfigError: it has changed, so that texts and power were of another design.
+    """
+    values = load(workspace, found.config.dataset)  # None: still as it began
+    if values is not None and _config(workspace, values, finished) != found.config:
+        raise ConfigError(
+            "the form changed just now, so that no draft was created",
+            todo="look at the summary again, then create it",
+        )
+    assumed_values = ASSUMED_VALUES if values is None else values
+    name = draft.create(workspace, found.draft, replace=replace, assumed=assumed_of(assumed_values))
     if values is not None:
         taken = draft.names(workspace)
         put(workspace, values, "name", free_name(values["dataset"], taken))

@@ -17,6 +17,7 @@ from capo_core.data.catalog import Entry
 from capo_core.errors import ConfigError
 from capo_core.runs.summary import RunSummary
 from capo_core.study.config import PEOPLE, StudyConfig
+from capo_core.study.design import draft as design_draft
 from capo_core.study.design.planner import StudyPlan
 from capo_core.study.tables import ATTRIBUTION, COMPARISON, HUMAN, OTHER_HUMAN
 from capo_core.workspace import Workspace, content_hash, read_object, write_json
@@ -212,8 +213,13 @@ class StudyForm:
 
 
 def plans_of(workspace: Workspace, name: str) -> tuple[StudyPlan, ...] | None:
-    """Return the plans of a study that was drawn, by the assumptions in its dataset's form; None
-    while computing."""
+    """Return the plans of a study that was drawn; None while computing.
+
+    They are by the assumptions kept with the draft; where none were (earlier builds, the command
+    line), by those in its dataset's form.
+    """
     found = studies_cache.preview_of(workspace, name)
-    assumed_values = assumed_of(load(workspace, found.config.dataset) or {})
-    return studies_cache.plans(found, len(found.draft.cards), assumed_values)
+    kept = design_draft.assumed_of(workspace, name)
+    if kept is None:
+        kept = load(workspace, found.config.dataset) or {}
+    return studies_cache.plans(found, len(found.draft.cards), assumed_of(kept))

@@ -5,6 +5,7 @@ A study's folder: its draft as files, written whole, read and checked.
 studies/<study_id>/design.json          the design, what it was drawn from, notes, counts
                    trials.parquet …     the tables of `tables`
                    sealed.parquet       readable by its owner alone (mode 0600)
+                   assumed.json         what the planner assumed when it was drawn, where kept
                    frozen.json          see `freeze`
 """
 
@@ -55,7 +56,14 @@ from capo_core.study.tables import (
 )
 from capo_core.study.trial_kinds import TRIAL_KINDS, check_kinds
 from capo_core.study.trial_kinds.base import DraftTrial, PlacedText, Stratum
-from capo_core.workspace import Workspace, atomic_file, make_folder, safe_name, write_json
+from capo_core.workspace import (
+    Workspace,
+    atomic_file,
+    make_folder,
+    read_object,
+    safe_name,
+    write_json,
+)
 
 
 @dataclass(frozen=True)
@@ -254,6 +262,7 @@ def _notes(
 
 DESIGN = "design.json"
 FROZEN = "frozen.json"
+ASSUMED = "assumed.json"  # not a part of the design: no hash covers it
 TABLES: tuple[Table, ...] = (TRIALS, TEXTS, CARDS, ASSIGNMENTS, FEEDBACK, SEALED)
 VERSION = 1  # of the layout
 OWNER_ONLY = 0o600
@@ -264,8 +273,17 @@ def folder_of(workspace: Workspace, study_id: str) -> Path:
     return workspace.studies / safe_name(study_id)
 
 
-def create(workspace: Workspace, draft: Draft, *, replace: bool = False) -> str:
+def create(
+    workspace: Workspace,
+    draft: Draft,
+    *,
+    replace: bool = False,
+    assumed: Mapping[str, float] | None = None,
+) -> str:
     """Write a draft into the workspace; the study's id, which is its name.
+
+    Args:
+        assumed: the planner's assumptions by which it was drawn up (see `assumed_of`).
 
     Raises:
         StudyError: there is a study of this name (without `replace`), or it is frozen.
@@ -288,8 +306,16 @@ def create(workspace: Workspace, draft: Draft, *, replace: bool = False) -> str:
         (folder / DESIGN).unlink(missing_ok=True)  # a draft without it is not there yet
         for table, frame in tables_of(draft).items():
             _write(folder / f"{table}.parquet", frame, owner_only=table == SEALED.name)
+        (folder / ASSUMED).unlink(missing_ok=True)  # of the draft that is replaced
+        if assumed is not None:
+            write_json(folder / ASSUMED, dict(assumed))
         write_json(folder / DESIGN, design_of(draft))
     return study_id
+
+
+def assumed_of(workspace: Workspace, study_id: str) -> dict[str, Any] | None:
+    """Return the planner's assumptions that were kept with a draft; None where none were."""
+    return read_object(folder_of(workspace, study_id) / ASSUMED)
 
 
 def load(workspace: Workspace, study_id: str) -> Draft:

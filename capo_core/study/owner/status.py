@@ -10,7 +10,14 @@ import pandas as pd
 from sqlalchemy import Connection, Row, and_, func, select
 
 from capo_core.study.judging.judge import Terms
-from capo_core.study.store.models import assignments, judges, judgments, links, trials
+from capo_core.study.store.models import (
+    assignments,
+    judges,
+    judgments,
+    links,
+    open_links,
+    trials,
+)
 from capo_core.study.tables import MAIN
 
 
@@ -47,6 +54,7 @@ class StudyStatus:
         state: "open", "closed" or "unblinded".
         filled, places: main places with an answer, and all of them.
         by_kind: the same two for each kind of trial.
+        open_links: how many open links were made; the newest one holds.
     """
 
     study_id: str
@@ -59,6 +67,7 @@ class StudyStatus:
     places: int
     by_kind: dict[str, tuple[int, int]]
     judges: tuple[JudgeStatus, ...]
+    open_links: int
 
 
 def status(connection: Connection, study: Row, at: datetime) -> StudyStatus:
@@ -103,6 +112,11 @@ def status(connection: Connection, study: Row, at: datetime) -> StudyStatus:
         places=of_slot.total(),
         by_kind={kind: (filled[kind], count) for kind, count in sorted(of_kind.items())},
         judges=_judges(connection, study, at, of_slot, answered),
+        open_links=connection.execute(
+            select(func.count())
+            .select_from(open_links)
+            .where(open_links.c.study_id == study.study_id)
+        ).scalar_one(),
     )
 
 
