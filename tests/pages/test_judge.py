@@ -148,6 +148,23 @@ def test_after_a_refresh_practice_still_says_what_would_have_been_right(judging)
     assert sorted(study.answers()["trial_id"]) == sorted(told), "and no trial was asked twice"
 
 
+def test_without_practice_the_instructions_of_every_kind_are_shown_once(judging):
+    """Finding: the second kind's instructions were never shown."""
+    study = judging(kinds=("attribution", "comparison"), practice=0)
+    app = press(enter(study), "judge-agree")
+    briefed = 0
+    while not app.code:
+        if buttons(app, "judge-begin"):
+            briefed += 1
+            press(app, "judge-begin")
+            if briefed == 2:  # who comes back after an answer of each kind is not stopped again
+                save(app)
+                app = enter(study)
+        else:
+            save(app)
+    assert briefed == 2
+
+
 def test_a_pause_while_practice_explains_ends_where_it_began(judging):
     study = judging()
     app = save(begin(study), 4)

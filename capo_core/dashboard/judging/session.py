@@ -140,9 +140,11 @@ def changing() -> bool:
 
 
 def needs_briefing(view: TrialView) -> bool:
-    """Return whether this is the first trial of its kind and its instructions are unread."""
-    far = view.progress
-    new = view.practice or (far.done == 0 and far.practice_total == 0)
+    """Return whether this is the first trial of its kind and its instructions are unread.
+
+    Who answered one of the kind has read them: a judge who returns is not stopped again.
+    """
+    new = not view.progress.of_kind.get(view.kind)
     return new and not changing() and view.kind not in _session().get(_BRIEFED, ())
 
 
@@ -275,6 +277,8 @@ def consent() -> None:
 def briefed(kind: str) -> None:
     """Note that the instructions of this kind were read."""
     _session()[_BRIEFED] = (*_session().get(_BRIEFED, ()), kind)
+    _session()[_SINCE] = datetime.now(UTC)  # reading that is not time for the trial
+    _forget(_SAVED)
 
 
 def counts_now() -> None:

@@ -10,6 +10,7 @@ not refused.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
@@ -222,7 +223,15 @@ FEWEST = 3  # answers before a median says anything
 def progress_of(connection: Connection, judge: Judge, at: datetime) -> JudgeProgress:
     """Return done, total and minutes left, of main trials; practice is counted apart."""
     answered = connection.execute(
-        select(judgments.c.phase, judgments.c.shown, judgments.c.answered).where(
+        select(judgments.c.phase, judgments.c.shown, judgments.c.answered, trials.c.kind)
+        .join(
+            trials,
+            and_(
+                trials.c.study_id == judgments.c.study_id,
+                trials.c.trial_id == judgments.c.trial_id,
+            ),
+        )
+        .where(
             judgments.c.study_id == judge.study_id,
             judgments.c.judge_id == judge.judge_id,
             not_withdrawn(),
@@ -239,6 +248,7 @@ def progress_of(connection: Connection, judge: Judge, at: datetime) -> JudgeProg
         minutes_left=median(seconds) * left / 60 if len(seconds) >= FEWEST else None,
         practice_done=sum(row.phase == PRACTICE for row in answered),
         practice_total=_practice_total(connection, judge),
+        of_kind=Counter(row.kind for row in answered),
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -140,6 +141,7 @@ class JudgeProgress:
             places were taken over.
         minutes_left: from the judge's own median time for a main trial; None before 3 answers.
         practice_done, practice_total: the same for practice trials.
+        of_kind: kind → trials of it that this judge answered, practice included.
     """
 
     done: int
@@ -147,6 +149,7 @@ class JudgeProgress:
     minutes_left: float | None
     practice_done: int
     practice_total: int
+    of_kind: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def answered(self) -> int:

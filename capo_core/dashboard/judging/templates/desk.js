@@ -2,7 +2,9 @@
 // message carries the whole answer, and is repeated until the server has said that it is handled.
 // Data and messages: see `desk_component.py`.
 
-const KEPT = "judge-answer"; // in the tab's sessionStorage, for a reload before it is saved
+// In the tab's sessionStorage: what is chosen and not saved yet, by step and trial, for a reload and
+// for the way to the last answer and back.
+const DRAFTS = "judge-drafts";
 const REPEAT_MS = [4000, 8000, 16000];
 const SLOW_MS = 2500;
 const BLANK_MS = 5000;
@@ -28,6 +30,10 @@ async function comeBack() {
     // Asked again below.
   }
   window.setTimeout(comeBack, BLANK_MS);
+}
+
+function placeOf({ step, trial }) {
+  return `${step} ${trial}`;
 }
 
 function typing(target) {
@@ -61,10 +67,11 @@ class Desk {
   update(data, send) {
     this.send = send;
     const before = this.data;
-    const other = !before || before.step !== data.step || before.trial !== data.trial;
+    const other = !before || placeOf(before) !== placeOf(data);
     const waited = this.sent;
     this.data = data;
     if (waited && (waited.id === data.handled || other)) this.settled();
+    if (waited && before && other) this.keep(placeOf(before), null);
     if (other) this.begin(Boolean(waited) || data.saved);
     else if (waited && !this.sent) {
       this.draft(); // handled, and refused: it can be tried again
@@ -87,36 +94,37 @@ class Desk {
       confidence: given.confidence || "",
       reason: given.reason || "",
     };
-    const kept = this.kept();
-    const own = kept && kept.trial === data.trial && kept.step === data.step;
-    if (own) this.chosen = kept.chosen;
-    else this.keep(null);
+    const here = placeOf(data);
+    const drafts = this.drafts();
+    // What was sent from another place was handled before, or came too late.
+    for (const [place, each] of Object.entries(drafts)) if (place !== here && each.sent) this.keep(place, null);
+    const own = drafts[here];
+    if (own) this.chosen = own.chosen;
     this.draw();
     this.root.querySelectorAll(".judge-texts, .judge-cards").forEach((each) => each.scrollTo(0, 0));
     this.say(saved && !data.changing ? data.words.saved : "");
-    if (own && kept.sent && kept.sent.id !== data.handled) this.post(kept.sent);
+    if (own && own.sent && own.sent.id !== data.handled) this.post(own.sent);
   }
 
-  kept() {
+  drafts() {
     try {
-      return JSON.parse(window.sessionStorage.getItem(KEPT) || "null");
+      return JSON.parse(window.sessionStorage.getItem(DRAFTS) || "{}");
     } catch (unreadable) {
-      return null;
+      return {};
     }
   }
 
-  keep(value) {
+  keep(place, value) {
+    const { [place]: before, ...others } = this.drafts();
     try {
-      if (value) window.sessionStorage.setItem(KEPT, JSON.stringify(value));
-      else window.sessionStorage.removeItem(KEPT);
+      window.sessionStorage.setItem(DRAFTS, JSON.stringify(value ? { ...others, [place]: value } : others));
     } catch (refused) {
       // Without storage a reload costs a choice that was not saved yet.
     }
   }
 
   draft() {
-    const { trial, step } = this.data;
-    this.keep({ trial, step, chosen: this.chosen, sent: this.sent });
+    this.keep(placeOf(this.data), { chosen: this.chosen, sent: this.sent });
   }
 
   // What is chosen.
@@ -234,9 +242,9 @@ class Desk {
 
   draw() {
     const { data } = this;
-    const fresh = this.drawn !== `${data.step} ${data.trial}`;
+    const fresh = this.drawn !== placeOf(data);
     if (fresh) {
-      this.drawn = `${data.step} ${data.trial}`;
+      this.drawn = placeOf(data);
       this.root.dataset.shows = this.drawn; // for tests of a whole session
       this.root.replaceChildren();
       this.root.classList.toggle("judge-alone", !data.cards);
