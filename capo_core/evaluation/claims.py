@@ -30,6 +30,7 @@ from capo_core.findings import (
     Finding,
 )
 from capo_core.formatting import Named
+from capo_core.stats.significance import side_of_chance
 
 # What distance from the human never shows: that takes an equivalence test with a margin fixed
 # before (and a difference that is not significant is no proof of none).
@@ -198,7 +199,7 @@ def _standing(
         "beyond": _annotators([one.target for one in single if one.level == OVERSHOOT]),
         "below": _annotators([one.target for one in single if one.level == UNDERSHOOT]),
         "above_floor": above_floor if other is not None else None,
-        "above_chance": _side(score["low"], score["high"], score["chance"]),
+        "above_chance": _side(score),
     }
 
 
@@ -206,9 +207,9 @@ def _annotators(names: Sequence[str]) -> list[Named]:
     return [Named("annotator", name) for name in names]
 
 
-def _side(low: float, high: float, level: float) -> str:
-    """Return where an interval lies: "above" the level, "below" it, or "" where it holds it."""
-    return "above" if low > level else "below" if high < level else ""
+def _side(row: Any) -> str:
+    """Return where the share of a row of scores is decided to be, see `side_of_chance`."""
+    return side_of_chance(row.value, row.low, row.high, int(row.n), row.chance)
 
 
 def _further(
@@ -414,7 +415,7 @@ def llm_judge(
     if own is None or pd.isna(own["value"]):
         return Finding("judge", UNDEFINED, values, compared=_compared(report, measure, k, target),
                        reason="it was not tried on the targets' own texts")  # fmt: skip
-    of_use = bool(own["low"] > own["chance"])
+    of_use = _side(own) == "above"
     values |= {
         "human": own["value"], "low": own["low"], "high": own["high"], "chance": own["chance"],
         "of_use": of_use,
@@ -447,7 +448,7 @@ def likelihood(report: EvaluationReport, target: str = ALL) -> Finding | None:
     if not about or not len(rows):
         return None
     row = rows.sort_values("k").iloc[0]
-    side = _side(row.low, row.high, row.chance)
+    side = _side(row)
     return Finding(
         "likelihood",
         DECIDED if side else UNDECIDED,

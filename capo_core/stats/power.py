@@ -80,22 +80,23 @@ def smallest_difference(
         answers: of a difference of shares, the answers behind each; 0 for other differences.
 
     Returns:
-        NaN where it is not known (fewer than two items, or no standard error), and where no
-        difference of shares can be significant, there being too few items.
+        1 where no difference of shares can be significant, there being too few items. NaN where it
+        is not known (no items, and of others fewer than two, or no standard error).
 
     >>> round(smallest_difference(0.05, 100), 3)
     0.141
     >>> round(smallest_difference(0.0, 100, answers=100), 3)
     0.078
     """
+    level = level / comparisons
+    needed = math.ceil(1 - math.log2(level))  # items that must all speak for one side
+    if answers and 0 < items < needed:
+        return 1.0
     if items < 2 or not math.isfinite(error) or error < 0 or (error == 0 and not answers):
         return math.nan
-    degrees, level = items - 1, level / comparisons
+    degrees = items - 1
     if not answers:
         return error * float(student.isf(level / 2, degrees) + student.ppf(power, degrees))
-    needed = math.ceil(1 - math.log2(level))
-    if items < needed:
-        return math.nan
     least = float(betaincinv(needed, answers - needed + 1, power))
     as_if_normal = (error**2 * items, 0.0, 3.0)
     return max(_of_shares(lambda _: as_if_normal, items, answers, power, level), least)
@@ -239,14 +240,15 @@ class PairedDesign:
         return left * (apart - true**2), left**2 * third, 3 + (1 / apart - 3) * left
 
     def smallest_difference(self, *, comparisons: int = 1, power: float = POWER) -> float:
-        """Return the smallest true difference found with probability `power` (see the module)."""
+        """Return the smallest true difference found with probability `power` (see the module); NaN
+        where so few items find none."""
         if not self.share:
             return smallest_difference(self.error, self.items, comparisons=comparisons, power=power)
         least = smallest_difference(
             0.0, self.items, comparisons=comparisons, power=power,
             answers=self.items * self.targets,
         )  # fmt: skip
-        if not math.isfinite(least):
+        if not least < 1:
             return math.nan
         solved = _of_shares(
             self._moments, self.items, self.items * self.targets * self.seeds, power,

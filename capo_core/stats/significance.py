@@ -7,7 +7,8 @@ import math
 from functools import lru_cache
 
 import numpy as np
-from scipy.stats import norm
+from scipy.stats import binomtest, norm
+from scipy.stats import t as student
 
 from capo_core.stats.bootstrap import ROUNDING, ResampledScore, ScoreDifference
 
@@ -15,6 +16,7 @@ SIGNIFICANCE_LEVEL = 0.05  # adjusted p-values up to this are called a differenc
 FEWEST = 6  # items with which a two-sided sign-flip test can reach .05: 2 / 2⁶ = .031
 FLIPS = 9999
 _EXACT = 13  # up to so many items all 2^n signs are gone through
+_FEW_DRAWS = 10  # of a bootstrap, below which their share is no p-value that stands a correction
 _MANY = 2_000  # items, beyond which `sign_flips` draws none
 SIGN_FLIP = "sign-flip permutation by item"
 BOOTSTRAP = "paired bootstrap over items"
@@ -76,21 +78,36 @@ def bootstrap_p(difference: ResampledScore) -> float:
     """Two-sided p-value of a difference that is no average: how often the bootstrap strays as far
     from its mean as the difference is from 0. NaN where too few draws are defined.
 
+    By D draws it would be 1/(1 + D) at least, which no correction for many comparisons lets pass:
+    of 9 methods 36 pairs and 18 references, 54/1001. Where fewer than `_FEW_DRAWS` draws stray so
+    far, their number says little, and the p-value is that of Student's t with the draws' standard
+    deviation and n − 1 degrees of freedom (`bootstrap_z`), at most what so many draws would give.
+    (The deviation is widened by √((n + 1)/(n − 1)), by which a Bayesian bootstrap varies too
+    little.)
+
     What differs by rounding alone counts as equal. Matrix products of the same numbers differ in
     their last digits by the number of BLAS threads, so that two equal scores may be 1e-17 apart.
     """
     draws = difference.draws[np.isfinite(difference.draws)]
     if len(draws) < 2:
         return math.nan
-    strayed = np.abs(draws - draws.mean()) >= abs(difference.value) - ROUNDING
-    return float((1 + strayed.sum()) / (1 + len(draws)))
+    strayed = (np.abs(draws - draws.mean()) >= abs(difference.value) - ROUNDING).sum()
+    if strayed >= _FEW_DRAWS or np.ptp(draws) < ROUNDING or difference.n < 2:
+        return float((1 + strayed) / (1 + len(draws)))
+    n = difference.n
+    narrow = math.sqrt((n - 1) / (n + 1))
+    by_spread = bootstrap_z(narrow * difference.value, draws, degrees=n - 1)
+    return float(min(by_spread, (1 + _FEW_DRAWS) / (1 + len(draws))))
 
 
-def bootstrap_z(value: float, draws: np.ndarray) -> float:
+def bootstrap_z(value: float, draws: np.ndarray, *, degrees: float = math.inf) -> float:
     """Return the two-sided p-value of a value by the standard deviation of its bootstrap draws.
 
-    Unlike `bootstrap_p` it is not bounded by the number of draws, so that it stands a correction
-    for many comparisons. NaN where fewer than two draws are finite.
+    Unlike a share of draws it is not bounded by their number, so that it stands a correction for
+    many comparisons. NaN where fewer than two draws are finite.
+
+    Args:
+        degrees: of freedom of Student's t, 1 or more; without a limit it is the normal one.
     """
     finite = draws[np.isfinite(draws)]
     if len(finite) < 2 or not math.isfinite(value):
@@ -98,7 +115,8 @@ def bootstrap_z(value: float, draws: np.ndarray) -> float:
     spread = float(finite.std())
     if spread < ROUNDING:
         return 1.0 if abs(value) < ROUNDING else 0.0
-    return float(2 * norm.sf(abs(value) / spread))
+    away = abs(value) / spread
+    return float(2 * (norm.sf(away) if math.isinf(degrees) else student.sf(away, degrees)))
 
 
 def p_value_of(difference: ScoreDifference | ResampledScore, *, seed: int = 0) -> tuple[float, str]:
@@ -122,6 +140,20 @@ def carries_order(low: float, high: float, p: float, n: int) -> bool:
     """
     wide = low + ROUNDING < high
     return bool(n >= FEWEST and p <= SIGNIFICANCE_LEVEL and wide and (low > 0 or high < 0))
+
+
+def side_of_chance(value: float, low: float, high: float, n: int, chance: float) -> str:
+    """Return where a share is decided to be: "above" chance, "below" it, or "".
+
+    Its interval must leave chance out, and so must an exact binomial test of its n, which is
+    `FEWEST` at least: Wilson's interval of 1 of 1 is [.21, 1], above the chance of five annotators,
+    and every fifth guess is right.
+    """
+    side = "above" if low > chance else "below" if high < chance else ""
+    if not side or n < FEWEST:
+        return ""
+    hits = min(n, max(0, round(value * n)))
+    return side if binomtest(hits, n, chance).pvalue <= SIGNIFICANCE_LEVEL else ""
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:

@@ -119,6 +119,8 @@ def check_imitation(table, finding: Finding, text: str, target: str) -> None:
     assert finding.compared.targets == ((target,) if target != ALL else averaged(table))
     for one in (best, *others):
         row = away.loc[one["method"].key]
+        # On fewer items than can decide anything, neither is a guess above chance.
+        assert one["n"] >= FEWEST or not one["above_chance"]
         # The distance counts both ways, and the first is the least.
         assert away.loc[best["method"].key, "distance"] <= row["distance"] + 1e-12
         if len(finding.compared.targets) == 1:

@@ -15,6 +15,7 @@ from capo_core.evaluation.compute import compute_report
 from capo_core.evaluation.referee import equivalence, personal, replacement
 from capo_core.evaluation.referee.answers import LABELS, LIKELIHOOD, WORDS, similarities
 from capo_core.evaluation.referee.claims import (
+    _VERDICTS,
     CLAIMS,
     DETECTABLE,
     EQUIVALENCE,
@@ -28,10 +29,11 @@ from capo_core.evaluation.report import EvaluationReport
 from capo_core.evaluation.streams import Stream, held_out_items, human_streams
 from capo_core.evaluation.summary import statements
 from capo_core.evaluation.table import ALL, TableConfig
-from capo_core.findings import find
+from capo_core.findings import ComparisonSet, Finding, find
 from capo_core.runs.experiments.config import ExperimentConfig
 from capo_core.runs.experiments.store import Member
 from capo_core.runs.margins import margins_fixed
+from capo_core.stats.equivalence import EquivalenceTest
 from capo_core.task import NLI, Task
 from capo_core.text.embeddings import Embedder
 from capo_core.workspace import Workspace
@@ -111,15 +113,50 @@ def test_replacement_counts_the_hand_computed_advantages(three):
     # On the last ten ann matches bob, and cyd's label matches cyd: 1/2 each, a tie.
     assert (tie.advantage, tie.person) == (1.0, 1.0)
     overall = only_row(found, source="the agreed", target=ALL)
-    assert (overall.won, overall.tested, overall.verdict) == (1, 1, "passed")
-    assert "one decides" in overall.note
+    # A test over annotators is not passed by one.
+    assert (overall.won, overall.tested, overall.verdict) == (1, 1, "stands in")
+    assert overall.note == "1 annotator tested: cyd"
+
+
+def replacement_said(data, outputs):
+    made = report_of(data, outputs, families=("labels",))
+    text = next(s for s in made.statements if s.topic == REPLACEMENT).text
+    return only_row(made.referee.replacement, target=ALL), text
+
+
+def test_no_test_is_passed_on_one_annotator():
+    """Finding: of four imitated annotators three had under 30 items; one of one was "passed"."""
+    few = [*AGREED[:20], *[""] * 20]
+    data = dataset({"ann": AGREED, "bob": few, "cyd": few, "dan": few, "eve": AGREED})
+    overall, text = replacement_said(
+        data, [answers("m", who, AGREED) for who in ("ann", "bob", "cyd", "dan")]
+    )
+    assert (overall.won, overall.tested, overall.verdict) == (1, 1, "stands in")
+    assert overall.note == "1 of 4 annotators tested: ann"
+    assert "m stands in for ann (ρ = 1.00 [" in text and ", n = 40)" in text
+    assert "passed" not in text and "1 of 1" not in text
+
+
+def test_of_one_imitated_annotator_the_sentence_names_that_one(three):
+    _, text = replacement_said(three, [answers("m", "cyd", AGREED)])
+    assert "m stands in for cyd (" in text and "passed" not in text
+    _, text = replacement_said(three, [answers("m", "ann", [C] * 30 + [N] * 10)])
+    assert "m not shown to stand in for ann (" in text and "passed" not in text
+
+
+def test_of_two_annotators_the_sentence_says_that_one_decides(three):
+    outputs = [answers("m", "ann", [C] * 30 + [N] * 10), answers("m", "cyd", AGREED)]
+    overall, text = replacement_said(three, outputs)
+    assert (overall.won, overall.tested, overall.verdict) == (1, 2, "passed")
+    assert overall.note == "2 annotators tested, one decides"
+    assert "m 1 of 2 (passed; 2 tested, one decides; ρ = " in text
 
 
 def test_a_wrong_and_an_unreadable_answer_lose_alike(three):
     wrong = [C] * 30 + [N] * 10
     found = replaced(three, [answers("wrong", "ann", wrong), answers("mute", "ann", [""] * 40)])
     for source in ("wrong", "mute"):
-        assert only_row(found, source=source, target=ALL).verdict == "not passed"
+        assert only_row(found, source=source, target=ALL).verdict == "not shown"
     assert only_row(found, source="mute", target="ann").advantage == 0.0
 
 
@@ -203,6 +240,33 @@ def test_worse_than_the_best_other_is_said(three):
     assert only_row(found, target="ann").verdict == only_row(found, target=ALL).verdict == "worse"
 
 
+def test_worse_is_shown_with_the_other_annotator_who_decides_it():
+    """Finding: the row showed the other with the largest mean, whose interval held 0, beside the
+    p-value of another."""
+    own = 5 * AGREED[:20]
+    labels = {"ann": own, "bob": [*own[:8], *[""] * 92], "cyd": [*[C] * 10, *own[10:]]}
+    bad = [*own[:4], *[C] * 96]
+    found = only_row(personally(dataset(labels), [answers("bad", "ann", bad)]), target="ann")
+    # bob is right on all 8, the imitation on 4 of them: −.5, the lower value, p = .125.
+    assert (found.verdict, found.against, found.n) == ("worse", "cyd", 100)
+    assert found.value == pytest.approx(0.04 - 0.9) and found.high < 0 and found.p_by < 0.001
+
+
+def test_others_with_few_common_items_are_left_out_of_the_personal_form():
+    """Finding: with bob on 5 items the row read "bob, n = 5, undecided" beside p = .0002."""
+    own = 5 * AGREED[:20]
+    labels = {"ann": own, "bob": [*own[:5], *[""] * 95], "cyd": [*[C] * 20, *own[20:]]}
+    data = dataset(labels)
+    worse = only_row(personally(data, [answers("bad", "ann", [C] * 100)]), target="ann")
+    assert (worse.verdict, worse.against, worse.n) == ("worse", "cyd", 100)
+    assert worse.note == "left out, with fewer than 6 items in common: bob"
+    better = only_row(personally(data, [answers("good", "ann", own)]), target="ann")
+    assert (better.verdict, better.against, better.n) == ("better", "cyd", 100)
+    made = report_of(data, [answers("good", "ann", own)], families=("labels",))
+    text = next(s for s in made.statements if s.topic == PERSONAL).text
+    assert "fewer than 6 items in common with that one are not compared" in text
+
+
 def test_better_than_one_other_is_not_better_than_the_best():
     labels = {"ann": AGREED, "bob": AGREED, "cyd": [C] * 40}
     slips = [C] * 4 + AGREED[4:]
@@ -278,6 +342,49 @@ def test_a_copy_is_indistinguishable_and_another_person_is_not(report):
     assert "other and half" in text.split("further away than the margin")[1]
     shown = find(report.findings, EQUIVALENCE)
     assert shown.decided and "indistinguishable" not in shown.must_not
+
+
+def test_an_annotator_whom_not_all_methods_imitate_has_no_part_in_the_verdict_over_all():
+    """Finding: with cyd imitated by one method only, and badly, the row over ann and bob read
+    "different" beside an interval within the margin."""
+    data = manners(dataset({"ann": 2 * AGREED, "bob": 2 * AGREED, "cyd": 2 * STRAY}))
+    only = copies(data, "one", {"ann": "ann", "bob": "bob", "cyd": "ann"}.get)
+    both = [stream for stream in copies(data, "two", lambda who: who) if stream.target != "cyd"]
+    made = report_of(data, [*only, *both])
+    rows = made.referee.equivalence
+    rows = rows[(rows["measure"] == CONFIG.views[0].name) & (rows["source"] == "one")]
+    assert rows.set_index("target")["verdict"].to_dict() == {
+        "ann": "equivalent", "bob": "equivalent", "cyd": "different", ALL: "equivalent",
+    }  # fmt: skip
+    overall = only_row(rows, target=ALL)
+    assert overall.note in ("annotator ann", "annotator bob") and overall.high < overall.margin
+    text = next(s for s in made.statements if s.topic == EQUIVALENCE).text
+    assert "for each of ann and bob, " in text and "every annotator" not in text
+    assert "every annotator whom all methods imitate" in made.methods["text"]
+
+
+def test_the_row_over_all_shows_the_annotator_who_is_different():
+    """Also where another one could not be tested, which is no difference."""
+    tests = {
+        "ann": EquivalenceTest(0.3, 0.2, 0.4, 0.1, 0.99, 80),
+        "bob": EquivalenceTest(0.0, math.nan, math.nan, 0.1, math.nan, 5, "too few"),
+        "cyd": EquivalenceTest(0.0, -0.05, 0.05, 0.1, 0.01, 80),
+    }
+    found = {who: (0.5, 0.5, test) for who, test in tests.items()}
+    (*_, overall) = equivalence._rows("m", "label consistency", 0, found, list(found))
+    assert overall[1] == ALL and overall[-1] == "annotator ann"
+    (*_, overall) = equivalence._rows("m", "label consistency", 0, found, ["bob", "cyd"])
+    assert overall[-1] == "annotator bob: too few"
+
+
+def test_many_annotators_are_counted_and_not_named():
+    finding = Finding(
+        EQUIVALENCE, "undecided",
+        {"fixed": True, "parts": [{"measure": "label consistency", "margin": 0.1, "alpha": False,
+                                   "n": "n = 40", **{verdict: [] for verdict in _VERDICTS}}]},
+        compared=ComparisonSet(tuple(f"a{n}" for n in range(30)), 40),
+    )  # fmt: skip
+    assert "for each of 30 annotators, within" in RENDERERS[EQUIVALENCE](finding).text
 
 
 def test_a_margin_that_was_not_fixed_before_makes_nobody_indistinguishable(report):
@@ -437,6 +544,15 @@ def test_a_report_of_one_method_makes_no_order():
     data = manners(dataset({"ann": AGREED, "bob": AGREED, "cyd": STRAY}))
     alone = report_of(data, copies(data, "copy", lambda who: who))
     assert not {MEASURES, DETECTABLE} & {s.topic for s in alone.statements}
+
+
+def test_too_few_items_to_find_any_difference_is_said():
+    """Finding: below six items nothing was said of what could be found."""
+    labels = dict.fromkeys(("ann", "bob", "cyd"), AGREED[:5])
+    data = manners(dataset(labels))
+    outputs = [*copies(data, "one", lambda who: who), *copies(data, "two", lambda who: who)]
+    text = next(s for s in report_of(data, outputs).statements if s.topic == DETECTABLE).text
+    assert text.startswith("Too few items to find a difference of any size with 80 % power")
 
 
 def test_methods_for_different_annotators_have_rows_of_their_own_but_no_mean():

@@ -36,7 +36,10 @@ def test_shares_without_an_observed_difference_have_the_exact_tests_limit(items)
 
 
 def test_with_five_items_no_difference_of_shares_can_be_significant():
-    assert math.isnan(smallest_difference(0.1, 5, answers=20))
+    assert smallest_difference(0.1, 5, answers=20) == 1.0
+    assert smallest_difference(0.1, 6, answers=20, comparisons=3) == 1.0
+    assert smallest_difference(math.nan, 1, answers=1) == 1.0
+    assert math.isnan(PairedDesign(5, 4).smallest_difference())
     assert smallest_difference(0.1, 6, answers=6) > 0.9
 
 

@@ -1,5 +1,7 @@
 """Paired tests against scipy and statsmodels, and differences with their verdicts."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from capo_core.evaluation.measures.attribution import item_mean, pooled_accuracy
+from capo_core.evaluation.measures.attribution import View, item_mean, pooled_accuracy
 from capo_core.evaluation.table import differences
 from capo_core.stats.bootstrap import ResampledScore, difference, mean, resample
 from capo_core.stats.significance import benjamini_hochberg, bootstrap_p, holm, sign_flip
@@ -92,6 +94,53 @@ def test_bootstrap_p_is_about_the_normal_one():
     rng = np.random.default_rng(0)
     drawn = ResampledScore(0.2, 0.2 + 0.1 * rng.normal(size=20_000), 50)
     assert bootstrap_p(drawn) == pytest.approx(2 * stats.norm.sf(2), abs=0.005)
+
+
+def drawn_score(value, error, n=300, seed=0):
+    rng = np.random.default_rng(seed)
+    return ResampledScore(value, value + error * rng.normal(size=1000), n)
+
+
+def test_bootstrap_p_is_not_bounded_by_the_number_of_draws():
+    """Finding: with 9 methods and more nothing bootstrapped could be significant."""
+    far = bootstrap_p(drawn_score(0.5, 0.02))
+    assert 0 < far < 1e-20 and bootstrap_p(drawn_score(-0.5, 0.02)) < 1e-20
+    # Of few items the tail is Student's, and never larger than that of ten draws.
+    few = bootstrap_p(drawn_score(0.4, 0.1, n=6))
+    assert few == pytest.approx(11 / 1001) and few > 2 * stats.norm.sf(4)
+    assert bootstrap_p(drawn_score(0.4, 0.1, n=30)) == pytest.approx(0.0006, abs=3e-4)
+    # Draws that are all the same say nothing of how far is far.
+    assert bootstrap_p(ResampledScore(0.4, np.full(1000, 0.4), 9)) == pytest.approx(1 / 1001)
+
+
+def test_of_twelve_methods_a_clear_difference_is_found():
+    names = [f"m{i}" for i in range(12)]
+    pairs = [*combinations(names, 2), *((one, two) for one in names for two in ("human", "other"))]
+    parts, view = {}, View().name
+    rng = np.random.default_rng(0)
+    for number, name in enumerate((*names, "human", "other")):
+        ahead = name in ("m0", "human")
+        parts[name, "all", "kappa", 0] = drawn_score(0.9 if ahead else 0.4, 0.02, seed=number)
+        hits = rng.permutation(np.arange(300) < (285 if ahead else 150)).astype(float)
+        parts[name, "all", view, 1] = item_mean(hits, np.arange(300), n_items=300)
+    found = differences(parts, pairs)
+    assert len(pairs) == 90
+    for measure in ("kappa", view):
+        rows = found[(found["measure"] == measure) & found["against"].isin(names)]
+        first = rows[rows["source"] == "m0"]
+        assert set(first["verdict"]) == {"better"} and (first["detectable"] < 0.2).all()
+        assert set(rows[rows["source"] != "m0"]["verdict"]) == {"undecided"}
+
+
+def test_twelve_methods_that_do_not_differ_are_rarely_told_apart():
+    """In one of twenty tables at most, whatever the number of pairs."""
+    tables, wrong = 300, 0
+    for seed in range(tables):
+        values = 0.5 + 0.02 * np.random.default_rng([seed, 1]).normal(size=12)
+        scores = [drawn_score(v, 0.02, seed=[seed, 2, i]) for i, v in enumerate(values)]
+        p = [bootstrap_p(difference(one, two)) for one, two in combinations(scores, 2)]
+        wrong += (holm(np.array(p)) <= 0.05).any()
+    assert 0 < wrong / tables <= 0.07
 
 
 def test_draws_are_the_same_items_for_all_scores():

@@ -35,6 +35,7 @@ from capo_core.imitation.generation.requests import TOO_LONG
 from capo_core.progress import Progress, silent
 from capo_core.stats.bootstrap import Score, mean
 from capo_core.stats.intervals import Estimate, json_rows, wilson
+from capo_core.stats.significance import side_of_chance
 from capo_core.workspace import read_saved
 
 TABLE = ("source", "target", "k", "value", "low", "high", "n", "unread", "chance")
@@ -176,7 +177,7 @@ class LlmJudgeResult:
             f"{percent_interval(row.low, row.high)} of {count(row.n, 'trial')} (chance "
             f"{percent(chance)})"
         )
-        if row.low <= chance:
+        if side_of_chance(row.value, row.low, row.high, int(row.n), chance) != "above":
             text += ", no better than a guess: its verdict on methods means nothing"
         if self.position_p <= 0.05:
             worst = self.positions.sort_values("answers").iloc[-1]

@@ -18,7 +18,7 @@ from capo_core.evaluation.eyes import eye_in_words, typing_kept
 from capo_core.evaluation.measures.registry import LIKELIHOOD, find_measure
 from capo_core.evaluation.referee import equivalence
 from capo_core.evaluation.referee.answers import SIMILARITIES
-from capo_core.evaluation.referee.personal import BETTER, WORSE
+from capo_core.evaluation.referee.personal import BETTER, FEW_IN_COMMON, WORSE
 from capo_core.evaluation.referee.replacement import PASSED, STANDS_IN
 from capo_core.evaluation.referee.statistics import NOT_FIXED, RefereeStatistics
 from capo_core.evaluation.report import EvaluationReport
@@ -27,6 +27,7 @@ from capo_core.evaluation.streams import GUESS, HUMAN, OTHER
 from capo_core.evaluation.table import ALL, TableConfig
 from capo_core.findings import DECIDED, UNDECIDED, UNDEFINED, ComparisonSet, Finding
 from capo_core.formatting import (
+    MOST_NAMES,
     Named,
     Statement,
     capitalised,
@@ -39,6 +40,7 @@ from capo_core.formatting import (
 from capo_core.stats.alternative_annotator import EPSILONS, MIN_ITEMS
 from capo_core.stats.equivalence import DIFFERENT, EQUIVALENT, INSENSITIVE
 from capo_core.stats.equivalence import MIN_ITEMS as TOST_ITEMS
+from capo_core.stats.significance import FEWEST
 
 REPLACEMENT, PERSONAL, EQUIVALENCE = "replacement", "personal", "equivalence"
 DETECTABLE, MEASURES = "detectable", "measures"
@@ -82,22 +84,33 @@ def replacement(report: EvaluationReport, target: str) -> Finding | None:
     values["parts"] = [
         {
             "similarity": SIMILARITIES[name],
-            "methods": [
-                {
-                    "method": Named("method", row.source), "won": int(row.won),
-                    "tested": int(row.tested), "rho": row.advantage, "low": row.low,
-                    "high": row.high, "verdict": row.verdict, "n": int(row.n),
-                }
-                for row in of.itertuples()
-            ],
+            "methods": [_replaced(report, row, target) for row in of.itertuples()],
         }
         for name, of in tested.groupby("similarity", sort=False)
-    ]  # fmt: skip
-    shown = tested["verdict"].isin([PASSED, STANDS_IN]).any()
+    ]
+    shown = any(
+        one["verdict"] in (PASSED, STANDS_IN) for part in values["parts"] for one in part["methods"]
+    )
     return Finding(
         REPLACEMENT, DECIDED if shown else UNDECIDED, values, int(tested["n"].max()), "answers",
         None, compared, "" if shown else "no method passes", _NO_PROOF,
     )  # fmt: skip
+
+
+def _replaced(report: EvaluationReport, row: Any, target: str) -> dict[str, Any]:
+    """Return what a row of the test says; where it rests on one annotator, that one's row."""
+    who = target
+    if target == ALL and row.tested == 1:
+        table = report.referee.replacement
+        mine = (table["similarity"] == row.similarity) & (table["source"] == row.source)
+        table = table[mine & (table["tested"] == 1) & table["target"].isin(report.targets)]
+        row = next(table.itertuples(), row)
+        who = row.target
+    return {
+        "method": Named("method", row.source), "won": int(row.won), "tested": int(row.tested),
+        "rho": row.advantage, "low": row.low, "high": row.high, "verdict": row.verdict,
+        "n": int(row.n), "who": [] if who == ALL else [Named("annotator", who)],
+    }  # fmt: skip
 
 
 def _settings(report: EvaluationReport) -> dict[str, Any]:
@@ -107,6 +120,8 @@ def _settings(report: EvaluationReport) -> dict[str, Any]:
 def personal(report: EvaluationReport, target: str) -> Finding | None:
     """Return for how many annotators an imitation predicts them better than any other does."""
     table = report.referee.personal
+    single = table[table["target"].isin(report.targets if target == ALL else (target,))]
+    left_out = bool(single["note"].astype(str).str.contains(FEW_IN_COMMON, regex=False).any())
     table = table[(table["target"] == target) & (table["tested"] > 0)]
     if table.empty:
         return None
@@ -123,8 +138,8 @@ def personal(report: EvaluationReport, target: str) -> Finding | None:
         parts.append({"similarity": SIMILARITIES[name], "methods": rows})
     shown = bool((table["better"] > 0).any() or table["verdict"].isin([BETTER, WORSE]).any())
     return Finding(
-        PERSONAL, DECIDED if shown else UNDECIDED, {"parts": parts}, int(table["n"].max()),
-        "answers", None, _compared(report, target, table),
+        PERSONAL, DECIDED if shown else UNDECIDED, {"parts": parts, "left_out": left_out},
+        int(table["n"].max()), "answers", None, _compared(report, target, table),
         "" if shown else "no difference from the best other annotator is significant", _NO_PROOF,
     )  # fmt: skip
 
@@ -267,25 +282,32 @@ def _replacement(finding: Finding) -> Statement:
     if finding.verdict == UNDEFINED:
         return Statement(REPLACEMENT, head + ": not tested, {reason}.",
                          {**values, "reason": finding.reason})  # fmt: skip
-    row = (
-        "{method} {won} of {tested} ({verdict}; ρ = {rho:number} {interval}, n = {n:,})"
-        if len(finding.compared.targets) != 1
-        else "{method} {verdict} (ρ = {rho:number} {interval}, n = {n:,})"
-    )
     parts = [
         _part(f"{one['similarity']}: {{methods}}",
-              methods=[_part(row, **method, interval=_ends(method)) for method in one["methods"]])
+              methods=[_in_place(method) for method in one["methods"]])
         for one in values["parts"]
     ]  # fmt: skip
     what = (
-        "annotators for whom the imitation may stand in"
-        if len(finding.compared.targets) != 1
-        else "whether the imitation may stand in for the annotator"
+        "whether the imitation may stand in for the annotator"
+        if all(method["who"] for one in values["parts"] for method in one["methods"])
+        else "annotators for whom the imitation may stand in"
     )
     return Statement(
         REPLACEMENT, head + f": {what}. {{parts:apart}}.",
         {"epsilon": values["epsilon"], "kind": values["kind"], "parts": parts},
     )  # fmt: skip
+
+
+def _in_place(method: Mapping[str, Any]) -> Statement:
+    """Return "CAPO 3 of 4 (passed; …)"; of one annotator "CAPO stands in for A (…)"."""
+    numbers = "ρ = {rho:number} {interval}, n = {n:,}"
+    if method["who"]:
+        verdict = "stands in" if method["verdict"] == STANDS_IN else "not shown to stand in"
+        row = f"{{method}} {verdict} for {{who}} ({numbers})"
+    else:
+        few = "; 2 tested, one decides" if method["tested"] == 2 else ""
+        row = f"{{method}} {{won}} of {{tested}} ({{verdict}}{few}; {numbers})"
+    return _part(row, **method, interval=_ends(method))
 
 
 def _ends(row: Mapping[str, Any]) -> str:
@@ -315,7 +337,12 @@ def _personal(finding: Finding) -> Statement:
         else "Imitations that predict their annotator significantly better than every other "
         "annotator does"
     )
-    return Statement(PERSONAL, what + ". {parts:apart}.", {"parts": parts})
+    end = (
+        f" Annotators with fewer than {FEWEST} items in common with that one are not compared."
+        if finding.values.get("left_out")
+        else ""
+    )
+    return Statement(PERSONAL, what + ". {parts:apart}." + end, {"parts": parts})
 
 
 _VERDICTS = {
@@ -340,8 +367,13 @@ def _equivalence(finding: Finding) -> Statement:
             _part(f"{{measure}} ({margin}, {{n}}): {{said:apart}}", n=one["n"],
                   measure=capitalised(one["measure"]), margin=one["margin"], said=said)
         )  # fmt: skip
-    many = len(finding.compared.targets)
-    whom = "for every annotator imitated, " if many > 1 else ""
+    targets = finding.compared.targets
+    whom, of = "", {}
+    if len(targets) > MOST_NAMES:
+        whom, of = "for each of {many} annotators, ", {"many": len(targets)}
+    elif len(targets) > 1:
+        named = [Named("annotator", name) for name in targets]
+        whom, of = "for each of {targets}, ", {"targets": named}
     return Statement(
         EQUIVALENCE,
         (
@@ -350,7 +382,7 @@ def _equivalence(finding: Finding) -> Statement:
             else f"Difference from the human {whom}within a {NOT_FIXED}"
         )
         + " (two one-sided tests, Holm-adjusted over methods). {parts}.",
-        {"parts": _sentences(parts)},
+        {"parts": _sentences(parts), **of},
     )
 
 
@@ -447,7 +479,7 @@ def tests_in_words(config: TableConfig, tests: RefereeStatistics, compared: bool
         found.append(
             f"Equivalence with the human: two one-sided tests within ±{100 * config.margin:g} "
             f"points (α of the group: ±{config.alpha_margin:g}, paired bootstrap over items), for "
-            "every annotator imitated, Holm-corrected over methods."
+            "every annotator whom all methods imitate, Holm-corrected over methods."
             + ("" if tests.margins_fixed else f" It is a {NOT_FIXED}.")
         )
     if compared:

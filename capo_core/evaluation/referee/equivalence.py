@@ -3,9 +3,9 @@
 Every share whose aim is the human's own value (attribution, likelihood, LLM judge, label
 consistency) is tested by two one-sided tests of method minus human, paired by item
 (`stats.equivalence`); labels by Krippendorff's α of all annotators, with the imitation in one's
-place. Over annotators a method is equivalent where it is for each (an intersection-union test: the
-largest p-value, Berger 1982), so that too much for one and too little for another do not cancel.
-p-values are adjusted over methods by Holm.
+place. Over annotators a method is equivalent where it is for each whom all methods imitate (an
+intersection-union test: the largest p-value, Berger 1982), so that too much for one and too little
+for another do not cancel. p-values are adjusted over methods by Holm.
 
 Nothing is tested where the annotator's own value is no further than the margin from the floor
 (another annotator's texts, shuffled explanations, labels at random): whatever is written would be
@@ -29,7 +29,6 @@ from capo_core.evaluation.table import ALL, Key
 from capo_core.stats.bootstrap import AnyScore, Score, difference
 from capo_core.stats.equivalence import (
     DIFFERENT,
-    UNDECIDED,
     EquivalenceTest,
     alpha_substitution,
     insensitive,
@@ -57,8 +56,8 @@ def equivalence_table(
 ) -> pd.DataFrame:
     """Return the equivalence tests: COLUMNS, one row a source, target (or `ALL`), measure and k.
 
-    `value` is `method` minus `human` with its 90 % interval. The row `ALL` shows the annotator for
-    whom it is furthest from equivalent, named in `note`.
+    `value` is `method` minus `human` with its 90 % interval. The row `ALL` shows the annotator, of
+    `common`, for whom it is furthest from equivalent, named in `note`.
 
     Args:
         parts: of `table.Evaluation`.
@@ -95,7 +94,6 @@ def equivalence_table(
     table["verdict"] = [
         verdict_of(row.p_holm, row.low, row.high, row.margin) for row in table.itertuples()
     ]
-    _join(table)
     return table
 
 
@@ -123,30 +121,19 @@ def _rows(
     ]  # fmt: skip
     if not common or not set(common) <= set(found):
         return rows
-    # The furthest from equivalent: without a test, else with the largest p-value and difference.
+    # The furthest from equivalent: different (one is enough), without a test, else with the largest
+    # p-value and difference.
     worst = max(
         common,
         key=lambda target: (
-            math.isnan(found[target][2].p), found[target][2].p, abs(found[target][2].value),
+            found[target][2].verdict == DIFFERENT, math.isnan(found[target][2].p),
+            found[target][2].p, abs(found[target][2].value),
         ),
     )  # fmt: skip
     row = list(rows[list(found).index(worst)])
     row[1] = ALL
     row[-1] = f"annotator {worst}" + (f": {row[-1]}" if row[-1] else "")
     return [*rows, row]
-
-
-def _join(table: pd.DataFrame) -> None:
-    """Correct the verdicts over all targets: one that is different is enough."""
-    single = table[table["target"] != ALL]
-    different = {
-        (row.source, row.measure, row.k) for row in single.itertuples() if row.verdict == DIFFERENT
-    }
-    for index, row in table[table["target"] == ALL].iterrows():
-        if (row["source"], row["measure"], row["k"]) in different:
-            table.at[index, "verdict"] = DIFFERENT
-        elif math.isnan(row["p"]):
-            table.at[index, "verdict"] = UNDECIDED
 
 
 def _alpha_rows(

@@ -8,8 +8,10 @@ other annotator b on the items that both a and b answered:
 by a sign-flip test over items. "Better than the best other annotator" is the intersection of
 "better than b" over all b, so its p-value is the largest of the one-sided ones (an
 intersection-union test, Berger 1982), and no b has to be chosen beforehand. "Worse than the best
-other" is their union: the smallest, times the number of others (Bonferroni). The two are adjusted
-over annotators by Benjamini & Yekutieli (2001).
+other" is their union: the smallest, times the number of others (Bonferroni); the b shown is then
+the one of that p-value, else the one who predicts a best. Those who have fewer than `FEWEST` items
+in common with a are left out where others have more. The two are adjusted over annotators by
+Benjamini & Yekutieli (2001).
 
 By likelihood, S is the calibrated probability that a wrote the text, under all annotators' adapters
 (`evaluation.likelihood`).
@@ -29,6 +31,7 @@ from capo_core.evaluation.measures.attribution import item_mean
 from capo_core.evaluation.referee.answers import LIKELIHOOD, Similarity, by_item, of_methods
 from capo_core.evaluation.streams import HUMAN, OTHER, Stream
 from capo_core.evaluation.table import ALL
+from capo_core.formatting import name_list
 from capo_core.stats.alternative_annotator import LEVEL
 from capo_core.stats.bootstrap import Score, ScoreDifference, difference, mean
 from capo_core.stats.power import detectable
@@ -37,6 +40,7 @@ from capo_core.stats.significance import FEWEST, benjamini_yekutieli, sign_flip
 COLUMNS = ("similarity", "source", "target", "against", "method", "person", "value", "low",
            "high", "n", "p", "p_by", "verdict", "detectable", "better", "tested",
            "note")  # fmt: skip
+FEW_IN_COMMON = f"left out, with fewer than {FEWEST} items in common"
 BETTER, WORSE, UNDECIDED = "better", "worse", "undecided"
 _ANYWHERE = (-math.inf, math.inf)
 Values = Mapping[int, float]  # item → similarity to the target's answer
@@ -55,9 +59,10 @@ def personal_table(
     """Return the comparison with other annotators: COLUMNS, one row a similarity, source and target
     (or `ALL`).
 
-    `against` is the other annotator who predicts the target best, `method` and `person` the mean
-    similarity of both to the target's answers, `value` their difference on common items with its
-    95 % interval. Over annotators, `value` is the mean of these.
+    `against` is the other annotator who predicts the target best, or of "worse" the one by whom
+    that is decided; `method` and `person` are the mean similarity of the imitation and of this one
+    to the target's answers, `value` their difference on common items with its 95 % interval, `n`
+    these items. Over annotators, `value` is the mean of these.
 
     Args:
         common: annotators whom every method imitates, over whom the rows `ALL` are; without any
@@ -138,28 +143,36 @@ def _rows(
         {b: pair for b, values in others.items() if (pair := _gain(own, values, n_items))}
         for own, others in found
     ]
+    few = [_too_few(gains) for gains in compared]
+    compared = [
+        {b: apart for b, apart in gains.items() if b not in left_out}
+        for gains, left_out in zip(compared, few, strict=True)
+    ]
     p = np.array([_p_values(gains) for gains in compared], dtype=float).reshape(len(targets), 2)
     both = np.minimum(1.0, 2 * p.min(axis=1)) if len(p) else np.zeros(0)
     adjusted = benjamini_yekutieli(both)
     rows, nearest = [], {}
-    for target, gains, sides, single, after in zip(
-        targets, compared, p, both, adjusted, strict=True
+    for target, gains, left_out, sides, single, after in zip(
+        targets, compared, few, p, both, adjusted, strict=True
     ):
         if not gains:
             why = "no other annotator answered an item that this one did"
             rows.append((name, source, target, "", *(math.nan,) * 5, 0, math.nan, math.nan,
                          UNDECIDED, math.nan, 0, 0, why))  # fmt: skip
             continue
-        best = min(gains, key=lambda b: gains[b].value)
+        best, verdict = min(gains, key=lambda b: gains[b].value), UNDECIDED
+        if after <= LEVEL and gains[best].items >= FEWEST:
+            verdict = BETTER if sides[0] < sides[1] else WORSE
+        if verdict == WORSE:
+            best = _surest_above(gains)
         apart = gains[best]
         nearest[target] = apart
-        shown, verdict = apart.estimate(), UNDECIDED
-        if after <= LEVEL and apart.items >= FEWEST:
-            verdict = BETTER if sides[0] < sides[1] else WORSE
+        shown = apart.estimate()
+        said = (note, f"{FEW_IN_COMMON}: {name_list(left_out)}" if left_out else "")
         rows.append((name, source, target, best, *(side.value for side in apart.sides), shown.value,
                      shown.low, shown.high, apart.items, single, after, verdict,
                      detectable(apart, comparisons=len(targets)), int(verdict == BETTER), 1,
-                     note))  # fmt: skip
+                     "; ".join(filter(None, said))))  # fmt: skip
     if common:
         of_common = [row for row in rows if row[2] in common]
         gains = [nearest[target] for target in common if target in nearest]
@@ -182,14 +195,29 @@ def _gain(own: Sequence[Values], other: Values, n_items: int) -> ScoreDifference
     return difference(mean(sides[:-1], repeated=True), sides[-1])
 
 
+def _too_few(gains: Mapping[str, ScoreDifference]) -> list[str]:
+    """Return the others on whose items nothing can be significant, if there are any with more."""
+    few = [b for b, apart in gains.items() if apart.items < FEWEST]
+    return few if len(few) < len(gains) else []
+
+
+def _surest_above(gains: Mapping[str, ScoreDifference]) -> str:
+    """Return the other annotator with the smallest p-value of a worse imitation; of equal ones the
+    one who predicts best."""
+    return max(gains, key=lambda b: (_p_above(gains[b]), -gains[b].value))
+
+
+def _p_above(apart: ScoreDifference) -> float:
+    """Return the one-sided p-value of an imitation that is better than one other annotator."""
+    two_sided = sign_flip(apart.contributions)
+    return two_sided / 2 if apart.value > 0 else 1 - two_sided / 2
+
+
 def _p_values(gains: Mapping[str, ScoreDifference]) -> tuple[float, float]:
     """Return the one-sided p-values of better than all others, and of worse than one of them."""
     if not gains:
         return math.nan, math.nan
-    above = []
-    for apart in gains.values():
-        two_sided = sign_flip(apart.contributions)
-        above.append(two_sided / 2 if apart.value > 0 else 1 - two_sided / 2)
+    above = [_p_above(apart) for apart in gains.values()]
     below = min(1.0, len(above) * min(1 - p for p in above))
     return max(above), below
 

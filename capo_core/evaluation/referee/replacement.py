@@ -25,6 +25,7 @@ from capo_core.stats.alternative_annotator import (
     LEVEL,
     MIN_ITEMS,
     Advantage,
+    AlternativeAnnotatorTest,
     advantage,
     alternative_annotator_test,
 )
@@ -33,7 +34,7 @@ from capo_core.stats.bootstrap import Score, mean
 COLUMNS = ("similarity", "source", "target", "advantage", "low", "high", "person", "n", "p", "p_by",
            "verdict", "won", "tested", "note")  # fmt: skip
 STANDS_IN, NOT_SHOWN, UNTESTED = "stands in", "not shown", "not tested"  # of one annotator
-PASSED, NOT_PASSED = "passed", "not passed"  # over annotators; or UNTESTED
+PASSED, NOT_PASSED = "passed", "not passed"  # over two or more annotators who were tested
 
 
 def replacement_table(
@@ -47,7 +48,8 @@ def replacement_table(
     """Return the test of each method: COLUMNS, one row a similarity, source and target (or `ALL`).
 
     `advantage` is the advantage probability (of `ALL`: ρ), `person` the annotator's own; `p_by` is
-    adjusted over annotators. `won` and `tested` count annotators.
+    adjusted over annotators. `won` and `tested` count annotators. Where one annotator was tested,
+    the verdict over all is that one's, and no test is passed.
 
     Args:
         common: annotators whom every method imitates, over whom the rows `ALL` are; without any
@@ -113,8 +115,9 @@ def _rows(
     places = [place for place, target in enumerate(targets) if target in common]
     both = replace(test, p=test.p[places], adjusted=test.adjusted[places])
     rows.append((name, source, ALL, *_overall([scores[t] for t in common if t in scores]),
-                 math.nan, math.nan, _verdict(both.tested, passed=both.passed), both.won,
-                 both.tested, _note(len(places), both.tested)))  # fmt: skip
+                 math.nan, math.nan, _verdict(both), both.won, both.tested,
+                 _note([targets[place] for place in places if math.isfinite(test.p[place])],
+                       len(places))))  # fmt: skip
     return rows
 
 
@@ -125,15 +128,22 @@ def _overall(scores: Sequence[Score]) -> tuple[float, float, float, float, int]:
     return shown.value, shown.low, shown.high, math.nan, shown.n
 
 
-def _verdict(tested: int, *, passed: bool) -> str:
-    return (PASSED if passed else NOT_PASSED) if tested else UNTESTED
+def _verdict(test: AlternativeAnnotatorTest) -> str:
+    if test.tested < 2:
+        return (STANDS_IN if test.won else NOT_SHOWN) if test.tested else UNTESTED
+    return PASSED if test.passed else NOT_PASSED
 
 
-def _note(targets: int, tested: int) -> str:
+def _note(tested: Sequence[str], imitated: int) -> str:
+    """Return what the number of annotators who were tested makes of a verdict over all."""
     if not tested:
         return f"no annotator has {MIN_ITEMS} items that others answered too"
-    few = "" if targets > 2 else f"with {count(targets, 'annotator')} replaced, one decides"
-    return few
+    if len(tested) > 2:
+        return ""
+    of = f" of {imitated}" if imitated > len(tested) else ""
+    if len(tested) == 2:
+        return f"2{of} annotators tested, one decides"
+    return f"1{of} annotator{'s' if of else ''} tested: {tested[0]}"
 
 
 def overall(table: pd.DataFrame) -> Mapping[tuple[str, str], pd.Series]:

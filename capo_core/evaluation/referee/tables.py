@@ -82,7 +82,8 @@ def _with_ends(value: float, low: float, high: float, *, sign: bool = False) -> 
 
 def _never(row: Any) -> bool:
     """Return whether not even the largest possible difference would be found."""
-    return row.similarity != LABELS and row.detectable > 1
+    # Of labels on a scale a difference is in its units, and can be above 1.
+    return row.detectable == 1 or (row.similarity != LABELS and row.detectable > 1)
 
 
 def _p(value: float) -> str:
@@ -166,7 +167,11 @@ def _personal(tests: Any) -> RefereeTable:
             "Compared by": ("What similarity is of.", _similarity),
             "Method": ("", lambda row: method_name(row.source)),
             "Annotator": ("Who is predicted.", _who),
-            "Best other": ("The other annotator who is most similar.", lambda row: row.against),
+            "Best other": (
+                "The other annotator who is most similar; where the imitation is worse, the one "
+                "whom that is surest of.",
+                lambda row: row.against,
+            ),
             "Imitation": ("Mean similarity to the annotator.", lambda row: _value(row.method)),
             "Other": ("The same of the best other.", lambda row: _value(row.person)),
             "Difference": (
@@ -202,9 +207,9 @@ def _equivalence(tests: Any) -> RefereeTable:
     return _table(
         "equivalence",
         "Equivalence with the human",
-        f"Two one-sided tests of method minus human within {margin}; over annotators, each of them "
-        "must be equivalent, and the one who is furthest from it is shown. p-values are "
-        f"Holm-adjusted over methods. {claim}",
+        f"Two one-sided tests of method minus human within {margin}; over annotators, each whom "
+        "all methods imitate must be equivalent, and the one who is furthest from it is shown. "
+        f"p-values are Holm-adjusted over methods. {claim}",
         tests.equivalence,
         {
             "Measure": ("", lambda row: measure_title(row.measure, row.k)),
