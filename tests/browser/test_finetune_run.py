@@ -11,7 +11,7 @@ import zipfile
 from contextlib import suppress
 
 import pytest
-from helpers.browser import repeated, until_gone
+from helpers.browser import repeated, until_at, until_gone
 from helpers.pages import make
 
 from capo_core.data.catalog import Catalog
@@ -83,9 +83,8 @@ def test_launch_watch_stop_resume_compare_and_take_away(go, page, server, tmp_pa
     watch = page.get_by_role("button", name="Open live run")
     repeated(lambda: start.click(timeout=30_000), watch)
 
-    repeated(lambda: watch.click(timeout=30_000), page.locator(".capo-run-head"))
+    until_at(lambda: watch.click(timeout=30_000), page, "run=tiny-sft-ann")
     page.get_by_text(re.compile(rf"step \d+ of {steps}")).first.wait_for()
-    page.wait_for_url(re.compile("run=tiny-sft-ann"))
     address = page.url
     ask_to_stop(page, find_run(workspace, re.search(r"run=([^&]+)", address)[1]))
     stopped = page.get_by_text(re.compile(rf"topped after step \d+ of {steps}, and saved")).first
@@ -114,9 +113,9 @@ def test_launch_watch_stop_resume_compare_and_take_away(go, page, server, tmp_pa
 
     go("finetune?dataset=tiny")
     compare = page.get_by_role("link", name="Compare the methods")
-    title = page.get_by_role("heading", name="Compare", exact=True)
-    repeated(lambda: compare.click(timeout=30_000), title)  # drawn anew when the evaluation ends
-    page.wait_for_url("**/compare?*")
+    # It is drawn anew when the evaluation ends.
+    until_at(lambda: compare.click(timeout=30_000), page, r"/compare\?")
+    page.get_by_role("heading", name="Compare", exact=True).wait_for()
 
     (experiment,) = [e for e in store.all_experiments(workspace)[0] if e.config.dataset == "tiny"]
     answers = next(member for member in experiment.members if member.kind == "generate")

@@ -265,12 +265,12 @@ def test_a_session_on_two_devices_leaks_nothing_and_loses_nothing(page, chromium
     tab = recorder.watch(phone.new_page())
     tab.goto(link)
     tab.get_by_text("1 of 6 answered").wait_for()
-    for button, appears in (
-        ("Pause", tab.get_by_role("heading", name="Paused")),
-        ("Continue", tab.locator(STEPS).first),
-    ):
-        tap = tab.get_by_role("button", name=button).tap
-        repeated(lambda tap=tap: tap(timeout=30_000), appears)
+    pause = tab.get_by_role("button", name="Pause")
+    paused = tab.get_by_role("heading", name="Paused")
+    repeated(lambda: pause.tap(timeout=30_000), paused)
+    go_on = tab.get_by_role("button", name="Continue")
+    until_gone(lambda: go_on.tap(timeout=30_000), paused)
+    tab.locator(STEPS).first.wait_for()
     while step(tab, recorder, keys=False) != "end":
         wide, cards = tab.evaluate(
             "[document.documentElement.scrollWidth, "

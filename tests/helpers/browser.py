@@ -1,6 +1,7 @@
 """A page in a real browser: its server, when it stands still, whether it fits into its window."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -73,6 +74,22 @@ def repeated(action: Callable[[], object], appears, attempts: int = 4) -> None:
             appears.wait_for(timeout=30_000)
             return
         except Late:
+            if not left:
+                raise
+
+
+def until_at(action: Callable[[], object], page, address: str, attempts: int = 4) -> None:
+    """Act until the page's address has `address`, a regular expression, in it; as `repeated`."""
+    from playwright.sync_api import TimeoutError as Late
+
+    for left in reversed(range(attempts)):
+        try:
+            action()
+            page.wait_for_url(re.compile(address), timeout=30_000)
+            return
+        except Late:
+            if re.search(address, page.url):
+                return  # gone there, and what was to be done could not be done again
             if not left:
                 raise
 
