@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import pandas as pd
 
@@ -42,6 +44,7 @@ _NAMES = {
 _ARABIC_MARKS = re.compile("[\u0640\u064b-\u065f\u0670]")  # short vowels, doubling, stretching
 
 
+@lru_cache(maxsize=65_536)
 def normalised_name(name: str) -> str:
     """Return a column name for comparison: "Question 1" → "question_1", "aB" → "a_b".
 
@@ -107,6 +110,9 @@ _QUALITIES = frozenset(map(normalised_name, column_words.QUALITIES.split()))
 # Words beside "reason" that leave it the reason of the label.
 _ABOUT_LABEL = {"label", "answer", "for", "of", "the", "your", "choice", "free", "text", "short",
                 "written", "annotator", "worker", "is", "that"}  # fmt: skip
+_ABOUT_ITEM = frozenset(
+    name for role in ("label", "text_a", "text_b", "item_id") for name in SYNONYMS[role]
+)
 # Which label of the item its explanations share, where there are several: the first of these.
 _SHARED_FIRST = ("gold", "final", "adjudicated", "consensus", "majority")
 
@@ -150,6 +156,7 @@ def _holds_labels(text: str) -> bool:
     return isinstance(value, list) and not any(isinstance(e, dict | list) for e in value)
 
 
+@lru_cache(maxsize=65_536)
 def role_and_annotator(name: str) -> tuple[str, str]:
     """Return the role and the annotator in names such as "label_A1", "A1 reason"; "" for none."""
     stripped = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.strip())  # "goldLabel"
@@ -221,6 +228,18 @@ def explains_label(name: str, label: str) -> bool:
     return len(rest) < len(words) and set(rest) <= about
 
 
+def aggregates_among(names: Sequence[str]) -> list[str]:
+    """Return the names that are aggregates or metadata beside the others (see `is_aggregate`)."""
+    uses = Counter(token for name in dict.fromkeys(names) for token in set(_tokens(name)))
+
+    def beside(who: str) -> set[str]:
+        own = set(_tokens(who)) if who in known else set()
+        return {token for token, number in uses.items() if number > (token in own)}
+
+    known = set(names)
+    return [name for name in names if _is_aggregate(name, beside)]
+
+
 def is_aggregate(who: str, others: Sequence[str] = ()) -> bool:
     """Return whether what stands in an annotator's place is an aggregate or metadata.
 
@@ -230,18 +249,26 @@ def is_aggregate(who: str, others: Sequence[str] = ()) -> bool:
     Args:
         others: what stands in this place in the other columns; "max" beside "mean" is no person.
     """
+    return _is_aggregate(
+        who, lambda who: {token for other in others if other != who for token in _tokens(other)}
+    )
+
+
+def _is_aggregate(who: str, words_beside: Callable[[str], set[str]]) -> bool:
     tokens = _tokens(who)
+    words = set(tokens)
     if any(word in who for word in _UNSPACED_AGGREGATES):
         return True
-    if _AGGREGATE & set(tokens):
-        return not (len(tokens) > 1 and tokens[0] == "num" and tokens[1:] == tokens[-1:] == ["#"])
-    about = [name for role in ("label", "text_a", "text_b", "item_id") for name in SYNONYMS[role]]
-    if tokens and all(token in about and token.isalpha() for token in tokens):
+    if _AGGREGATE & words:
+        return not (len(tokens) > 1 and tokens[0] == "num" and tokens[1:] == tokens[-1:] == ("#",))
+    if tokens and all(token in _ABOUT_ITEM and token.isalpha() for token in tokens):
         return len(tokens[0]) > 1  # "text_label", "topic" of "stance_label"
-    beside = {token for other in others if other != who for token in _tokens(other)}
-    if _BESIDE_PEOPLE & set(tokens) and "#" not in tokens and beside:
-        return tokens != ["n"] or all(len(token) > 1 for token in beside)  # "n" beside "a" and "b"
-    return bool(_PERHAPS & set(tokens)) and bool((_AGGREGATE | _PERHAPS) & beside)
+    if not (_BESIDE_PEOPLE | _PERHAPS) & words:
+        return False  # most names, without a look at the others
+    beside = words_beside(who)
+    if _BESIDE_PEOPLE & words and "#" not in tokens and beside:
+        return tokens != ("n",) or all(len(token) > 1 for token in beside)  # "n" beside "a", "b"
+    return bool(_PERHAPS & words) and bool((_AGGREGATE | _PERHAPS) & beside)
 
 
 def names_quality(who: str) -> bool:
@@ -259,10 +286,11 @@ def names_aggregate(name: str) -> bool:
     return bool(_AGGREGATE & set(_tokens(name)))
 
 
-def _tokens(who: str) -> list[str]:
-    """Return the words of a name, numbers as "#": "Gold 1" → ["gold", "#"]."""
+@lru_cache(maxsize=65_536)
+def _tokens(who: str) -> tuple[str, ...]:
+    """Return the words of a name, numbers as "#": "Gold 1" → ("gold", "#")."""
     words = re.sub(r"(?<=[a-z])(?=\d)", "_", normalised_name(who)).split("_")
-    return ["#" if word.isdigit() else word for word in words if word]
+    return tuple("#" if word.isdigit() else word for word in words if word)
 
 
 @dataclass(frozen=True)
@@ -316,13 +344,14 @@ def wide_names(frame: pd.DataFrame, taken: set[str]) -> WideNames:
     parts = {name: ("", "") if name in bare else role_and_annotator(name) for name in names}
     parts |= _repeated(names)
     people = [who for role, who in parts.values() if role == "label"]
+    made = set(aggregates_among(people))
     found: dict[str, dict[str, str]] = {}
     spelled: dict[str, str] = {}  # the annotator's name as the columns write it
     aggregates = []
     for name, (role, who) in parts.items():
         if not role:
             continue
-        if is_aggregate(who, people):
+        if who in made if role == "label" else is_aggregate(who, people):
             if role == "label":
                 aggregates.append(name)
             continue
@@ -367,10 +396,12 @@ def _unlike_the_others(frame: pd.DataFrame, found: Mapping[str, Mapping[str, str
     if len(values) < 3:
         return []
     odd = []
+    columns = Counter(text for own in values.values() for text in own)
     for key, own in values.items():
-        others = set().union(*(each for other, each in values.items() if other != key))
+        if len(own) <= 12 or any(columns[text] > 1 for text in own):
+            continue
         n = sum(bool(text.strip()) for text in frame[found[key]["label"]].tolist())
-        if len(own) > max(12, 0.5 * n) and not own & others and len(others) < len(own):
+        if len(own) > 0.5 * n and len(columns) - len(own) < len(own):
             odd.append(key)
     return odd
 

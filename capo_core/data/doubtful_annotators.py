@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from capo_core.data.column_names import is_aggregate, normalised_name
+from capo_core.data.column_names import aggregates_among, normalised_name
 from capo_core.formatting import quoted_names
 
 # In each note; pages show such a note as a warning.
@@ -33,7 +33,7 @@ def doubtful_annotators(annotators: Sequence[str]) -> list[str]:
     >>> doubtful_annotators(["ann", "ben", "gold"])[0][:47]
     "by its name no person, but an aggregate: 'gold'"
     """
-    aggregates = [name for name in annotators if is_aggregate(name, annotators)]
+    aggregates = aggregates_among(annotators)
     models = [name for name in annotators if name not in aggregates and names_model(name)]
     notes = []
     for found, one, several in (

@@ -7,9 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from capo_core.data.column_names import is_aggregate
+from capo_core.data import column_names
+from capo_core.data.column_names import aggregates_among, is_aggregate
 from capo_core.data.columns import parse_mapping
-from capo_core.data.doubtful_annotators import DOUBTFUL
+from capo_core.data.doubtful_annotators import DOUBTFUL, doubtful_annotators
 from capo_core.data.importing import read_dataset
 from capo_core.errors import ConfigError, DataError
 from capo_core.json_text import json_text
@@ -246,3 +247,21 @@ def test_class_labels_of_hugging_face_take_their_names(tmp_path, listed):
     )
     if not listed:  # -1 is "no label" there
         assert found.report.reasons() == {"the label is missing": 1}
+
+
+def test_aggregates_among_many_names_are_those_that_each_has_alone():
+    for names in (["ann", "max", "mean"], ["m", "n", "o"], ["ann", "n"], ["crowd", "crowd"],
+                  ["n", "n 1"], ["max", "min"], ["gold", "vote a", "vote b"], []):  # fmt: skip
+        assert aggregates_among(names) == [name for name in names if is_aggregate(name, names)]
+
+
+def test_looking_for_aggregates_takes_time_by_the_number_of_annotators():
+    names = [f"worker {n} of {n % 7}" for n in range(1000)]
+
+    def looks():
+        info = column_names._tokens.cache_info()
+        return info.hits + info.misses
+
+    before = looks()
+    assert doubtful_annotators(names) == []
+    assert looks() - before <= 10 * len(names)  # formerly their square
