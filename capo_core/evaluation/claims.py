@@ -29,8 +29,8 @@ from capo_core.findings import (
     ComparisonSet,
     Finding,
 )
-from capo_core.formatting import Named
-from capo_core.stats.significance import side_of_chance
+from capo_core.formatting import FEW, Named
+from capo_core.stats.significance import FEWEST, side_of_chance
 
 # What distance from the human never shows: that takes an equivalence test with a margin fixed
 # before (and a difference that is not significant is no proof of none).
@@ -376,8 +376,12 @@ def self_similarity(report: EvaluationReport, target: str = ALL) -> Finding | No
 
 
 def confusion(report: EvaluationReport, target: str = ALL) -> Finding | None:
-    """Return the most frequent confusion of a method, where it is frequent."""
+    """Return the most frequent confusion of a method, where it is frequent, among those of
+    `FEWEST` texts or more; of few texts also a whole number of them (ties are shared)."""
     rows = report.confusion
+    hits = rows["share"] * rows["n"]
+    whole = (hits - hits.round()).abs() < 1e-6
+    rows = rows[(rows["n"] >= FEWEST) & (whole | (rows["n"] > FEW))]
     rows = rows[~rows["source"].isin([HUMAN, OTHER]) & (rows["attributed"] != rows["target"])]
     rows = rows[rows["view"] == report.config.views[0].name]
     rows = rows[rows["target"].isin(report.targets if target == ALL else [target])]

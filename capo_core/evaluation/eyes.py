@@ -12,11 +12,15 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+import pandas as pd
+
 from capo_core.evaluation.human_distance import HumanDistance
 from capo_core.evaluation.measures.registry import LIKELIHOOD, find_measure
 from capo_core.stats.intervals import json_value
 from capo_core.text.reductions import find_reduction
 from capo_core.text.representations import find_representation
+
+_EQUAL = 12  # decimals to which two distances are compared: what differs by less is equal
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,8 @@ class EyeComparison:
     Attributes:
         k: texts attributed together.
         methods: those that all measures have.
-        nearest: measure → the method nearest to the human.
+        nearest: measure → the method nearest to the human; without measures that put several
+            methods first.
         agreements: of each pair of measures.
         differ: whether two measures name different methods, or order them against one another.
         significant: whether one of two measures that name different methods finds its own
@@ -101,11 +106,12 @@ def compare_eyes(distance: HumanDistance, k: int) -> EyeComparison | None:
     if len(methods) < 2:
         return None
     tables = {eye: table.loc[methods] for eye, table in tables.items()}
+    ranked = {eye: table.round(_EQUAL) for eye, table in tables.items()}
     agreements = tuple(
-        RankAgreement(one, other, float(kendalltau(tables[one], tables[other]).statistic))
-        for one, other in combinations(tables, 2)
+        RankAgreement(one, other, float(kendalltau(ranked[one], ranked[other]).statistic))
+        for one, other in combinations(ranked, 2)
     )
-    nearest = {eye: str(table.idxmin()) for eye, table in tables.items()}
+    nearest = {eye: name for eye, table in tables.items() if (name := first_of(table))}
     opposed = any(a.tau < 0 for a in agreements if not math.isnan(a.tau))
     return EyeComparison(
         k,
@@ -119,6 +125,15 @@ def compare_eyes(distance: HumanDistance, k: int) -> EyeComparison | None:
             for other in set(nearest.values()) - {winner}
         ),
     )
+
+
+def first_of(order: pd.Series) -> str:
+    """Return the source (the index) with the smallest value; "" for none, and where several share
+    it."""
+    if not len(order):
+        return ""
+    best = order[order <= order.min() + 10.0**-_EQUAL]
+    return str(best.index[0]) if len(best) == 1 else ""
 
 
 def _nearer(distance: HumanDistance, measure: str, k: int, one: str, other: str) -> bool:

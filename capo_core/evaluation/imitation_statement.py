@@ -6,6 +6,7 @@ from capo_core.evaluation.human_distance import OVERSHOOT, UNDERSHOOT
 from capo_core.evaluation.statement_parts import (
     Values,
     cases,
+    is_known,
     n_text,
     phrase,
     phrases,
@@ -99,6 +100,12 @@ def _what(values: Values) -> Statement:
 
 def _reference(values: Values) -> Statement:
     """Return what a method's share is compared with: the human's own, floor and chance."""
+    if not is_known(values["floor"]):  # nobody else answered these items
+        return phrase(
+            "the target's own texts ({human}; chance {chance:percent})",
+            human=_own(values),
+            chance=values["chance"],
+        )
     return phrase(
         "the target's own texts ({human}; other people's {floor:percent}, chance {chance:percent})",
         human=_own(values),

@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import kendalltau, rankdata
 
-from capo_core.evaluation.eyes import eyes_of
+from capo_core.evaluation.eyes import eyes_of, first_of
 from capo_core.evaluation.human_distance import HumanDistance
 from capo_core.evaluation.measures.registry import LIKELIHOOD, LLM_JUDGE, LOWER, find_measure
 from capo_core.evaluation.streams import HUMAN, OTHER
@@ -134,15 +134,7 @@ def _reference(parts: Mapping[Key, AnyScore], name: str, k: int, order: pd.Serie
         if find_measure(name).better == LOWER:
             right, wrong = wrong, right
         tells = YES if right else NO if wrong else UNKNOWN
-    return (name, k, *numbers, *apart, n, _first(order), tells, note)
-
-
-def _first(order: pd.Series) -> str:
-    """Return the source with the smallest value; "" for none, and where several share it."""
-    if not len(order):
-        return ""
-    best = order[order <= order.min() + 1e-12]
-    return str(best.index[0]) if len(best) == 1 else ""
+    return (name, k, *numbers, *apart, n, first_of(order), tells, note)
 
 
 def _by_item(parts: Mapping[Key, AnyScore], name: str, k: int) -> dict[tuple[str, str], np.ndarray]:
@@ -179,7 +171,8 @@ def _pair(
     methods = [source for source in order.index if source in against.index]
     tau = math.nan
     if len(methods) > 1:
-        tau = float(kendalltau(order.loc[methods], against.loc[methods]).statistic)
+        orders = (one.loc[methods].round(12) for one in (order, against))
+        tau = float(kendalltau(*orders).statistic)
     ranks = []
     for key in first:
         if key in second:

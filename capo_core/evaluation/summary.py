@@ -175,14 +175,18 @@ def _labels(finding: Finding) -> Statement:
     values = finding.values
     single = values["single"]
     best = values["methods"][0]
-    template = (
-        "Labels: {method} gives the target's own label in {share}; another annotator would in "
-        "{floor:percent}, and always the most frequent label in {frequent:percent}"
-    )
-    parts: dict[str, Any] = {
-        "method": best["method"], "share": cases(best, single, "answer"), "floor": values["floor"],
-        "frequent": values["frequent"],
-    }  # fmt: skip
+    template = "Labels: {method} gives the target's own label in {share}"
+    parts: dict[str, Any] = {"method": best["method"], "share": cases(best, single, "answer")}
+    beside = {
+        "floor": "another annotator would in {floor:percent}",
+        "frequent": "always the most frequent label"
+        + ("" if is_known(values["floor"]) else " would be it")
+        + " in {frequent:percent}",
+    }
+    known = [name for name in beside if is_known(values[name])]
+    if known:  # nobody else may have answered these items
+        template += "; " + ", and ".join(beside[name] for name in known)
+        parts |= {name: values[name] for name in known}
     better = [one for one in values["methods"] if one["against_frequent"] == "better"]
     worse = [one for one in values["methods"] if one["against_frequent"] == "worse"]
     gains = "{method} (by {gain:points} {interval})"
@@ -336,13 +340,20 @@ def _missing(finding: Finding) -> Statement:
 def _eyes(finding: Finding) -> Statement:
     values = finding.values
     parts: dict[str, Any] = {"nearest": phrases("{method} by {eye}", values["nearest"])}
+    if not values["nearest"]:  # each puts several first
+        parts = {}
     ranks = ""
     low, high = values["tau_low"], values["tau_high"]
     if is_known(low):
         parts |= {"low": low, "high": high, "n": values["n_methods"]}
         parts["span"] = span([number(end) for end in (low, high)])
         ranks = " (Kendall's τ of their orders {span}, {n:count method})"
-    if finding.decided:
+    if not parts.get("nearest"):
+        template = (
+            "Measures of imitation rank the methods differently, by point estimates"
+            f"{ranks}; none of them names one method as nearest."
+        )
+    elif finding.decided:
         template = (
             "Measures of imitation rank the methods differently: nearest to the targets' own level "
             f"are {{nearest}}{ranks}. A conclusion from one of them alone is about that measure."

@@ -7,8 +7,10 @@ import math
 import os
 import re
 from io import StringIO
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers.false_sentences import same_ends
 from helpers.score_tables import SHAPES, VIEW, drawn_tables
@@ -21,7 +23,7 @@ from capo_core.dashboard.compare import scores as page
 from capo_core.evaluation import claims, export
 from capo_core.evaluation.cells import NO_VALUE, score_cells
 from capo_core.evaluation.human_distance import AT_LEVEL, OVERSHOOT, UNDERSHOOT
-from capo_core.evaluation.imitation_statement import _position
+from capo_core.evaluation.imitation_statement import _position, _reference
 from capo_core.evaluation.measures.labels import majority_label, own_labels
 from capo_core.evaluation.measures.registry import find_measure
 from capo_core.evaluation.referee.equivalence import ALPHA
@@ -29,8 +31,8 @@ from capo_core.evaluation.referee.tables import referee_tables
 from capo_core.evaluation.streams import GUESS, HUMAN, OTHER
 from capo_core.evaluation.summary import statements, titled, worded
 from capo_core.evaluation.table import ALL
-from capo_core.findings import Finding
-from capo_core.formatting import percent
+from capo_core.findings import UNDECIDED, Finding
+from capo_core.formatting import Named, percent
 from capo_core.stats import bootstrap
 from capo_core.stats.significance import FEWEST
 
@@ -58,6 +60,7 @@ def test_nothing_is_said_that_the_numbers_do_not_say(shape, data):
             assert statement is not None
             text = titled(statement)
             assert not finding.breaches(text), (finding.claim, text)
+            assert "undefined" not in text and " of 1 explanations" not in text, text
             check_numbers_of(text)
             check_n(finding, text)
             CHECKS.get(finding.claim, lambda *_: None)(table, finding, text, target)
@@ -405,3 +408,44 @@ def escaped(text: str) -> str:
     from markupsafe import escape
 
     return str(escape(text))
+
+
+def test_a_confusion_needs_six_texts_and_a_whole_number_of_them():
+    """Formerly "Most frequent confusion: 50 % of 1 explanations" of a shared tie."""
+
+    def told(*rows):
+        names = ["view", "source", "target", "attributed", "share", "n"]
+        frame = pd.DataFrame([(VIEW, "sft", *row) for row in rows], columns=names)
+        report = SimpleNamespace(
+            confusion=frame,
+            targets=("A",),
+            config=SimpleNamespace(views=(SimpleNamespace(name=VIEW),)),
+        )
+        found = claims.confusion(report)
+        return None if found is None else titled(worded(found))
+
+    assert told(("A", "B", 0.5, 1)) is None and told(("A", "B", 1.0, 5)) is None
+    assert told(("A", "B", 0.5, 7)) is None  # 3.5 of 7
+    assert ": 4 of 7 explanations by SFT" in told(("A", "B", 0.9, 5), ("A", "B", 4 / 7, 7))
+    assert "50\u00a0% of 41 explanations" in told(("A", "B", 0.5, 41))
+
+
+@pytest.mark.parametrize(
+    "floor, frequent", [(math.nan, 0.4), (0.3, math.nan), (math.nan, math.nan)]
+)
+def test_what_nobody_else_answered_is_left_out(floor, frequent):
+    """Formerly "another annotator would in undefined"; disjoint annotators are a common layout."""
+    one = {"method": Named("method", "sft"), "value": 0.5, "low": 0.3, "high": 0.7, "n": 40,
+           "against_frequent": "undecided"}  # fmt: skip
+    values = {"methods": [one], "single": True, "floor": floor, "frequent": frequent,
+              "rivals": [], "tested": True}  # fmt: skip
+    text = titled(worded(Finding("label", UNDECIDED, values, 40, "answers")))
+    assert text.startswith("Labels: SFT gives the target's own label in 50") and (
+        "undefined" not in text
+    )
+    assert ("another annotator" in text) == (not math.isnan(floor))
+    assert ("always the most frequent label" in text) == (not math.isnan(frequent))
+    values = {"human": 0.6, "human_n": 40, "single": True, "k": 1, "chance": 0.25}
+    text = titled(_reference(values | {"floor": floor}))
+    assert ("other people's" in text) == (not math.isnan(floor)) and "chance 25" in text
+    assert "undefined" not in text

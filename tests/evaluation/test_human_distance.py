@@ -8,7 +8,7 @@ from capo_core.data.splits import assign_splits
 from capo_core.errors import ConfigError
 from capo_core.evaluation.claims import of_eyes
 from capo_core.evaluation.compute import seed_scores
-from capo_core.evaluation.eyes import compare_eyes
+from capo_core.evaluation.eyes import EyeComparison, RankAgreement, compare_eyes
 from capo_core.evaluation.human_distance import (
     AT_LEVEL,
     DISTANCE,
@@ -205,6 +205,31 @@ def test_eyes_that_agree_are_none():
     same = eyes({"sft": both(0.8), "capo": both(0.99)}, {"sft": both(0.78), "capo": both(0.95)})
     assert not same.differ and same.agreements[0].tau == 1
     assert of_eyes(same, TARGETS, 400) is None
+
+
+def test_an_eye_that_puts_several_first_names_nobody():
+    """Formerly "SFT by word n-grams and CAPO by the sentence embedding", where words had a tie."""
+    parts = {
+        (source, target, *measure): item_mean(
+            (np.arange(400) < count).astype(float), np.arange(400), n_items=400
+        )
+        for measure, by_source in {
+            WORDS: {HUMAN: 320, "sft": 312, "capo": 312},
+            MEANING: {HUMAN: 320, "sft": 200, "capo": 312},
+        }.items()
+        for source, count in by_source.items()
+        for target in TARGETS
+    }
+    seed = SeedScores(parts, tuple(f"i{n}" for n in range(400)))
+    tied = compare_eyes(human_distance([seed], [WORDS, MEANING], [("sft", "capo")]), 1)
+    assert tied.nearest == {MEANING[0]: "capo"}
+    assert not tied.differ and not tied.significant
+    assert of_eyes(tied, TARGETS, 400) is None
+    opposed = EyeComparison(
+        1, ("a", "b", "c"), {}, (RankAgreement(WORDS[0], MEANING[0], -0.5),), True, False
+    )
+    text = worded(of_eyes(opposed, TARGETS, 400)).text
+    assert "none of them names one method as nearest" in text and "by point estimates" in text
 
 
 def test_a_difference_within_noise_is_called_so():

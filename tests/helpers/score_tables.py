@@ -25,7 +25,7 @@ from capo_core.task import NLI
 
 VIEW = View("words", "mask_input").name
 SHAPES = ("one target of four", "missing method", "ties", "unequal items", "n of 1",
-          "all equal", "overshoot", "any")  # fmt: skip
+          "all equal", "overshoot", "nobody else", "any")  # fmt: skip
 _LABELS = NLI.scale.labels
 _TRAIN = 3
 
@@ -63,7 +63,9 @@ def drawn_tables(draw, shape: str = "") -> DrawnTable:
     people = "ABCD"[: 4 if shape == "one target of four" else draw(st.integers(2, 4))]
     n = 1 if shape == "n of 1" else draw(st.sampled_from((2, 5, 6, 9, 14, 40)))
     methods = ("zero_shot", "sft", "capo")[: draw(st.integers(1, 3))]
-    dataset = _dataset(people, n, rng, everywhere=shape in ("ties", "all equal"))
+    dataset = _dataset(
+        people, n, rng, everywhere=shape in ("ties", "all equal"), alone=shape == "nobody else"
+    )
     imitated = _imitated(draw, shape, people, methods)
     answered = {
         (method, target): _items(shape, n, rng)
@@ -99,7 +101,10 @@ def _items(shape: str, n: int, rng: np.random.Generator) -> frozenset[int]:
     return frozenset([0, *np.flatnonzero(rng.random(n) < 0.8).tolist()])
 
 
-def _dataset(people: str, n: int, rng: np.random.Generator, *, everywhere: bool) -> Dataset:
+def _dataset(
+    people: str, n: int, rng: np.random.Generator, *, everywhere: bool, alone: bool
+) -> Dataset:
+    """Return items with their answers; `alone`: one annotator for each test item."""
     items = [(f"r{i}", "a", "b", "train") for i in range(_TRAIN)]
     items += [(f"t{i}", "a", "b", "test") for i in range(n)]
     said = [
@@ -107,7 +112,11 @@ def _dataset(people: str, n: int, rng: np.random.Generator, *, everywhere: bool)
         for item, *_ in items
         for number, who in enumerate(people)
         # Some annotators did not answer some items.
-        if everywhere or number == 0 or item in ("r0", "t0") or rng.random() < 0.85
+        if (
+            int(item[1:]) % len(people) == number
+            if alone and item[0] == "t"
+            else everywhere or number == 0 or item in ("r0", "t0") or rng.random() < 0.85
+        )
     ]
     columns = ["annotation_id", "item_id", "annotator_id", "label", "explanation"]
     return Dataset(
