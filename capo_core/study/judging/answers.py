@@ -9,6 +9,7 @@ judge went on is read off the next trial, which is held for them from the moment
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -289,10 +290,11 @@ def pending_feedback(connection: Connection, judge: Judge, at: datetime) -> Prac
         return None
     progress = progress_of(connection, judge, at)
     # As it was when the trial was asked: "Practice 1 of 2" stays the first.
-    progress = replace(progress, practice_done=progress.practice_done - 1)
-    view = _answered_view(connection, judge, last, last.shown, progress)
     order = claim_of(connection, judge, last.trial_id).order
     trial = trial_views.load(connection, judge.study_id, last.trial_id, order)
+    of_kind = Counter(progress.of_kind) - Counter([trial.kind])
+    progress = replace(progress, practice_done=progress.practice_done - 1, of_kind=of_kind)
+    view = _answered_view(connection, judge, last, last.shown, progress)
     shown = feedback_on(connection, judge, trial, last.answer)
     if shown is None or view.earlier is None:
         return None
