@@ -37,9 +37,19 @@ _ABOUT = re.compile(
     r"(^|_)(confiden\w*|certain\w*|sure|difficult\w*|time|duration|seconds|email|age|gender)(_|$)"
 )
 _WORDS_OF_ONES_OWN = re.compile(
-    r"(^|_)(why|reason\w*|explain\w*|explanation\w*|rationale\w*|comment\w*|justif\w*)(_|$)"
+    r"(^|_)(why|reason\w*|explain\w*|explanation\w*|rationale\w*|comment\w*|justif\w*"
+    r"|what_made_you|what_makes_you|how_did_you_(?:choose|decide)|elaborat\w*|tell_us_more"
+    r"|begründ\w*|erklär\w*|erläuter\w*|wieso|weshalb|expliqu\w*|explica\w*|explíqu\w*|spieg\w*"
+    r"|toelicht\w*|uzasadni\w*|wyjaśni\w*|объясн\w*|поясн\w*|обосн\w*|açıkla\w*)(_|$)"
 )
+# In other languages a word or, in scripts without spaces, a part of the header: "请说明理由".
+_REASONS = frozenset(
+    each for each in SYNONYMS["explanation"]
+    if not re.match(r"[ck]omm?ent|free|yorum|комм?ент|コメ|মন্ত|ความ|anmerkung", each)
+)  # fmt: skip
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
+
+_UNSPACED_WORD = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{2,}")
 
 
 @dataclass(frozen=True)
@@ -262,7 +272,7 @@ def guessed_kind(name: str, values: Sequence[Any]) -> str:
     key = normalised_name(name)
     if key in SYNONYMS["label"]:
         return LABEL
-    if key in SYNONYMS["explanation"] or _WORDS_OF_ONES_OWN.search(key):
+    if key in SYNONYMS["explanation"] or _asks_for_reasons(key):
         return TEXT
     texts = [each for each in values if isinstance(each, str)]
     if len(texts) < len(values):
@@ -270,6 +280,13 @@ def guessed_kind(name: str, values: Sequence[Any]) -> str:
     wordy = sum(len(text.split()) > 3 or len(_UNSPACED.findall(text)) > 6 for text in texts)
     different = len(set(texts))
     return TEXT if wordy > 0.3 * len(texts) and different > 0.5 * len(texts) else LABEL
+
+
+def _asks_for_reasons(key: str) -> bool:
+    """Return whether a question's name, normalised, has a word for reasons in it."""
+    if _WORDS_OF_ONES_OWN.search(key) or _REASONS & set(key.split("_")):
+        return True
+    return any(each in key for each in _REASONS if _UNSPACED_WORD.fullmatch(each))
 
 
 def _label_question(

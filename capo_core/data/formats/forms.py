@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from capo_core.data.cleaning import says_nothing
+from capo_core.data.column_names import is_number
 from capo_core.data.column_values import are_times
 from capo_core.data.columns import SYNONYMS, normalised_name, recognised
 from capo_core.data.formats.answers import (
@@ -35,9 +36,9 @@ from capo_core.data.limits import check_cells
 from capo_core.data.readers.delimited import find_delimiter
 from capo_core.data.readers.excel_parquet import read_excel
 from capo_core.data.readers.table import ImportSource
-from capo_core.data.rejected_rows import RejectedRows, quoted_list
+from capo_core.data.rejected_rows import RejectedRows, quoted, quoted_list
 from capo_core.errors import DataError
-from capo_core.formatting import count
+from capo_core.formatting import count, name_list
 
 _IMPORT_ID = re.compile(r'\s*\{\s*"ImportId"')
 _TIMESTAMP = {"timestamp", "start_time", "completion_time", "date_submitted", "submitdate",
@@ -45,7 +46,8 @@ _TIMESTAMP = {"timestamp", "start_time", "completion_time", "date_submitted", "s
 _PERSON = re.compile(
     r"^(e_?mail(_address)?|username|user_?name|name|(your|full|first)_name|nickname|initials|"
     r"prolific.*|worker.*|participant.*|annotator.*|respondent.*|pid|mturk.*|your_(id|e_?mail).*|id|"
-    r"id_response_id|response_id|token(_access_code)?)$"
+    r"id_response_id|response_id|token(_access_code)?|[您你]的姓名|姓名|氏名|お名前|이름|성함|nombre|"
+    r"nom|nome|ihr_name|dein_name|vor_und_nachname|имя|ваше_имя|фио|ad_soyad|الاسم|नाम)$"
 )
 _ABOUT_PERSON = re.compile(
     r"(^|_)(age|gender|sex|nationality|country|native|language|education|consent|agree_to|"
@@ -60,6 +62,10 @@ _LIMESURVEY = {"last_page", "start_language", "seed", "lastpage_last_page", "las
                "date_last_action", "total_time"}  # fmt: skip
 _SURVEYMONKEY = {"collector_id", "start_date", "end_date", "ip_address", "first_name", "last_name",
                  "custom_data_1"}  # fmt: skip
+# Of WJX, a survey tool in Chinese; and of any tool the points of a quiz.
+_WJX = {"序号", "提交答卷时间", "所用时间", "来源", "来源详情", "来自ip"}
+_POINTS = {"总分", "總分", "得分", "score", "total_score", "punktzahl", "gesamtpunktzahl", "punkte",
+           "puntuación", "pontuação", "punteggio", "スコア", "점수", "баллы", "puan"}  # fmt: skip
 # What SurveyMonkey writes under a question that is no part of it.
 _RESPONSE = {"response", "open-ended response"}
 # Import identifiers of Qualtrics that are of its own, in whatever language the header is.
@@ -68,7 +74,9 @@ _OWN_IDS = {"startdate", "enddate", "status", "ipaddress", "progress", "duration
             "recipientemail", "externaldatareference", "locationlatitude", "locationlongitude",
             "distributionchannel", "userlanguage"}  # fmt: skip
 _QUESTION = re.compile(r"[?？؟]|[.。।!！]\s*$|\[[^\]]+\]|\S+\s+\S+\s+\S+\s+\S+")
-_NUMBERED = re.compile(r"^\s*(?:Q?\d+\s*[.):]\s+|\w+\[\w+\][.:]\s+)")  # "Q1[2]. " of LimeSurvey
+_NUMBERED = re.compile(
+    r"^\s*(?:Q?\d+\s*(?:[.):]\s+|[、．：]\s*)|\w+\[\w+\][.:]\s+)"
+)  # "Q1[2]. " of LimeSurvey
 _AGAIN = re.compile(r" \(\d+\)$")  # of a second column of the same name
 _GRID = re.compile(r"^(?P<question>.*?)\s*\[(?P<item>[^\[\]]+)\]\s*$", re.DOTALL)
 _MATRIX = re.compile(r"^(?P<question>.+?)\s+-\s+(?P<item>.+)$", re.DOTALL)
@@ -144,6 +152,8 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
     survey = _survey(source, options)
     notes = list(survey.notes)
     places = _item_columns(survey, notes, source.name)
+    if options.mapping is None or not options.mapping.label:
+        _check_one_scale(survey, [label for _, label, _ in places], source.name)
     person = _person_column(survey)
     if person is None:
         notes.append("no column names the people: each row is one person, numbered in order")
@@ -240,7 +250,14 @@ def _is_own(survey: _Survey, place: int) -> bool:
             return True
     elif survey.ids and survey.ids[place].casefold() in _OWN_IDS:
         return True
-    own = key in _TIMESTAMP or key in _QUALTRICS or key in _LIMESURVEY or key in _SURVEYMONKEY
+    own = (
+        key in _WJX
+        or key in _POINTS
+        or key in _TIMESTAMP
+        or key in _QUALTRICS
+        or key in _LIMESURVEY
+        or key in _SURVEYMONKEY
+    )
     cells = [row[place].strip() for _, row in survey.rows if row[place].strip()]
     return own or are_times(cells)
 
@@ -389,6 +406,47 @@ def _with_one_scale(survey: _Survey, labels: list[int], kinds: dict[int, str]) -
     forms = {form for place in explained | shared if (form := _form(survey.questions[place]))}
     alike = {place for place in labels if _form(survey.questions[place]) in forms}
     return sorted((shared | explained | alike) - personal)
+
+
+def _check_one_scale(survey: _Survey, items: Sequence[int], where: str) -> None:
+    """Check that the items' columns do not hold answers to different questions.
+
+    They do where two sets of columns, each with several answers, have no answer in common.
+
+    Raises:
+        DataError: they do.
+    """
+    groups: list[tuple[set[str], list[int]]] = []
+    for place in items:
+        own = {"0" if is_number(each) else each for each in _answers(survey, place)}
+        if not own:
+            continue
+        near = [group for group in groups if group[0] & own]
+        groups = [group for group in groups if group not in near]
+        answers = own.union(*(each for each, _ in near))
+        groups.append((answers, [*(place for _, places in near for place in places), place]))
+    apart = [places for answers, places in groups
+             if len(places) > 1 and (len(answers) > 1 or answers == {"0"})]  # fmt: skip
+    if len(apart) < 2:
+        return
+    shown = [
+        f"{quoted(survey.questions[places[0]], 60)} ({name_list(_samples(survey, places[0]))})"
+        for places in apart
+    ]
+    raise DataError(
+        f"the columns answer different questions: {', '.join(shown)}",
+        where=where,
+        expected="for each item one column with a label, all of one scale, and perhaps one column "
+        "with the reasons",
+        todo='in a copy of the file, call the columns with reasons "Why?" and leave out other '
+        "questions; if all are labels of one scale, choose the label",
+        option="--map label=label",
+    )
+
+
+def _samples(survey: _Survey, place: int) -> list[str]:
+    cells = dict.fromkeys(row[place].strip() for _, row in survey.rows if row[place].strip())
+    return [quoted(cell, 30) for cell in list(cells)[:3]]
 
 
 def _form(question: str) -> str:
