@@ -13,20 +13,15 @@ import json
 import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
 
 from capo_core.json_text import json_line, json_text, plain
+from capo_core.latex_text import engine_note, latex, latex_cell
 from capo_core.provenance import NAME, Provenance
-
-_LATEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
-          "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-          "–": "--", "−": "$-$", "≤": r"$\leq$", "κ": r"$\kappa$", "α": r"$\alpha$",
-          "ε": r"$\varepsilon$", "±": r"$\pm$", "ρ": r"$\rho$", "ω": r"$\omega$",
-          "×": r"$\times$", "“": "``", "”": "''",
-          "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"}  # fmt: skip
 
 _DANGER = "=+\\-@\t\r\n＝＋－＠"
 _TO_ESCAPE = re.compile(rf"'*[{_DANGER}]")
@@ -171,13 +166,13 @@ def latex_comment(provenance: Provenance) -> str:
     return f"% {provenance.line}\n"
 
 
-def latex(text: str) -> str:
-    """Return `text` with all special characters of LaTeX escaped."""
-    return "".join(_LATEX.get(letter, letter) for letter in text)
+_WIDE = 60  # letters of a table; more do not fit one of two columns of a page
+# Scaled down to the width of the text where the table is wider, never up.
+_FITTED = r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%"
 
 
 def latex_table(
-    names: Sequence[str],
+    names: Sequence[str | tuple[str, str]],
     rows: Sequence[Sequence[str]],
     provenance: Provenance,
     *,
@@ -188,40 +183,75 @@ def latex_table(
 ) -> str:
     """Return a table for a paper, by the package booktabs; what is simulated is in the caption.
 
+    A table of more than some 60 letters goes over both columns and is no wider than the text, by
+    the package graphicx. The comments before it name the packages, and the engines where letters
+    need one that reads Unicode.
+
     Args:
-        names: of the columns. rows: cells as text.
+        names: of the columns; (group, name) for columns that have a header in common.
+        rows: cells as text.
         label: of the table, of letters, digits and hyphens.
         align: of each column, "l" or "r"; by default all but the first to the right.
         bold: (row, column) of cells in bold.
     """
     body = [
         " & ".join(
-            f"\\textbf{{{latex(cell)}}}" if (n, place) in bold else latex(cell)
+            f"\\textbf{{{latex_cell(cell)}}}" if (n, place) in bold else latex_cell(cell)
             for place, cell in enumerate(row)
         )
         + r" \\"
         for n, row in enumerate(rows)
     ]
+    heads = [("", name) if isinstance(name, str) else tuple(name) for name in names]
     columns = align or "l" + "r" * (len(names) - 1)
+    wide = _width([name for _, name in heads], rows) > _WIDE
+    float_ = "table*" if wide else "table"
+    said = provenance.marked(caption)
+    note = engine_note(
+        said, *(part for head in heads for part in head), *(c for r in rows for c in r)
+    )
     return "\n".join(
         [
-            latex_comment(provenance) + "% needs \\usepackage{booktabs}",
-            r"\begin{table}[t]",
+            f"{latex_comment(provenance)}{note}"
+            f"% needs \\usepackage{{booktabs{',graphicx' if wide else ''}}}",
+            f"\\begin{{{float_}}}[t]",
             r"\centering",
             r"\small",
+            *([_FITTED] if wide else []),
             f"\\begin{{tabular}}{{{columns}}}",
             r"\toprule",
-            " & ".join(map(latex, names)) + r" \\",
+            *_grouped(heads),
+            " & ".join(latex_cell(name) for _, name in heads) + r" \\",
             r"\midrule",
             *body,
             r"\bottomrule",
-            r"\end{tabular}",
-            f"\\caption{{{latex(provenance.marked(caption))}}}",
+            r"\end{tabular}" + ("}" if wide else ""),
+            f"\\caption{{{latex(' '.join(said.split()))}}}",
             f"\\label{{tab:{label}}}",
-            r"\end{table}",
+            f"\\end{{{float_}}}",
             "",
         ]
     )
+
+
+def _width(names: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """Return the letters of a line of a table, with two between columns."""
+    longest = [max(map(len, column)) for column in zip(names, *rows, strict=True)]
+    return sum(longest) + 2 * (len(longest) - 1)
+
+
+def _grouped(heads: Sequence[tuple[str, str]]) -> list[str]:
+    """Return the line of headers that columns have in common, and the rules below them; nothing
+    where there are none."""
+    if not any(group for group, _ in heads):
+        return []
+    cells, rules, start = [], [], 1
+    for group, of in groupby(group for group, _ in heads):
+        n = len(list(of))
+        cells += [f"\\multicolumn{{{n}}}{{c}}{{{latex_cell(group)}}}"] if group else [""] * n
+        rules += [f"\\cmidrule(lr){{{start}-{start + n - 1}}}"] if group else []
+        start += n
+    return [" & ".join(cells) + r" \\", "".join(rules)]
 
 
 def without_provenance(content: bytes) -> bytes:

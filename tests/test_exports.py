@@ -8,6 +8,8 @@ here it is checked that no page has another way to offer one.
 import ast
 import inspect
 import json
+import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from helpers.small_study import SmallStudy, answer_all
 from helpers.study_designs import design, finished_run
 from typer.testing import CliRunner
 
-from capo_core import export_formats
+from capo_core import export_formats, latex_text
 from capo_core.cli import COMMANDS, app, load_command
 from capo_core.data.catalog import Catalog
 from capo_core.data.export import EXPORT_FORMATS, export, provenance_of
@@ -125,7 +127,7 @@ def test_files_are_written_by_the_writers_of_exports_alone():
 
 def test_no_writer_of_an_export_does_without_a_provenance():
     inputs = {
-        "escape", "unescape", "without_provenance", "latex", "for_excel", "read_parquet",
+        "escape", "unescape", "without_provenance", "for_excel", "read_parquet",
     }  # fmt: skip
     public = {
         name: inspect.signature(one).parameters
@@ -554,3 +556,62 @@ def test_unknown_judges_of_a_file_are_not_called_people(place, answers, tmp_path
         tmp_path / "r.json")  # fmt: skip
     found = Provenance.from_dict(json.loads((tmp_path / "r.json").read_text())[NAME])
     assert found.judges == UNKNOWN
+
+
+# LaTeX
+
+PRINTED = "μ β σ → ≥ ½ Δ ≈ ⁻³ ₀ √ – “a” … é Ω"
+
+
+def test_latex_prints_every_letter_of_the_product():
+    assert latex_text.latex("μ ≥ ½") == r"$\mu$ $\geq$ $\frac{1}{2}$"
+    assert latex_text.latex(PRINTED.replace("é", "")).isascii()
+    assert not latex_text.engine_note(PRINTED)
+    greek = "".join(map(chr, range(0x3B1, 0x3CA)))
+    assert latex_text.latex(greek).isascii() and latex_text.latex(greek.upper()).isascii()
+
+
+def test_no_first_cell_is_an_argument_of_the_line_before():
+    text = export_formats.latex_table(
+        ["*", "n"], [["[A]", "1"], ["*b", "[2]"], [" [3]\n\nc", "4"]], PLACE, caption="c", label="l"
+    )
+    lines = text.splitlines()
+    assert {"{}* & n \\\\", "{}[A] & 1 \\\\", "{}*b & {}[2] \\\\", "{}[3] c & 4 \\\\"} <= set(lines)
+
+
+def test_other_scripts_ask_for_an_engine_that_reads_them():
+    def made(name):
+        return export_formats.latex_table(["a", "b"], [[name, "μ"]], PLACE, caption="c", label="l")
+
+    assert latex_text.UNICODE_ENGINE in made("李雷").splitlines()
+    assert latex_text.UNICODE_ENGINE not in made("Zoë & μ")
+
+
+def test_a_wide_table_goes_over_both_columns_with_headers_on_two_lines():
+    names = ["Method", ("Attributed to target", "k = 1"), ("Attributed to target", "k = 8"), "n"]
+    rows = [["CAPO", "0.50 [0.40, 0.60]" * 2, "0.50 [0.40, 0.60]" * 2, "8"]]
+    text = export_formats.latex_table(names, rows, PLACE, caption="c", label="l")
+    assert "\\begin{table*}[t]" in text and "\\end{table*}" in text
+    assert "\\resizebox{" in text and "\\end{tabular}}" in text and "{booktabs,graphicx}" in text
+    assert " & \\multicolumn{2}{c}{Attributed to target} &  \\\\\n\\cmidrule(lr){2-3}\n" in text
+    assert "Method & k = 1 & k = 8 & n \\\\" in text
+    narrow = export_formats.latex_table(["a", "b"], [["x", "1"]], PLACE, caption="c", label="l")
+    assert "table*" not in narrow and "resizebox" not in narrow and "graphicx" not in narrow
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
+def test_pdflatex_reads_a_table_of_all_that_the_product_prints(tmp_path):
+    every = "".join(latex_text._LETTERS)
+    table = export_formats.latex_table(
+        ["[x]", ("μ", "k = 1")], [["[A]", every], ["*", PRINTED]], PLACE, caption=every, label="l"
+    )
+    (tmp_path / "t.tex").write_text(
+        "\\documentclass[twocolumn]{article}\\usepackage{booktabs,graphicx}\\begin{document}\n"
+        f"{table}\\end{{document}}\n",
+        encoding="utf-8",
+    )
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"],
+        cwd=tmp_path, capture_output=True, text=True, errors="replace",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-600:]

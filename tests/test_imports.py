@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # line do not import each other.
 FLOORS = (
     ("errors", "json_text", "progress", "formatting", "memory", "shipped", "templates"),
-    ("findings", "schema", "task", "settings", "workspace", "provenance"),
+    ("findings", "schema", "task", "settings", "workspace", "provenance", "latex_text"),
     ("dataset", "file_download", "export_formats"),
     ("run_folder", "stats"),
     ("text", "data"),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from capo_core.study.analysis.judge_quality import Prior
+    from capo_core.study.analysis.latex_report import to_latex
     from capo_core.study.analysis.report import StudyReport
 
 Study = Annotated[str, typer.Argument(help="A study (study list).")]
@@ -67,7 +68,7 @@ def analyse(
 ) -> None:
     """Analyse an unblinded study: accuracy, preferences, agreement and judge quality."""
     from capo_core.errors import ConfigError
-    from capo_core.study.analysis.report import to_json, to_latex, to_markdown
+    from capo_core.study.analysis.report import to_json, to_markdown
 
     writers = {".json": to_json, ".md": to_markdown, ".tex": to_latex}
     wrong = [path for path in out or [] if path.suffix not in FORMATS]

@@ -367,11 +367,13 @@ class MainScores:
         columns: titles of the columns after the sources'.
         rows: methods, then people and chance, then the numbers of cases; the first cell is a name.
         bold: (row, column) of cells in bold, the column counted from the name.
+        headers: of the columns on two lines: the view that columns share, or "", and the rest.
     """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     bold: frozenset[tuple[int, int]]
+    headers: tuple[tuple[str, str], ...]
 
 
 def main_scores(report: EvaluationReport) -> MainScores:
@@ -397,7 +399,8 @@ def main_scores(report: EvaluationReport) -> MainScores:
         if cell.bold in sources
     }
     titles = tuple(_column_title(name, int(k)) for name, k in columns)
-    return MainScores(titles, tuple(rows), frozenset(bold))
+    headers = tuple(_header(name, int(k)) for name, k in columns)
+    return MainScores(titles, tuple(rows), frozenset(bold), headers)
 
 
 def _column_title(measure: str, k: int) -> str:
@@ -405,6 +408,14 @@ def _column_title(measure: str, k: int) -> str:
     stand side by side."""
     title = find_measure(measure).header(k)
     return f"{title}, by {eye_in_words(measure)}" if k else title
+
+
+def _header(measure: str, k: int) -> tuple[str, str]:
+    """Return the header of a column on two lines, as `MainScores.headers`."""
+    if not k:
+        return "", _column_title(measure, k)
+    about = find_measure(measure)
+    return f"{about.screen_title()}, by {eye_in_words(measure)}", f"k = {k}"
 
 
 def to_latex(report: EvaluationReport, provenance: Provenance | None = None) -> str:
@@ -416,7 +427,7 @@ def to_latex(report: EvaluationReport, provenance: Provenance | None = None) -> 
         f"{BOLD if main.bold else NO_BOLD}"
     )
     return latex_table(
-        ["Method", *main.columns], main.rows, provenance or provenance_of(report),
+        ["Method", *main.headers], main.rows, provenance or provenance_of(report),
         caption=caption, label="imitation", bold=main.bold,
     )  # fmt: skip
 

@@ -19,8 +19,9 @@ from capo_core.study.analysis import findings as f
 from capo_core.study.analysis.analysis import AnalysisSettings, analyse
 from capo_core.study.analysis.attribution import ACCURACY, AS_WRONG, DIFFERENCES
 from capo_core.study.analysis.findings import finding_sentences, study_findings
+from capo_core.study.analysis.latex_report import to_latex
 from capo_core.study.analysis.preferences import REASONING_MEANS, WINS
-from capo_core.study.analysis.report import StudyFacts, StudyReport, to_latex, to_markdown
+from capo_core.study.analysis.report import StudyFacts, StudyReport, to_markdown
 from capo_core.study.analysis.study_equivalence import EQUIVALENCE
 from capo_core.study.analysis.style_control import STYLE_PAIRS
 from capo_core.study.source_names import inside, source_name

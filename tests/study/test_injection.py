@@ -27,8 +27,9 @@ from capo_core.imitation.generation.generate import (
 from capo_core.imitation.generation.requests import GenerateConfig
 from capo_core.imitation.prompting.prompts import write_response
 from capo_core.stats.intervals import json_rows
+from capo_core.study.analysis.latex_report import to_latex
 from capo_core.study.analysis.preference_pairs import PairFilter, pairs_of, write_pairs
-from capo_core.study.analysis.report import to_latex, to_markdown
+from capo_core.study.analysis.report import to_markdown
 from capo_core.study.config import StudyConfig
 from capo_core.study.design import draft, freeze
 from capo_core.study.design.draft import draw

@@ -8,8 +8,8 @@ from capo_core.dashboard.studies import data
 from capo_core.errors import StudyError
 from capo_core.provenance import BOTH, PEOPLE, SIMULATED
 from capo_core.study.analysis.analysis import AnalysisSettings
+from capo_core.study.analysis.latex_report import to_latex
 from capo_core.study.analysis.make_report import make_report
-from capo_core.study.analysis.report import to_latex
 from capo_core.study.design import draft as design_draft
 from capo_core.study.owner.service import StudyService
 from capo_core.study.owner.simulated_session import hold

@@ -19,6 +19,7 @@ from capo_core.study.analysis.analysis import AnalysisSettings, analyse
 from capo_core.study.analysis.attribution import mixed_model
 from capo_core.study.analysis.consensus import consensus, named_by, weighted_vote
 from capo_core.study.analysis.judges import ALL, fleiss, judge_agreement, judge_behaviour
+from capo_core.study.analysis.latex_report import to_latex
 from capo_core.study.analysis.length import length_effect
 from capo_core.study.analysis.preferences import preference, wins
 from capo_core.study.analysis.report import (
@@ -26,7 +27,6 @@ from capo_core.study.analysis.report import (
     StudyReport,
     methods_paragraph,
     sections,
-    to_latex,
     to_markdown,
 )
 from capo_core.study.simulated_judges import (
@@ -414,6 +414,16 @@ def test_methods_say_numbers_hash_and_seeds(analysis):
     for body in re.findall(r"\\toprule\n(.*?)\n\\bottomrule", text, re.S):
         assert len({line.count(" & ") for line in body.splitlines() if " & " in line}) <= 1
     json.dumps(report.to_dict(), allow_nan=False)
+
+
+def test_tables_for_papers_have_the_headers_of_the_page_and_intervals_with_their_numbers(analysis):
+    text = to_latex(StudyReport(analysis, StudyFacts()))
+    heads = [table.split("\n", 1)[0] for table in text.split("\\toprule\n")[1:]]
+    for raw in ("wilson", "p10", "krippendorff", "low", "source a", "\\_"):
+        assert not [head for head in heads if raw in head.lower()], raw
+    assert max(head.count(" & ") for head in heads) < 11
+    assert re.search(r"The target's own texts & as wrong & .* & \d+ \\% \[\d+--\d+\] & ", text)
+    assert "Attribution & Krippendorff's alpha & " in text and "?. " not in text
 
 
 def test_methods_count_what_the_results_count_and_checks_apart():

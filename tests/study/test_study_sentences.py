@@ -12,11 +12,11 @@ from capo_core.provenance import PEOPLE as HUMANS
 from capo_core.stats.clustered import PAIRED, share_difference
 from capo_core.study.analysis import findings as f
 from capo_core.study.analysis.analysis import AnalysisSettings, analyse
+from capo_core.study.analysis.latex_report import to_latex
 from capo_core.study.analysis.report import (
     StudyFacts,
     StudyReport,
     methods_paragraph,
-    to_latex,
     to_markdown,
 )
 from capo_core.study.analysis.study_equivalence import attribution_equivalence

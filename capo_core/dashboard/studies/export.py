@@ -29,6 +29,7 @@ from capo_core.dashboard.ui.components import (
 from capo_core.dashboard.ui.exports import begin, download
 from capo_core.export_formats import html_foot, html_head
 from capo_core.formatting import count, natural_order, number
+from capo_core.study.analysis.latex_report import to_latex
 from capo_core.study.analysis.preference_pairs import (
     MAJORITY,
     NONE,
@@ -42,7 +43,6 @@ from capo_core.study.analysis.report import (
     StudyReport,
     methods_paragraph,
     to_json,
-    to_latex,
     to_markdown,
     with_source_names,
 )

@@ -41,7 +41,8 @@ from capo_core.formatting import (
 from capo_core.study.analysis.analysis import StudyAnalysis
 from capo_core.study.analysis.attribution import AS_WRONG, LEFT_OUT
 from capo_core.study.analysis.crowd_models import CROWD_MODELS, implementation, missing_package
-from capo_core.study.analysis.report import StudyReport, methods_paragraph, to_latex
+from capo_core.study.analysis.latex_report import to_latex
+from capo_core.study.analysis.report import StudyReport, methods_paragraph
 from capo_core.study.analysis.report import sections as report_sections
 from capo_core.study.source_names import source_name
 from capo_core.study.tables import ATTRIBUTION, COMPARISON, REASONING

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 
@@ -12,13 +11,10 @@ import pandas as pd
 import capo_core
 from capo_core.export_formats import (
     json_document,
-    latex,
-    latex_comment,
-    latex_table,
     markdown_section,
 )
-from capo_core.formatting import capitalised, count, listed, number, points
-from capo_core.provenance import BOTH, PEOPLE, SIMULATED, UNKNOWN, Provenance
+from capo_core.formatting import capitalised, count, listed, points
+from capo_core.provenance import UNKNOWN, Provenance
 from capo_core.stats.clustered import ALIKE
 from capo_core.study.analysis.analysis import StudyAnalysis
 from capo_core.study.analysis.findings import (
@@ -214,44 +210,6 @@ def _intervals(findings: tuple[StudyFinding, ...]) -> list[str]:
             else "No interval could be computed."
         )
     return words
-
-
-# Who judged, for the title.
-_JUDGED = {PEOPLE: "human judgments", SIMULATED: "simulated judgments",
-           BOTH: "human and simulated judgments"}  # fmt: skip
-
-
-def to_latex(report: StudyReport) -> str:
-    """Return methods, results and all tables for LaTeX, every special character escaped."""
-    who = _JUDGED.get(report.provenance.judges, "judgments")
-    title = report.provenance.titled(f"{report.title}: {who}")
-    source = report.provenance.dated()
-    said = [*report.results, *filter(None, [report.scope])]
-    results = " ".join(source.marked(sentence) for sentence in said)
-    return (
-        latex_comment(source)
-        + f"\\paragraph{{{latex(title)}.}} {latex(methods_paragraph(report))}\n"
-        + f"\\paragraph{{{report.provenance.titled('Results')}.}} {latex(results)}\n"
-        + "".join(f"\n{_latex_section(each, source)}" for each in sections(report.analysis))
-    )
-
-
-def _latex_section(section: ReportSection, provenance: Provenance) -> str:
-    frame = with_source_names(section.table)
-    rows = [[_text(value) for value in row] for row in frame.itertuples(index=False, name=None)]
-    align = "".join("r" if pd.api.types.is_numeric_dtype(frame[n]) else "l" for n in frame)
-    return latex_table(
-        [str(name).replace("_", " ") for name in frame.columns], rows, provenance,
-        caption=f"{section.title}. {section.caption}".strip(),
-        label="-".join(re.findall("[a-z]+", section.title.lower())), align=align,
-    )  # fmt: skip
-
-
-def _text(value: object) -> str:
-    """Return a value of a table as text."""
-    if isinstance(value, float):
-        return NOT_DEFINED if math.isnan(value) else number(value, DIGITS)
-    return f"{value:,}" if isinstance(value, int) else " ".join(str(value).split())
 
 
 def to_json(report: StudyReport) -> str:
