@@ -238,6 +238,17 @@ def test_a_configuration_is_loaded_from_the_clipboard(workspace):
     fine(app)
     assert form(workspace)["seeds"] == [3, 4]
     assert app.text_input(key="finetune.form.name").value == "loaded"
+    # The form that was there is kept, and comes back; the loaded one is then the former.
+    assert not [each for each in app.button if each.key == "finetune.form.former"]
+    app.number_input(key="finetune.form.sft.epochs").set_value(7).run()
+    app.text_area(key="finetune.load.text").set_value(draft.as_json(config))
+    app.button(key="finetune.load").click().run()
+    assert form(workspace)["sft"]["epochs"] != 7
+    app.button(key="finetune.form.former").click().run()
+    assert form(workspace)["sft"]["epochs"] == 7
+    assert app.number_input(key="finetune.form.sft.epochs").value == 7
+    app.button(key="finetune.form.former").click().run()
+    assert form(workspace)["sft"]["epochs"] != 7
     app.text_area(key="finetune.load.text").set_value("nonsense").run()
     app.button(key="finetune.load").click().run()
     assert "not JSON" in shown(app) and form(workspace)["name"] == "loaded"

@@ -4,8 +4,10 @@ import json
 
 from helpers.data_files import lewidi_item
 from helpers.pages import open_page, shown
+from helpers.run_folders import put_run, sft_settings
 
 from capo_core.data.catalog import Catalog
+from capo_core.data.importing import read_dataset
 
 
 def test_uploads_of_one_dataset_are_joined(workspace):
@@ -245,3 +247,27 @@ def test_places_in_place_of_people_are_a_warning_wherever_annotators_are_compare
         assert any("places of the explanations" in each.value for each in app.warning), page
     app = open_page("annotators", dataset="demo-nli")
     assert not app.warning
+
+
+def test_a_dataset_is_removed_after_what_is_lost_was_said(workspace, tmp_path):
+    """Finding: "Remove …" said only that the source file stays; the key of pseudonyms went too."""
+    rows = ["item_id,premise,hypothesis,annotator_id,label,explanation"]
+    for n in range(6):
+        rows += [f"{n},A {n}.,B.,{who}@x.example,neutral,why {n}" for who in ("zoe", "ann")]
+    file = tmp_path / "votes.csv"
+    file.write_text("\n".join(rows), encoding="utf-8")
+    read = read_dataset(file, name="votes", pseudonyms=True)
+    catalog = Catalog(workspace)
+    catalog.add(read.dataset, read.report)
+    app = open_page("data", dataset="votes")
+    said = shown(app)
+    assert "This is permanent" in said and "the key of its pseudonyms" in said
+    assert "No run and no study uses it." in said
+    assert "Key of the pseudonyms (CSV)" in [each.label for each in app.get("download_button")]
+    for name in ("r-1", "r-2"):
+        put_run(workspace, name, settings=sft_settings("votes"), state="succeeded")
+    put_run(workspace, "r-3", state="succeeded")
+    app = open_page("data", dataset="votes")
+    assert "2 runs use it. They stay" in shown(app)
+    app.button(key="data.remove").click().run()
+    assert not app.exception and "votes" not in {entry.name for entry in catalog.entries()}

@@ -185,10 +185,17 @@ def test_finished_runs_become_sources_and_a_design_can_be_taken_up_again(workspa
     app.button(key="studies.draw").click().run()
     (name,) = design_draft.names(workspace)
     assert design_draft.load(workspace, name).config.methods == {"icl": (folder.run_id,)}
+    # A form that is half filled in is kept where another takes its place.
+    other = open_page("studies", dataset="mine", view="new")
+    other.text_input(key="studies.form.contact").set_value("half@lab.example").run()
     app.button(key="studies.again").click().run()
     fine(app)
     assert app.multiselect(key="studies.form.runs").value == [folder.run_id]
     assert app.text_input(key="studies.form.name").value not in design_draft.names(workspace)
+    assert app.text_input(key="studies.form.contact").value == ""
+    app.button(key="studies.form.former").click().run()
+    fine(app)
+    assert app.text_input(key="studies.form.contact").value == "half@lab.example"
 
 
 # A draft

@@ -6,8 +6,8 @@ import pandas as pd
 import streamlit as st
 
 from capo_core.dashboard.app import cache, datasets
-from capo_core.dashboard.app.page import PageContext, guarded, page_link
-from capo_core.dashboard.data import PAGE, import_form, split_form
+from capo_core.dashboard.app.page import PageContext, page_link
+from capo_core.dashboard.data import PAGE, import_form, removal, split_form
 from capo_core.dashboard.data.import_report import import_report
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import (
@@ -46,7 +46,7 @@ def show(context: PageContext) -> None:
         return
     if context.entry.problem:
         st.error(markdown(context.entry.problem))
-        _remove_button(context)
+        removal.remove_button(context)
         return
     dataset = cache.dataset(context.workspace, context.entry)
     _next_steps(context, dataset)
@@ -56,7 +56,7 @@ def show(context: PageContext) -> None:
     _export(context, dataset)
     if not context.entry.shipped:
         section_heading("Remove")
-        _remove_button(context)
+        removal.remove_button(context)
 
 
 def _next_steps(context: PageContext, dataset: Dataset) -> None:
@@ -244,26 +244,6 @@ def _export(context: PageContext, dataset: Dataset) -> None:
 def _without_backticks(text: str) -> str:
     """Return `text` for a line without Markdown."""
     return text.replace("`", "")
-
-
-def _remove_button(context: PageContext) -> None:
-    with st.popover("Remove …"):
-        st.markdown(
-            f"Remove **{markdown(context.entry.name)}** from the workspace? The source file is "
-            "not deleted."
-        )
-        st.button(
-            "Remove",
-            type="primary",
-            key="data.remove",
-            on_click=guarded,
-            args=(_remove, context),
-        )
-
-
-def _remove(context: PageContext) -> None:
-    Catalog(context.workspace).remove(context.entry.name)
-    url_state.put(PAGE, {url_state.DATASET: None, "view": "all"})
 
 
 def _all(context: PageContext) -> None:

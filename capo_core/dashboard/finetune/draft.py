@@ -10,8 +10,10 @@ import json
 import shlex
 from collections.abc import Mapping
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
+from capo_core.dashboard.ui import stored_form
 from capo_core.data.catalog import Entry
 from capo_core.errors import CapoError, ConfigError
 from capo_core.imitation.models.registry import EMBEDDED_NAME
@@ -59,13 +61,19 @@ def plain(config: ExperimentConfig) -> Draft:
 
 def load(workspace: Workspace, dataset: str) -> Draft | None:
     """Return the stored draft of a dataset; None where there is none that can be read."""
-    raw = read_object(_place(workspace, dataset))
+    raw = read_object(place_of(workspace, dataset))
     return raw if raw is not None and raw.get("dataset") == dataset else None
 
 
 def keep(workspace: Workspace, draft: Draft) -> None:
     """Store the draft of its dataset."""
-    write_json(_place(workspace, draft["dataset"]), draft)
+    write_json(place_of(workspace, draft["dataset"]), draft)
+
+
+def replace(workspace: Workspace, draft: Draft) -> None:
+    """Store a whole draft in place of that of its dataset, which is kept (see `stored_form`)."""
+    with workspace.lock("experiment-draft"):
+        stored_form.replace(place_of(workspace, draft["dataset"]), draft)
 
 
 def put(workspace: Workspace, draft: Draft, path: str, new: Any) -> None:
@@ -78,7 +86,8 @@ def put(workspace: Workspace, draft: Draft, path: str, new: Any) -> None:
         keep(workspace, with_usual_capo(before, changed(before, path, new), path))
 
 
-def _place(workspace: Workspace, dataset: str):
+def place_of(workspace: Workspace, dataset: str) -> Path:
+    """Return where the draft of a dataset is stored."""
     return workspace.cache / "drafts" / f"{content_hash(dataset)[:16]}.json"
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from capo_core.dashboard.app import cache
+from capo_core.dashboard.app.former_form import offer_former
 from capo_core.dashboard.app.page import PageContext, guarded
 from capo_core.dashboard.finetune import PAGE, base_model, draft, preflight
 from capo_core.dashboard.finetune.draft_widgets import ExperimentForm, setting_rows
@@ -28,6 +30,7 @@ from capo_core.dashboard.ui.components import (
     side_by_side,
 )
 from capo_core.dashboard.ui.exports import save_settings
+from capo_core.dashboard.ui.stored_form import bring_back
 from capo_core.dashboard.ui.text import markdown
 from capo_core.errors import CapoError, ConfigError
 from capo_core.evaluation.retention import SHIPPED_TASK
@@ -62,7 +65,9 @@ def show(context: PageContext) -> None:
     if now is None:
         now = draft.begin(context.entry, annotators[:1], suggested=suggested)
     form = ExperimentForm(context.workspace, now)
-    _load(context)
+    with st.container(horizontal=True):
+        _load(context)
+        offer_former(draft.place_of(context.workspace, context.entry.name), PAGE, _bring_back)
     glance = st.container(key="finetune-glance")
     with side_by_side("experiment", [3, 2]) as (left, right):
         with left:
@@ -105,7 +110,12 @@ def _load(context: PageContext) -> None:
             on_click=guarded,
             args=(_load_configuration, context),
         )
-        show_note("Loading a file replaces the current form.")
+        show_note("Loading a file replaces the current form, which can be brought back.")
+
+
+def _bring_back(place: Path) -> None:
+    preflight.activate()
+    bring_back(place)
 
 
 def _load_configuration(context: PageContext) -> None:
@@ -124,7 +134,7 @@ def _load_configuration(context: PageContext) -> None:
             todo="import that dataset first, or change the name in the file",
         )
     preflight.activate()
-    draft.keep(context.workspace, draft.plain(config))
+    draft.replace(context.workspace, draft.plain(config))
     if config.dataset != context.entry.name:
         url_state.put(PAGE, {url_state.DATASET: config.dataset})
 

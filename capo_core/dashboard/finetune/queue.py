@@ -377,7 +377,7 @@ def open_run(run_id: str) -> None:
 def _as_draft(workspace: Workspace, experiment: store.Experiment) -> None:
     from capo_core.dashboard.finetune import draft
 
-    draft.keep(workspace, draft.plain(experiment.config))
+    draft.replace(workspace, draft.plain(experiment.config))
     url_state.put(PAGE, {"view": "new", url_state.DATASET: experiment.config.dataset})
 
 

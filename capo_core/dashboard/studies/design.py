@@ -215,5 +215,5 @@ def _settings(seen: Seen) -> None:
 
 def _again(context: PageContext, seen: Seen) -> None:
     name = study_form.free_name(seen.config.dataset, design_draft.names(context.workspace))
-    study_form.keep(context.workspace, study_form.from_config(seen.config, name))
+    study_form.replace(context.workspace, study_form.from_config(seen.config, name))
     url_state.put(PAGE, {"view": "new", url_state.DATASET: seen.config.dataset})

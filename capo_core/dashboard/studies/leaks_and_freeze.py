@@ -174,7 +174,7 @@ def _leave_out(context: PageContext, seen: Seen, kinds: list[str]) -> None:
 def _draw_without(workspace: Workspace, seen: Seen, kinds: tuple[str, ...]) -> None:
     """Load the design without these texts into the form of a new study."""
     form = study_form.from_config(wider(seen.config, kinds), seen.called)
-    study_form.keep(workspace, form)
+    study_form.replace(workspace, form)
     url_state.put(PAGE, {"view": "new", url_state.DATASET: seen.config.dataset})
 
 

@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from capo_core.dashboard.app import cache
+from capo_core.dashboard.app.former_form import offer_former
 from capo_core.dashboard.app.page import PageContext, guarded, page_link
 from capo_core.dashboard.studies import PAGE, local_judges
 from capo_core.dashboard.studies import cache as studies_cache
@@ -29,6 +30,7 @@ from capo_core.dashboard.studies.study_form import (
     free_name,
     load,
     method_of,
+    place_of,
     put,
     sources_of,
     usable,
@@ -273,6 +275,7 @@ def show(context: PageContext) -> None:
         values |= proposed(form, finished, annotators)
     with side_by_side("study", [3, 2]) as (left, right):
         with left:
+            offer_former(place_of(workspace, entry.name), PAGE)
             what_and_whose(context, form, finished, annotators)
             numbers(form)
         with right, st.container(key="studies-will"):

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from capo_core.dashboard.studies import PAGE
 from capo_core.dashboard.studies import cache as studies_cache
-from capo_core.dashboard.ui import forms, url_state
+from capo_core.dashboard.ui import forms, stored_form, url_state
 from capo_core.data.catalog import Entry
 from capo_core.errors import ConfigError
 from capo_core.runs.summary import RunSummary
@@ -44,13 +45,19 @@ def begin(entry: Entry, name: str) -> FormValues:
 
 def load(workspace: Workspace, dataset: str) -> FormValues | None:
     """Return the stored form of a dataset; None where there is none that can be read."""
-    raw = read_object(_place(workspace, dataset))
+    raw = read_object(place_of(workspace, dataset))
     return raw if raw is not None and raw.get("dataset") == dataset else None
 
 
 def keep(workspace: Workspace, form: FormValues) -> None:
     """Store the form of its dataset."""
-    write_json(_place(workspace, form["dataset"]), form)
+    write_json(place_of(workspace, form["dataset"]), form)
+
+
+def replace(workspace: Workspace, form: FormValues) -> None:
+    """Store a whole form in place of that of its dataset, which is kept (see `stored_form`)."""
+    with workspace.lock("study-form"):
+        stored_form.replace(place_of(workspace, form["dataset"]), form)
 
 
 def put(workspace: Workspace, form: FormValues, name: str, value: Any) -> None:
@@ -59,7 +66,8 @@ def put(workspace: Workspace, form: FormValues, name: str, value: Any) -> None:
         keep(workspace, {**(load(workspace, form["dataset"]) or form), name: value})
 
 
-def _place(workspace: Workspace, dataset: str):
+def place_of(workspace: Workspace, dataset: str) -> Path:
+    """Return where the form of a dataset is stored."""
     return workspace.cache / "study-forms" / f"{content_hash(dataset)[:16]}.json"
 
 
