@@ -263,3 +263,16 @@ def test_a_file_that_is_no_report_is_told(tmp_path, text):
 def test_an_unknown_kind_is_told(tmp_path):
     with pytest.raises(ConfigError, match="gif"):
         figures.write(tmp_path / "r.json", tmp_path / "f", ["gif"], ["one column"])
+
+
+def test_the_interactive_page_has_title_and_caption_in_its_body():
+    page = exports.figure_page(
+        ladder(),
+        "f",
+        OF_NOBODY.but(n=(("judgment", 72),)),
+        title="A <b> wins",
+        caption="Whiskers: 95 %.",
+    )
+    body = page.split("<body>", 1)[1]
+    assert "<title>A &lt;b&gt; wins" in page and ">A &lt;b&gt; wins</h1>" in body.replace("\n", "")
+    assert "Whiskers: 95 %. " in body and "72 judgments." in body

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from helpers.pages import make
 
-from capo_core.dashboard.studies import charts, compute, export, plan
+from capo_core.dashboard.studies import charts, compute, export, plan, results
 from capo_core.dashboard.studies.compute import ceiling, in_words, raw_and_weighted, sections
 from capo_core.study.config import StudyConfig
 from capo_core.study.design.draft import draw_from
@@ -135,3 +135,18 @@ def test_equal_strengths_stand_at_zero_on_an_axis_with_a_width():
     figure = charts.strengths(rows, charts.looks(["capo", "sft"], dark=False))
     assert list(figure.layout.xaxis.range) == [-0.5, 0.5]
     assert all(value == 0 for trace in figure.data for value in trace.x if value is not None)
+
+
+def test_the_word_of_the_ceiling_stands_above_that_of_chance_at_any_distance(report):
+    rows = report.analysis.accuracy
+    rows = rows[rows["counting"] == rows["counting"].iloc[0]]
+    figure = charts.accuracy(rows, charts.looks(list(rows["source"]), dark=False), 0.75)
+    note = next(each for each in figure.layout.annotations if "ceiling" in each.text)
+    assert note.yshift > 0
+
+
+def test_the_n_of_a_figure_counts_main_judgments_alone(report):
+    found = report.analysis
+    row = found.counts[found.counts["kind"] == "attribution"].iloc[0]
+    n = dict(results.counted(found, "attribution"))
+    assert n == {"judgment": row["main"], "judge": row["judges"], "item": row["items"]}

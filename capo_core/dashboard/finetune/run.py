@@ -89,6 +89,7 @@ def _curve(seen: RunSummary, events: RunEvents, name: str) -> None:
         key=f"finetune.curve.{name}",
         file_name=f"{seen.run_id}-{name}",
         alt=f"{charts.CURVES[name].title} over the steps of training",
+        title=_title(events, name),
     )
 
 
@@ -171,6 +172,7 @@ def _probe(seen: RunSummary, events: RunEvents) -> None:
         charts.probe(probes),
         key="finetune.curve.probe",
         file_name=f"{seen.run_id}-probe",
+        title=probe_title(probes, target),
         alt="Probability of the target over training steps, by an attribution model"
         if finer
         else "Share of probe texts attributed to the target over training steps",

@@ -17,7 +17,6 @@ from capo_core.formatting import percent
 from capo_core.study.source_names import pair_name, source_name
 from capo_core.study.tables import HUMAN, OTHER_HUMAN
 
-_CLOSE = 0.15  # on an axis of shares, where a word at one line would touch the next
 _FAR = 0.7  # from here on, a word to the right of a line would not fit a narrow print
 _GREY = Look(NEUTRAL, "circle-open", "solid")
 
@@ -44,15 +43,13 @@ def accuracy(rows: pd.DataFrame, looked: Mapping[str, Look], ceiling: float) -> 
     if not math.isnan(ceiling):
         figure.add_vline(ceiling, line={"color": looked[HUMAN].color, "width": 1.2})
         leftward = ceiling > _FAR
-        apart = ceiling - float(rows["chance"].iloc[0])
-        beside = 0 < apart < (3 * _CLOSE if leftward else _CLOSE)
-        figure.add_annotation(  # above the plot, and above the word of chance where that is near
+        # Above the word of chance, which is as near in a narrow print wherever the line stands.
+        figure.add_annotation(
             x=ceiling, y=1, yref="paper", text=f"ceiling {percent(ceiling)}", showarrow=False,
             xanchor="right" if leftward else "left", yanchor="bottom",
-            xshift=-3 if leftward else 3, yshift=13 if beside else 0,
-            font={"color": NEUTRAL, "size": 12},
+            xshift=-3 if leftward else 3, yshift=13, font={"color": NEUTRAL, "size": 12},
         )  # fmt: skip
-        figure.update_layout(margin={"t": 34 if beside else 22})
+        figure.update_layout(margin={"t": 34})
     figure.update_xaxes(**percent_axis("attribution accuracy"))
     return figure
 

@@ -79,7 +79,7 @@ def over_judges(rows: pd.DataFrame, judges: int, enough: int | None = None) -> g
             xanchor="right" if leftward else "left", font={"color": NEUTRAL, "size": 12},
         )  # fmt: skip
     figure.update_xaxes(title="judges", rangemode="tozero", showgrid=False)
-    figure.update_yaxes(**percent_axis("") | {"range": [0, 1.08]})
+    figure.update_yaxes(**percent_axis("width of the interval, power") | {"range": [0, 1.08]})
     # The legend stands above these words, whatever the height that is left for the plot.
     figure.update_layout(margin={"t": 80}, legend={"yref": "container", "y": 1, "yanchor": "top"})
     return figure
@@ -190,4 +190,5 @@ def _curve(needed: JudgesNeeded, kind: str, judges: int, enough: int | None) -> 
         key=f"{PAGE}.curve",
         file_name="study-plan",
         alt="Width of the interval and power by number of judges",
+        n=(("judge", judges),),
     )

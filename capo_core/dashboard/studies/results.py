@@ -205,6 +205,7 @@ def _quality(report: StudyReport, name: str, *, tried: bool) -> None:
             key=f"{PAGE}.attentiveness",
             file_name=f"{name}-attentiveness",
             alt="Attentiveness of each judge with its interval",
+            n=(("vote", int(quality.judges["n_votes"].sum())), ("judge", len(quality.judges))),
         )
         table(
             quality.judges.assign(
@@ -384,6 +385,20 @@ def _tables(kind: str, found: StudyAnalysis, looked, name: str) -> None:
         )
 
 
+CLUSTERED = "95 % intervals, clustered by judge and item"
+
+
+def counted(found: StudyAnalysis, kind: str, judgments: int = -1) -> tuple[tuple[str, int], ...]:
+    """Return n of a figure: the judgments of a kind that count, their judges and items.
+
+    Args:
+        judgments: of those, how many the figure shows; by default all.
+    """
+    row = found.counts[found.counts["kind"] == kind].iloc[0]
+    shown = int(row["main"]) if judgments < 0 else judgments
+    return ("judgment", shown), ("judge", int(row["judges"])), ("item", int(row["items"]))
+
+
 def _accuracy(found, looked, name: str) -> None:
     if not len(found.accuracy):
         return
@@ -399,6 +414,8 @@ def _accuracy(found, looked, name: str) -> None:
         key=f"{PAGE}.accuracy",
         file_name=f"{name}-accuracy",
         alt="Attribution accuracy by source",
+        intervals=CLUSTERED,
+        n=counted(found, ATTRIBUTION, int(rows["n"].sum())),
     )
     table(
         compute.in_words(rows, "source"),
@@ -429,6 +446,11 @@ def _accuracy(found, looked, name: str) -> None:
         key=f"{PAGE}.confusion",
         file_name=f"{name}-confusion-{source}",
         alt="Attribution confusion matrix: target by named annotator",
+        n=counted(
+            found,
+            ATTRIBUTION,
+            int(found.confusion.loc[found.confusion["source"] == source, "count"].sum()),
+        ),
     )
 
 
@@ -441,6 +463,8 @@ def _wins(found, looked, name: str) -> None:
         key=f"{PAGE}.wins",
         file_name=f"{name}-wins",
         alt="Share of comparisons in which the first source was preferred",
+        intervals=CLUSTERED,
+        n=counted(found, COMPARISON),
     )
     table(
         compute.in_words(found.wins, "source_a", "source_b"),
@@ -471,6 +495,8 @@ def _wins(found, looked, name: str) -> None:
             key=f"{PAGE}.strengths",
             file_name=f"{name}-strengths",
             alt="Strength of each source by the Bradley-Terry model with ties",
+            intervals=CLUSTERED,
+            n=counted(found, COMPARISON),
         )
     table(
         compute.in_words(rows, "source"),
@@ -549,6 +575,8 @@ def _reasoning(found, looked, name: str) -> None:
         key=f"{PAGE}.ratings",
         file_name=f"{name}-reasoning",
         alt="Mean rating of reasoning, by source",
+        intervals=CLUSTERED,
+        n=counted(found, REASONING),
     )
     table(
         compute.in_words(found.reasoning, "source"),

@@ -14,7 +14,13 @@ import streamlit as st
 from pandas.io.formats.style import Styler
 
 from capo_core.dashboard.ui import url_state
-from capo_core.dashboard.ui.exports import NO_BUTTONS, NO_CLOUD, download_table, export_figure
+from capo_core.dashboard.ui.exports import (
+    NO_BUTTONS,
+    NO_CLOUD,
+    counting,
+    download_table,
+    export_figure,
+)
 from capo_core.dashboard.ui.figure_kinds import kind_of
 from capo_core.dashboard.ui.text import escape, markdown
 from capo_core.dashboard.ui.theme import row_ink
@@ -307,6 +313,8 @@ def show_figure(
     file_name: str,
     alt: str,
     title: str = "",
+    intervals: str = "",
+    n: Sequence[tuple[str, int]] = (),
     on_select: Callable[[], None] | None = None,
 ) -> None:
     """Show a figure with its export menu: for print, as a page, and its data.
@@ -316,6 +324,8 @@ def show_figure(
     Args:
         alt: what is drawn, for those who cannot see it; the caption of the exported figure.
         title: the result, above the exported figure; by default `alt`.
+        intervals: what the whiskers are, for the caption; "" where there are none.
+        n: (noun in the singular, number) of what is drawn; by default that of the page.
 
     Raises:
         ValueError: the figure is of no registered kind (see `figure_kinds`).
@@ -329,8 +339,10 @@ def show_figure(
         selection_mode="points",
         config={**NO_CLOUD, "modeBarButtonsToRemove": [*_TOOLS_OFF, *NO_BUTTONS]},
     )
-    caption = f"{alt}." if title and title != alt else ""
-    export_figure(figure, key=key, file_name=file_name, title=title or alt, caption=caption)
+    said = [alt if title and title != alt else "", intervals]
+    caption = " ".join(f"{part.rstrip('.')}." for part in said if part)
+    with counting(n):
+        export_figure(figure, key=key, file_name=file_name, title=title or alt, caption=caption)
 
 
 def warn_of_other_item(asked: str, shown: str) -> None:

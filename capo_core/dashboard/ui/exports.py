@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -60,6 +61,16 @@ def describe(**changes: Any) -> Provenance:
     """Add to the provenance of the exports that follow on the page (see `Provenance.but`)."""
     begin(current().but(**changes))
     return current()
+
+
+@contextmanager
+def counting(n: Sequence[tuple[str, int]]) -> Iterator[None]:
+    """Let the exports inside count what they show; the page's numbers where `n` is empty."""
+    before = current()
+    if n:
+        describe(n=tuple(n))
+    yield
+    begin(before)
 
 
 def current() -> Provenance:
@@ -167,7 +178,8 @@ def export_figure(figure: go.Figure, *, key: str, file_name: str, title: str, ca
             )  # fmt: skip
             _button(
                 "Interactive page (HTML)", f"{file_name}.html", "text/html",
-                partial(figure_page, figure, file_name), key=f"{key}.html",
+                partial(figure_page, figure, file_name, title=title, caption=caption),
+                key=f"{key}.html",
             )  # fmt: skip
 
 
@@ -222,10 +234,18 @@ for (const kind of ['svg', 'png']) {
 """
 
 
-def figure_page(figure: go.Figure, file_name: str, provenance: Provenance) -> str:
+def figure_page(
+    figure: go.Figure,
+    file_name: str,
+    provenance: Provenance,
+    *,
+    title: str = "",
+    caption: str = "",
+) -> str:
     """Return a figure as a self-contained HTML page that works offline and saves SVG and PNG.
 
-    The provenance stands in small type below the figure, and is a part of what is saved.
+    Title and caption stand around the figure. The provenance stands in small type below it, and
+    is a part of what is saved.
     """
     lines = textwrap.wrap(provenance.line, _LETTERS)
     page = go.Figure(figure).update_layout(template="plotly_white", meta=provenance.to_dict())
@@ -250,5 +270,12 @@ def figure_page(figure: go.Figure, file_name: str, provenance: Provenance) -> st
     )
     library = get_plotlyjs()
     html = html.replace(library, _ADDRESS.sub("", library), 1)
-    title = escape(provenance.titled(file_name))
-    return html.replace("<head>", f"<head><title>{title}</title>{html_head(provenance)}", 1)
+    named = escape(provenance.titled(title or file_name))
+    html = html.replace("<head>", f"<head><title>{named}</title>{html_head(provenance)}", 1)
+    if not title:
+        return html
+    said = escape(print_figure.caption_of(title, caption, provenance))
+    style = "font-family: sans-serif; margin: 16px 8px"
+    html = html.replace("<body>", f'<body><h1 style="{style}; font-size: 18px">{named}</h1>', 1)
+    head, end, rest = html.rpartition("</body>")
+    return f'{head}<p style="{style}; font-size: 13px">{said}</p>{end}{rest}'
