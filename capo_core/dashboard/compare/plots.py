@@ -151,6 +151,7 @@ def confusion(chosen: CompareSelection, view: str) -> None:
         key=f"{PAGE}.given",
         file_name=f"{report.dataset}-taken-for-{source}",
         alt="Attribution confusion matrix: imitated annotator by attributed annotator",
+        title=_confusion_title(report, view, source, target_of(chosen)),
         on_select=lambda: _cell(source),
     )
     show_note("Percent of the texts in each row; number of texts in brackets.")

@@ -121,6 +121,7 @@ def reliability(
                     key=f"stability.reliability.{reduction}",
                     file_name=f"{context.entry.name}-reliability-{representation}-{reduction}",
                     alt="Correlation of an annotator's two profiles, by explanations per half",
+                    title=f"{reduction_name(reduction)}: {charts.reliability_title(part)}",
                 )
     table(
         _named(rows),

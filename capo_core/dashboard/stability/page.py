@@ -232,6 +232,7 @@ def _figures(
                 file_name=f"{context.entry.name}-ladder-{representation}",
                 alt="Attribution accuracy by number of explanations pooled",
                 title=title,
+                intervals="95 % intervals over items",
                 on_select=_clicked,
             )
             # What labels alone tell stands here as well: the column of controls is the longer one.
@@ -250,6 +251,7 @@ def _figures(
                 file_name=f"{context.entry.name}-controls-{representation}-{k}",
                 alt=f"Attribution accuracy of each reduction and each control, k = {k}",
                 title=title,
+                intervals="95 % intervals over items",
             )
             for text in _texts(of_view, "null", "leak"):
                 show_note(text)
