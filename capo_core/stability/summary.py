@@ -205,14 +205,9 @@ def _label(finding: Finding) -> Statement:
         template += "; from one item, that is not significantly above chance."
     same = values["same_label"]
     if same is not None:
-        which = (
-            "{view}, of several representations the highest by point estimate"
-            if same["several"]
-            else "{view}"
-        )
         template += (
             " Where two annotators gave an item the same label, their texts are matched correctly "
-            f"in {{matched}} of cases by {which} (chance 50\u00a0%, {{pairs:count pair}}"
+            "in {matched} of cases by {view} (chance 50\u00a0%, {pairs:count pair}"
         )
         template += ")." if same["above"] else "), not significantly above chance."
         parts |= {

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -432,7 +433,42 @@ def test_margins_are_fixed_by_the_earliest_experiment_of_a_run(tmp_path):
     assert not margins_fixed(workspace, ["g"], wide)
     assert not margins_fixed(workspace, ["g"], TableConfig(alpha_margin=0.2))
     (workspace.experiments / "earlier" / "experiment.json").write_text("{")
-    assert margins_fixed(workspace, ["g"], wide)
+    assert not margins_fixed(workspace, ["g"], wide)  # what it planned cannot be known
+    assert margins_fixed(workspace, ["g"], TableConfig())
+
+
+def test_an_experiment_around_runs_that_have_results_fixes_no_margin(tmp_path):
+    """Formerly one could generate, look, and start an experiment with another margin over the same
+    settings: its runs are those that exist."""
+    workspace = Workspace(tmp_path)
+    wide = TableConfig(margin=0.3)
+
+    def plan(name, made):
+        folder = workspace.experiments / name
+        folder.mkdir(parents=True)
+        config = ExperimentConfig("data", targets=("a",), evaluate={"margin": 0.3}).to_dict()
+        members = [vars(Member(run, "generate", "sft", 0, 1.0)) for run in ("old", "new", "bare")]
+        raw = {"config": config, "made": made, "runs": members}
+        (folder / "experiment.json").write_text(json.dumps(raw))
+
+    def answered(run, *times):
+        (workspace.runs / run).mkdir(parents=True)
+        lines = [json.dumps({"t": at, "event": "begin"}) for at in times]
+        (workspace.runs / run / "events.jsonl").write_text("\n".join(lines) + "\n")
+
+    answered("old", 100.0, 900.0)  # resumed later
+    answered("new", 500.0)
+    (workspace.runs / "bare").mkdir()
+    result = workspace.runs / "bare" / "result.json"
+    result.write_text("{}")
+    os.utime(result, (300.0, 300.0))
+    plan("afterwards", 400.0)
+    assert margins_fixed(workspace, ["new"], wide)
+    for runs in (["old"], ["bare"], ["new", "old"]):
+        assert not margins_fixed(workspace, runs, wide)
+        assert margins_fixed(workspace, runs, TableConfig())
+    plan("before", 100.0004)  # times of events are rounded
+    assert margins_fixed(workspace, ["new", "old", "bare"], wide)
 
 
 def test_a_difference_from_the_human_has_one_interval(report):

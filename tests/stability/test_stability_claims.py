@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from capo_core.formatting import count, percent, percent_interval
-from capo_core.stability.claims import MASKED, findings, headline_points, identification
+from capo_core.stability.claims import MASKED, findings, headline_points, identification, labels
 from capo_core.stability.summary import RENDERERS, ladder_title
 from capo_core.text.reductions import REDUCTIONS
 from capo_core.text.representations import REPRESENTATIONS
@@ -214,3 +214,18 @@ def test_no_order_is_claimed_that_the_interval_does_not_carry(tables):
         assert not re.search(r"\bnan\b|None|\{|\[\]|  ", text), text
         assert not same_ends(text), text
         CHECKS.get(finding.claim, lambda *_: None)(tables, finding, text)
+
+
+def test_equal_labels_are_matched_by_the_representation_of_headlines():
+    """Formerly by the highest of several, its own 95 % interval against 50 %."""
+    row = {"reduction": "none", "k": 1, "chance": 0.5, "n_items": 40, "n_groups": 40,
+           "p_value": math.nan}  # fmt: skip
+    rows = [{**row, "control": "label", "accuracy": 0.5, "low": 0.4, "high": 0.6}]
+    for view, accuracy, low in (("words", 0.7, 0.55), ("embedding", 0.55, 0.4)):
+        rows.append({**row, "control": "same_label", "representation": view,
+                     "accuracy": accuracy, "low": low, "high": 0.85})  # fmt: skip
+    finding = labels(pd.DataFrame(rows))
+    same = finding.values["same_label"]
+    assert (same["view"], same["above"]) == ("embedding", False)
+    assert "not significantly above chance" in RENDERERS[finding.claim](finding).text
+    assert "highest" not in RENDERERS[finding.claim](finding).text
