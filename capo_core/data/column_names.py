@@ -109,7 +109,9 @@ _PERHAPS = frozenset({"max", "min", "ref", "n", "alpha", "kappa", "range"})
 _QUALITIES = frozenset(map(normalised_name, column_words.QUALITIES.split()))
 # Words beside "reason" that leave it the reason of the label.
 _ABOUT_LABEL = {"label", "answer", "for", "of", "the", "your", "choice", "free", "text", "short",
-                "written", "annotator", "worker", "is", "that"}  # fmt: skip
+                "written", "annotator", "worker", "is", "that", "did", "do", "you", "this",
+                "choose", "chose", "chosen", "give", "gave", "given", "select",
+                "selected"}  # fmt: skip
 _ABOUT_ITEM = frozenset(
     name for role in ("label", "text_a", "text_b", "item_id") for name in SYNONYMS[role]
 )
@@ -278,7 +280,8 @@ def names_quality(who: str) -> bool:
     (True, True, False)
     """
     key = normalised_name(who)
-    return key in _QUALITIES or set(key.split("_")) <= _QUALITIES | {"overall", "text", "is"}
+    words = set(key.split("_"))
+    return key in _QUALITIES or bool(words & _QUALITIES and words <= _QUALITIES | {"overall"})
 
 
 def names_aggregate(name: str) -> bool:

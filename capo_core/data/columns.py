@@ -25,6 +25,7 @@ from capo_core.data.column_names import (
     wide_names,
 )
 from capo_core.data.column_values import (
+    are_labels,
     are_numbers,
     are_passages,
     are_sentences,
@@ -33,6 +34,7 @@ from capo_core.data.column_values import (
 )
 from capo_core.data.count_columns import counts_like, shares_like
 from capo_core.data.doubtful_columns import (
+    check_are_annotators,
     check_identifies_items,
     check_label_of_item,
     name_with_samples,
@@ -165,17 +167,23 @@ def guess_mapping(frame: pd.DataFrame, given: ColumnMapping | None = None) -> Co
         if name not in taken and not (several and _comes_again(name, names)):
             by_name.setdefault(normalised_name(name), name)
     found: dict[str, str] = {}
+    blank: dict[str, str] = {}  # columns without a filled cell: only where nothing else fits
     for role, synonyms in SYNONYMS.items():
         if getattr(given, role) is None:
-            fitting = (by_name[each] for each in synonyms if each in by_name)
-            fitting = (column for column in fitting if _may_be(role, frame[column]))
-            column = next(fitting, "")
+            fitting = [by_name[each] for each in synonyms if each in by_name]
+            fitting = [column for column in fitting if _may_be(role, frame[column])]
+            column = next((column for column in fitting if _is_filled(frame[column])), "")
+            blank[role] = "" if column or not fitting else fitting[0]
             if role == "annotator_id" and not column and not several:
                 alike = [name for name in by_name.values() if names_annotator(name)]
                 column = alike[0] if len(alike) == 1 else ""
+            if role == "explanation" and not given.annotators:
+                column = _in_words(column, found.get("label") or given.label or "", names, frame)
+            else:
+                column = column or blank[role]
             found[role] = column
             by_name = {key: name for key, name in by_name.items() if name != column}
-    if found.get("text_b") and "text_a" in found and not found["text_a"]:
+    if found.get("text_b") and "text_a" in found and found["text_a"] == blank["text_a"]:
         found |= {"text_a": found["text_b"], "text_b": ""}  # the only text, of whatever name
     result = replace(given, **found)
     if found.get("annotator_id") and _may_have_written(found["annotator_id"], result, frame):
@@ -190,7 +198,10 @@ def guess_mapping(frame: pd.DataFrame, given: ColumnMapping | None = None) -> Co
             result = replace(result, explanation=next(iter(numbered.values())))
         elif not numbered:
             own = [n for n in names if n not in used and explains_label(n, result.label or "")]
+            own = [name for name in own if _is_filled(frame[name])]
             result = replace(result, explanation=own[0] if len(own) == 1 else "")
+        if not result.explanation:
+            result = replace(result, explanation=blank["explanation"])
     if result.wide:
         kept = {each: getattr(given, each) or "" for each in ("label", "explanation", "valid")}
         result = replace(result, annotator_id="", annotation_id="", **kept)
@@ -204,6 +215,24 @@ def _may_be(role: str, cells: pd.Series) -> bool:
     if role == "annotator_id":  # such as the user's turn in a dialogue
         return not are_passages(filled_cells(cells))
     return role != "text_b" or not are_numbers(filled_cells(cells))
+
+
+def _is_filled(cells: pd.Series) -> bool:
+    return any(text.strip() for text in cells.tolist())
+
+
+def _in_words(column: str, label: str, names: Sequence[str], frame: pd.DataFrame) -> str:
+    """Return the column of explanations: of a few categories beside sentences, the sentences."""
+    if not column or not are_labels(filled_cells(frame[column])):
+        return column
+    words = [
+        name
+        for name in names
+        if name != column
+        and explains_label(name, label)
+        and are_sentences(filled_cells(frame[name]))
+    ]
+    return words[0] if len(words) == 1 else column
 
 
 def _comes_again(name: str, names: Sequence[str]) -> bool:
@@ -325,6 +354,10 @@ def check_meaning(
     item = mapping.item_id or mapping.text_a
     if not mapping.wide and not (mapping.annotator_id and mapping.label):
         return  # one annotator of all rows
+    if mapping.wide and not given.annotators:
+        check_are_annotators(
+            {one.annotator_id: one.label or one.explanation for one in mapping.annotators}, where
+        )
     if given.item_id is None and mapping.item_id and not mapping.wide:
         check_identifies_items(mapping.item_id, mapping.annotator_id, frame, used, where)
     if given.label is None:

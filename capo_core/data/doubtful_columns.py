@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from capo_core.data.column_names import is_nested, normalised_name
+from capo_core.data.column_names import is_nested, names_quality, normalised_name
 from capo_core.data.column_values import are_sentences, candidates, filled_cells
 from capo_core.data.rejected_rows import quoted, quoted_list
 from capo_core.errors import DataError
@@ -18,6 +18,52 @@ _WHICH = re.compile(
     r"(^|_)(ids?|uid|nr|no|number|index|idx|turn|seg|segment|sent|sentence|utterance|system|"
     r"model|source|src|target|tgt|translation|summary|response|conversation|prompt)(_|$)"
 )
+# Ends of names that tell one person's rounds apart; of the second, only after a person's name.
+_ROUND = re.compile(
+    r"(?:(?P<who>.+?)_)?(?:pre|post|before|after|(?:round|wave|session|time|phase|pass)_?\d)"
+    r"|(?:(?:pre|post|before|after|round_?\d))_(?P<last>.+)"
+    r"|(?P<person>.+)_(?:t|r)_?\d"
+)
+
+
+def check_are_annotators(people: Mapping[str, str], where: str) -> None:
+    """Check that what stands in the annotators' place of column names is no round and no quality.
+
+    Args:
+        people: annotator → column.
+
+    Raises:
+        DataError: the names are those of one person's rounds ("anna_pre", "anna_post"), or of
+            qualities that items are rated by ("fluency", "adequacy").
+    """
+    if rated := [who for who in people if names_quality(who) and who.casefold() != "joy"]:
+        column = people[rated[0]]
+        raise DataError(
+            f"{quoted_list(rated)} in the place of annotators may be qualities that the items are "
+            "rated by: these are answers to different questions",
+            where=where,
+            expected="the labels of one question, and columns that say who gave them",
+            todo="choose one quality for the label and say whose ratings these are; if they are "
+            "annotators, choose the column of each",
+            option=f'--map "label={column}" --annotator NAME, or --map "label:{rated[0]}={column}" '
+            "and so on",
+        )
+    rounds: dict[str, list[str]] = {}
+    for who in people:
+        if found := _ROUND.fullmatch(normalised_name(who)):
+            rounds.setdefault(next(filter(None, found.groups()), ""), []).append(who)
+    if sum(map(len, rounds.values())) < len(people) or max(map(len, rounds.values())) < 2:
+        return
+    first = " ".join(f'"label:{who or "NAME"}={people[each[0]]}"' for who, each in rounds.items())
+    raise DataError(
+        f"{quoted_list(people)} in the place of annotators may be several rounds of the same "
+        "people",
+        where=where,
+        expected="one label of each annotator for an item",
+        todo="choose the columns of one round; if they are different people, choose the column of "
+        "each",
+        option=f"--map {first}",
+    )
 
 
 def check_label_of_item(
