@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
@@ -15,27 +14,60 @@ from capo_core.data.readers.encoding import map_text
 from capo_core.data.rejected_rows import quoted
 from capo_core.formatting import count, name_list
 
-# What people type where they have no explanation, in small letters without spaces and full stops.
-_NO_EXPLANATION = frozenset(
-    {"n/a", "na", "none", "nil", "null", "nan", "#n/a", "<na>", "noexplanation", "nocomment"}
-    | {"nocomments", "noreason", "notapplicable", "ka", "keineangabe"}
-)
-_DASHES = re.compile(r"[\s\-‐-―−_~./\\*…·•]*")  # nothing but dashes, dots and the like
+# What people type where they have no explanation, a line for each language of `column_words`. Not
+# a plain "no", which may answer a question; "нет" and "yok" are "there is none" too.
+_NO_EXPLANATION = """n/a | na | none | nil | null | nan | #n/a | <na> | no explanation | no comment
+    | no comments | no reason | not applicable
+    | ka | k.A. | keine angabe | keine | kein kommentar | keine erklärung | keine begründung
+    | aucun | aucune | aucun commentaire | sans commentaire | pas de commentaire | sans objet
+    | ninguno | ninguna | sin comentario | sin comentarios | sin explicación | no aplica
+    | nenhum | nenhuma | sem comentário | sem comentários | sem explicação | não se aplica
+    | nessuno | nessuna | nessun commento | senza commento | non applicabile
+    | geen | geen commentaar | geen toelichting | geen uitleg | n.v.t.
+    | brak | brak komentarza | bez komentarza | brak uzasadnienia | nie dotyczy
+    | нет | нет комментариев | без комментариев | без комментария | нет объяснения | отсутствует
+    | yok | yorum yok | açıklama yok | yorumsuz
+    | لا يوجد | لا شيء | لا تعليق | بدون تعليق | بلا تعليق | لا ينطبق
+    | लागू नहीं | कोई नहीं | कोई टिप्पणी नहीं | कुछ नहीं | कोई कारण नहीं
+    | 无 | 無 | 没有 | 沒有 | 暂无 | 无说明 | 无解释 | 无理由 | 没有理由 | 不适用
+    | なし | 無し | 特になし | 特に無し | ありません | 該当なし | コメントなし | 理由なし
+    | 없음 | 없습니다 | 해당없음 | 해당사항없음 | 이유없음 | 코멘트없음
+    | নেই | কোনো মন্তব্য নেই | কিছু না | প্রযোজ্য নয়
+    | ندارد | هیچ | بدون توضیح | بدون نظر | توضیحی ندارم | نظری ندارم
+    | ไม่มี | ไม่มีความคิดเห็น | ไม่มีเหตุผล | ไม่ระบุ
+    | немає | нема | без коментарів | немає пояснення
+    | không có | không có ý kiến | không có lý do | không áp dụng
+    | tidak ada | tidak ada komentar | tidak ada alasan | tanpa komentar | tidak berlaku"""
 
 
 def says_nothing(explanation: str) -> bool:
     """Return whether an explanation is empty or a word for none, such as "N/A", "-" or "none".
 
+    Punctuation and signs alone say nothing; a picture such as "👍" may.
+
     >>> says_nothing(" n. a. "), says_nothing("–"), says_nothing("No."), says_nothing("none of it")
     (True, True, False, False)
+    >>> says_nothing("无。"), says_nothing("لا يوجد"), says_nothing("?"), says_nothing("👎")
+    (True, True, True, False)
     """
-    stripped = explanation.strip()
-    if stripped in MISSING or _DASHES.fullmatch(stripped):
+    stripped = bare(explanation)
+    if stripped in MISSING:
         return True
-    if len(stripped) > 20:
-        return False
-    folded = unicodedata.normalize("NFKC", stripped).casefold()
-    return re.sub(r"[\s.!]+", "", folded) in _NO_EXPLANATION
+    return len(stripped) <= 30 and _words_alone(stripped) in _NOTHING
+
+
+def _words_alone(text: str) -> str:
+    """Return a short text without case, spaces and punctuation."""
+    folded = same_name(text).casefold()
+    return "".join(c for c in folded if not c.isspace() and not _is_punctuation(c))
+
+
+def _is_punctuation(character: str) -> bool:
+    kind = unicodedata.category(character)
+    return kind[0] in "PS" and kind != "So"
+
+
+_NOTHING = frozenset({"", *(_words_alone(each) for each in _NO_EXPLANATION.split("|"))})
 
 
 def without_empty_words(explanations: pd.Series, notes: list[str]) -> pd.Series:

@@ -432,7 +432,7 @@ def _numbers_alone(frame: pd.DataFrame, found: Mapping[str, Mapping[str, str]]) 
 
 def is_number(text: str) -> bool:
     """Return whether a cell is a number: "3", "2,5", "15 %"."""
-    return bool(re.fullmatch(r"[+-]?(?:\d+(?:[.,]\d+)?|[.,]\d+)\s*%?", text))
+    return bool(re.fullmatch(r"[+-]?(?:\d+(?:[.,٫]\d+)?|[.,٫]\d+)\s*[%٪]?", text))
 
 
 def alike_columns(frame: pd.DataFrame, but: Sequence[str] = ()) -> list[str]:

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from capo_core.data.alike import same_name, same_text
 from capo_core.data.limits import LIMITS, ImportLimits
+from capo_core.data.mangled import check_mangled, without_thousands
 from capo_core.data.rejected_rows import quoted
 from capo_core.errors import ConfigError, DataError
 from capo_core.formatting import count, name_list
@@ -19,8 +20,8 @@ MISSING = frozenset({"", "nan", "NaN", "<NA>", "#N/A", "null", "NULL"})
 _DASHES = frozenset({"-", "--", "–", "—"})  # beside words no labels, as SNLI's "-"
 # Words for no answer; beside numbers they are no labels, beside words they may be.
 _NO_NUMBER = frozenset({"n/a", "N/A", "na", "NA", "n.a.", "none", "None", "-", "--", "–", "."})
-_WHOLE = re.compile(r"[+\-−–]?\d{1,9}(?:[.,]0+)?")
-_DECIMAL = re.compile(r"[+\-−–]?(?:\d{1,9}(?:[.,]\d{1,6})?|[.,]\d{1,6})(?=\s*%?$)")
+_WHOLE = re.compile(r"[+\-−–]?\d{1,9}(?:[.,٫]0+)?")
+_DECIMAL = re.compile(r"[+\-−–]?(?:\d{1,9}(?:[.,٫]\d{1,6})?|[.,٫]\d{1,6})(?=\s*[%٪]?$)")
 # A step of a scale with its words: "1 - strongly disagree", "5 (very)", "(2) rather not".
 _STEP = re.compile(
     r"([+\-−–]?\d{1,4})(?:\s*[-–—:.)=]\s*|\s+\(?)(?=[^\W\d])|\(([+\-−–]?\d{1,4})\)\s*(?=[^\W\d])"
@@ -80,7 +81,7 @@ def whole_number(text: str) -> str | None:
     """Return "+3", "3.0", "−3" as "3", "3", "-3"; None if the text is not a whole number."""
     if not _WHOLE.fullmatch(text):
         return None
-    return str(int(re.split("[.,]", text.replace("−", "-").replace("–", "-"))[0]))
+    return str(int(re.split("[.,٫]", text.replace("−", "-").replace("–", "-"))[0]))
 
 
 def decimal_number(text: str) -> str | None:
@@ -92,7 +93,7 @@ def decimal_number(text: str) -> str | None:
     match = _DECIMAL.match(text)
     if not match:
         return None
-    return _written(Decimal(re.sub("[−–]", "-", match[0]).replace(",", ".")))
+    return _written(Decimal(re.sub("[,٫]", ".", re.sub("[−–]", "-", match[0]))))
 
 
 def step_number(text: str) -> str | None:
@@ -132,6 +133,7 @@ def resolve_labels(
     found = list(frequency)
     if task is not None:
         return _onto(found, task, given=True)
+    check_mangled(found, where)
     if all(any(map(str.isalnum, label)) for label in found if label not in _DASHES):
         found = [label for label in found if label not in _DASHES] or found
         frequency = {label: frequency[label] for label in found}
@@ -302,7 +304,8 @@ def _onto(found: Sequence[str], task: Task, *, given: bool) -> ResolvedLabels:
     for label in found:
         number = None
         if task.scale.ordinal:
-            number = decimal_number(label) or step_number(label)
+            whole = without_thousands(label)  # "1,000" of a scale up to 3,000
+            number = whole if whole in labels else decimal_number(label) or step_number(label)
         alike = folded.get(same_text(label), [])
         if label in labels:
             table[label] = label

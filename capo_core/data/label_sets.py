@@ -33,8 +33,9 @@ _KEYS = ("choices", "labels", "label", "choice", "values", "value", "selected")
 # A cell with one of the first is a set if its parts occur anywhere else; with one of the others,
 # which sentences have too, only if each part is a label by itself, or (comma) if short parts change
 # places.
-_MARKS = (";", "|", "\n")
-_DOUBTFUL_MARKS = (",", "/", "&")
+_MARKS = (";", "|", "\n", "；", "؛", "┋")
+_COMMAS = (",", "，", "、", "،", "､")
+_DOUBTFUL_MARKS = (*_COMMAS, "/", "&")
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def _divided(plain: list[str]) -> dict[str, tuple[str, ...]]:
             return {label: each for label, each in parts.items() if all(each)}
         parts = {label: each for label, each in parts.items() if len(each) > 1 and all(each)}
         uses = Counter(same_text(part) for each in parts.values() for part in each)
-        moving = _moving(parts) if mark == "," else set()
+        moving = _moving(parts) if mark in _COMMAS else set()
         for label, each in parts.items():
             keys = [same_text(part) for part in each]
             elsewhere = (

@@ -16,6 +16,7 @@ from capo_core.data.alike import bare, same_form
 from capo_core.data.cleaning import join_annotators, without_empty_words, without_marks
 from capo_core.data.label_scales import MISSING, ResolvedLabels, resolve_labels
 from capo_core.data.limits import LIMITS, ImportLimits
+from capo_core.data.mangled import check_identifiers
 from capo_core.data.raw_annotations import RAW_COLUMNS, RawAnnotations
 from capo_core.data.readers.encoding import BROKEN, map_text
 from capo_core.data.rejected_rows import RejectedRows, quoted
@@ -199,6 +200,7 @@ def assemble(
     keep = RowFilter(work, rejected)
     reject_broken_cells(work, keep, limits)
     without_marks(work, ("item_id", "annotator_id", "label", "annotation_id"), notes)
+    check_identifiers(work, where)
     work["explanation"] = without_empty_words(work["explanation"], notes)
     join_annotators(work, notes)
     keep(work["item_id"] == "", "item_id", "the item has no identifier and no text")
