@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from capo_core.dataset import Dataset
 from capo_core.errors import DataError
-from capo_core.formatting import Statement
+from capo_core.formatting import Statement, capitalised
 from capo_core.stability.config import StabilityConfig
 from capo_core.stability.corpus import ExplanationCorpus, explained_rows
 from capo_core.text.embeddings import DEFAULT_MODEL
@@ -97,15 +97,18 @@ def tagged(config: StabilityConfig) -> list[str]:
 
 
 def for_language(
-    config: StabilityConfig, texts: Sequence[str]
+    config: StabilityConfig, texts: Sequence[str], authors: Sequence[str]
 ) -> tuple[StabilityConfig, tuple[Statement, ...]]:
     """Return what of `config` can be computed for these texts, and a statement if they are not
-    English.
+    English, or those of an annotator are not.
+
+    Args:
+        authors: the annotator of each text.
 
     Raises:
         DataError: it is nothing.
     """
-    other = other_language(texts)
+    other = other_language(texts, authors)
     if not other:
         return config, ()
     left_out = [*tagged(config), *(n for n in config.reductions if REDUCTIONS[n].english)]
@@ -118,7 +121,7 @@ def for_language(
     )
     if not representations or not reductions:
         raise DataError(
-            f"{titles} cannot be computed: {not_english(texts)}",
+            f"{titles} cannot be computed: {not_english(texts, authors)}",
             todo="choose representations and reductions that are not for English",
         )
     parts = []
@@ -133,6 +136,6 @@ def for_language(
             "The sentence embedding is of {model}, which was trained on English; a multilingual "
             "model can be chosen by its name (setting “Embedding model”)."
         )
-    template = f"{other[:1].upper()}{other[1:]}. {' '.join(parts)}"
-    statement = Statement("language", template, {"titles": titles, "model": config.embedding_model})
+    values = {"why": capitalised(other), "titles": titles, "model": config.embedding_model}
+    statement = Statement("language", " ".join(["{why}.", *parts]), values)
     return replace(config, representations=representations, reductions=reductions), (statement,)

@@ -481,7 +481,8 @@ def distinctive_features(dataset: Dataset, *, least: int = 1) -> pd.DataFrame:
         return pd.DataFrame(columns=list(FEATURE_COLUMNS))
     texts = explained["explanation"].map(normalise).tolist()
     inputs = list(zip(explained["text_a"], explained["text_b"], strict=True))
-    table = stylometry.features(texts, inputs, english=not other_language(texts))
+    english = not other_language(texts, explained["annotator_id"].tolist())
+    table = stylometry.features(texts, inputs, english=english)
     return compare_features(dataset, explained, table, least=least)
 
 

@@ -230,8 +230,9 @@ def compute_report(
         dataset, raw=asked.raw, least=asked.min_explanations, most=asked.max_explanations,
         seed=asked.seed,
     )  # fmt: skip
-    config, untagged = for_language(asked, corpus.texts)
-    texts = Texts(corpus.texts, corpus.item, corpus.text_a, corpus.text_b)
+    authors = [corpus.annotators[number] for number in corpus.annotator]
+    config, untagged = for_language(asked, corpus.texts, authors)
+    texts = Texts(corpus.texts, corpus.item, corpus.text_a, corpus.text_b, authors)
     embedder = embedder or Embedder(cache, config.embedding_model)
     representer = Representer(texts, embedder, seed=config.seed)
     setup = prepare_ladder(corpus, config)

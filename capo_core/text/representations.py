@@ -57,12 +57,14 @@ class Texts:
     Attributes:
         texts: explanations [n], normalised unless the raw view is wanted.
         item: the item of each [n]; text_a, text_b: the input texts of each item.
+        authors: the annotator of each [n], where it is asked whether all of them write English.
     """
 
     texts: list[str]
     item: np.ndarray
     text_a: list[str]
     text_b: list[str]
+    authors: list[str] | None = None
 
     def inputs(self) -> list[tuple[str, str]]:
         return [(self.text_a[i], self.text_b[i]) for i in self.item]
@@ -460,7 +462,7 @@ class Representer:
 
     @cached_property
     def _not_english(self) -> str:
-        return not_english(self.texts.texts)
+        return not_english(self.texts.texts, self.texts.authors)
 
     def _require_english(self, title: str) -> None:
         if self._not_english:

@@ -23,7 +23,7 @@ from threading import Lock
 from typing import NamedTuple
 
 from capo_core.errors import BackendUnavailable, ConfigError
-from capo_core.formatting import percent
+from capo_core.formatting import percent, quoted_names
 from capo_core.json_text import json_line
 from capo_core.progress import Progress, silent
 from capo_core.text.lexicons import ENGLISH_ALONE
@@ -222,30 +222,63 @@ _LEAST_ENGLISH = 0.1
 _LATIN = re.compile(r"[a-z\u00c0-\u024f]|[0-9]+$")  # a number belongs to every language
 
 
-def other_language(texts: Sequence[str]) -> str:
+# Of one author, whose manner may be short of function words: of other languages' words fewer are.
+_LEAST_OF_ONE = 0.03
+_FEWEST_OF_ONE = 100
+
+
+def other_language(texts: Sequence[str], authors: Sequence[str] | None = None) -> str:
     """Return that these texts do not look English, with the share it rests on; "" if they do.
 
     Counted are function words that are English alone ("the", "that", "doesn't"): a quarter to a
     third of the words of English explanations, and less than one in twenty-five of other languages'
     (docs/methods.md). Texts of fewer than 50 words are taken for English, unless most words have no
     Latin letter.
+
+    Args:
+        authors: of each text. If given, the texts of each author have to look English as well, as
+            far as that shows in at least 50 words without Latin letters or 100 others: features of
+            English words would else tell languages apart, not manners.
     """
-    found = [word for text in texts for word in words(text)]
+    found = [words(text) for text in texts]
+    whole = _other_language([word for each in found for word in each])
+    if whole or authors is None:
+        return f"these texts {whole}" if whole else ""
+    by_author: dict[str, list[str]] = {}
+    for name, each in zip(authors, found, strict=True):
+        by_author.setdefault(name, []).extend(each)
+    for name, own in by_author.items():
+        least, fewest = _LEAST_OF_ONE, _FEWEST_OF_ONE
+        verdict = len(own) >= _FEWEST_WORDS and _other_language(own, least=least, fewest=fewest)
+        if verdict:
+            return f"the texts of {quoted_names([name])} {verdict}"
+    return ""
+
+
+def _other_language(
+    found: Sequence[str], *, least: float = _LEAST_ENGLISH, fewest: int = _FEWEST_WORDS
+) -> str:
+    """Return that words do not look English, as the rest of a clause about texts; "" if they do.
+
+    Args:
+        least: share of English function words from which they do.
+        fewest: number of words from which that share is looked at.
+    """
     if found and sum(_LATIN.search(word) is None for word in found) > len(found) / 2:
-        return "these texts are not in English (most of their words have no Latin letter)"
-    if len(found) < _FEWEST_WORDS:
+        return "are not in English (most of their words have no Latin letter)"
+    if len(found) < fewest:
         return ""
     share = sum(word in ENGLISH_ALONE for word in found) / len(found)
-    if share >= _LEAST_ENGLISH:
+    if share >= least:
         return ""
     return (
-        f"these texts do not look English (English function words are {percent(share)} of their "
+        f"do not look English (English function words are {percent(share)} of their "
         "words, where a quarter is usual)"
     )
 
 
-def not_english(texts: Sequence[str]) -> str:
+def not_english(texts: Sequence[str], authors: Sequence[str] | None = None) -> str:
     """Return why a tagger for English cannot be used on these texts, as a clause; "" if it can
     (`other_language`)."""
-    other = other_language(texts)
+    other = other_language(texts, authors)
     return other and f"the part-of-speech tagger is for English, and {other}"

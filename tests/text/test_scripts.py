@@ -183,6 +183,48 @@ def test_a_hindi_report_leaves_out_what_is_english():
     )
 
 
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("मुझे लगता है कि {who} {verb} नहीं है", "no Latin letter"),
+        (
+            "weil der {who} hier ganz sicher {verb} und nicht dort",
+            "do not look English (English function words are 0",
+        ),
+    ],
+)
+def test_one_annotator_in_another_language_is_enough(said, why):
+    """Features of English words would tell the language apart, and call it a manner."""
+    english = "because the {who} is {verb} and that is what it says"
+    rows = [
+        (f"i{item}", name, text.format(who=f"w{item % 5}", verb=f"v{item % 4}"))
+        for item in range(40)
+        for name, text in (("o{neil", said), ("B", english))
+    ]
+    data = dataset(rows, text_a="A boy runs")
+    texts, authors = [text for *_, text in rows], [name for _, name, _ in rows]
+    assert other_language(texts) == ""
+    assert why in other_language(texts, authors) and "'o{neil'" in other_language(texts, authors)
+    config = StabilityConfig(
+        representations=("words", "stylometry"), reductions=("none", "style_only"), pool=(1, 2),
+        seeds=1, permutations=20, draws=20, controls=False,
+    )  # fmt: skip
+    report, _ = compute_report(data, config)
+    assert set(report.ladder.frame["reduction"]) == {"none"}
+    told = next(one.text for one in report.statements if one.topic == "language")
+    assert told.startswith("The texts of 'o{neil'") and why in told
+    assert not set(report.features.frame["feature"]) & stylometry.ENGLISH
+
+
+def test_a_short_manner_is_no_other_language():
+    """Few function words are a manner; a handful of texts shows no language."""
+    terse = [f"no evidence {n} of that" for n in range(60)]
+    few = ["weil der Junge rennt"] * 5
+    english = ["because the boy runs and that is what it says"] * 60
+    texts, authors = [*terse, *few, *english], ["t"] * 60 + ["f"] * 5 + ["e"] * 60
+    assert other_language(texts, authors) == ""
+
+
 def test_english_keeps_all_its_features():
     data = dataset([(f"i{k}", who, "the text says so") for k in range(12) for who in "ab"])
     assert distinctive_features(data).empty  # nothing varies

@@ -72,7 +72,7 @@ def style_space(dataset: Dataset) -> StyleSpace:
         for item_id, a, b in zip(items["item_id"], items["text_a"], items["text_b"], strict=True)
     }
     texts = [normalise(text) for text in rows["explanation"]]
-    english = not other_language(texts)
+    english = not other_language(texts, rows["annotator_id"].tolist())
     table = stylometry.features(texts, [inputs[i] for i in rows["item_id"]], english=english)
     steps = np.arange(1, BINS) / BINS
     edges = {name: np.unique(np.quantile(table[name], steps)) for name in table.columns}
