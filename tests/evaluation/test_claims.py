@@ -209,8 +209,11 @@ def check_equivalence(table, finding: Finding, text: str, target: str) -> None:
     undecided = rows[rows["verdict"] == "undecided"]
     assert ("undecided: " in text) == undecided["p"].notna().any()
     untested = undecided[undecided["p"].isna()]
-    assert ("not tested, for want of 10 items" in text) == (untested["n"] < 10).any()
-    assert ("not tested, since" in text) == (untested["n"] >= 10).any()
+    alone = (untested["n"] == 0) & (untested["measure"] == ALPHA)
+    few = (untested["n"] < 10) & ~alone
+    assert ("not tested, for want of 10 items" in text) == few.any()
+    assert ("not tested, since nobody else labelled" in text) == alone.any()
+    assert ("not tested, since" in text) == ((untested["n"] >= 10) | alone).any()
     # What another annotator's texts would pass as well is no equivalence.
     own = table.report.row(HUMAN, VIEW, 1, target)
     if target != ALL and own is not None and abs(own["value"] - own["floor"]) <= 0.1 - 1e-9:

@@ -46,7 +46,7 @@ REPLACEMENT, PERSONAL, EQUIVALENCE = "replacement", "personal", "equivalence"
 DETECTABLE, MEASURES = "detectable", "measures"
 CLAIMS = (REPLACEMENT, PERSONAL, EQUIVALENCE, DETECTABLE, MEASURES)
 ATTRIBUTION = "attribution"  # the family of what the classifier says
-UNTESTED, NOT_DEFINED = "not tested", "not defined"
+UNTESTED, NOT_DEFINED, ALONE = "not tested", "not defined", "alone"
 _NO_PROOF = ("equivalent to", "indistinguishable", "identical", "human-level", "as good as")
 
 
@@ -190,6 +190,8 @@ def _verdict(row) -> str:
     """Return the verdict of a row: undecided is what was tested, and what was not has a reason."""
     if not (math.isnan(row.p) and row.verdict == "undecided"):
         return row.verdict
+    if row.n == 0 and row.measure == equivalence.ALPHA:
+        return ALONE
     if row.n < TOST_ITEMS:
         return UNTESTED
     return INSENSITIVE if INSENSITIVE in row.note else NOT_DEFINED
@@ -350,6 +352,7 @@ _VERDICTS = {
     DIFFERENT: "further away than the margin: {names}",
     "undecided": "undecided: {names}",
     UNTESTED: f"not tested, for want of {TOST_ITEMS} items: {{names}}",
+    ALONE: "not tested, since nobody else labelled these items: {names}",
     INSENSITIVE: f"not tested, since {INSENSITIVE}: {{names}}",
     NOT_DEFINED: "not tested, since it is not defined here: {names}",
 }
