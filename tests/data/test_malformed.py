@@ -693,7 +693,7 @@ def test_set_aside_rows_name_their_place_and_hold_their_text(tmp_path):
 
 
 def test_texts_come_in_exactly_as_written(tmp_path):
-    odd = ['=1+1 "x"', " leading space", "two\nlines\r\nhere", "<b>&amp;</b>", "👍🏽 ‏עברית", "'-'"]
+    odd = ['=1+1 "x"', " leading space", "two\nlines\r\nhere", "<b>&amp;</b>", "👍🏽 ‏עברית", "'-1'"]
     rows = [row(f"i{n}", why=why, texts=(f"t{n}", why)) for n, why in enumerate(odd)]
     for path in (
         text(csv_of(rows))(tmp_path),
