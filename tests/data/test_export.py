@@ -19,7 +19,7 @@ from capo_core.export_formats import csv_text, escape, unescape
 from capo_core.task import PARAPHRASE
 
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-ODD = ["=1+1", "-3", "- no", "'=x", "''-1", "@you", "\ttab", " =x", "+ 1", "two\nlines", "a,b;c", '"a']
+ODD = ["=1+1", "-3", "'=x", "''-1", "@you", "\ttab", " =x", "+ 1", "two\nlines", "a,b;c", '"a']
 
 
 def odd_dataset(tmp_path):
