@@ -170,7 +170,11 @@ def test_the_table_for_a_paper_has_the_cells_of_the_page(report, tmp_path):
     text = export.write(report, tmp_path / "r.tex").read_text()
     assert text.startswith("% CAPO Lab") and "\\toprule" in text and "\\bottomrule" in text
     rows = [line.removesuffix(r" \\\\").split(" & ") for line in text.splitlines() if " & " in line]
-    assert len({len(row) for row in rows}) == 1
+    spans = [
+        sum(int(re.match(r"\\multicolumn\{(\d+)\}|()", cell)[1] or 1) for cell in row)
+        for row in rows
+    ]
+    assert len(set(spans)) == 1
     by_name = {row[0]: row for row in rows}
     copy = score_cells(report, "label accuracy", 0).values["copy"]
     assert by_name["copy"][1].replace("\\textbf{", "").rstrip("}") == copy.replace("–", "--")
