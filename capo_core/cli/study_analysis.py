@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from capo_core.study.analysis.judge_quality import Prior
-    from capo_core.study.analysis.latex_report import to_latex
     from capo_core.study.analysis.report import StudyReport
 
 Study = Annotated[str, typer.Argument(help="A study (study list).")]
@@ -68,6 +67,7 @@ def analyse(
 ) -> None:
     """Analyse an unblinded study: accuracy, preferences, agreement and judge quality."""
     from capo_core.errors import ConfigError
+    from capo_core.study.analysis.latex_report import to_latex
     from capo_core.study.analysis.report import to_json, to_markdown
 
     writers = {".json": to_json, ".md": to_markdown, ".tex": to_latex}
