@@ -132,13 +132,17 @@ ADDED = (
     "JS divergence",
 )
 # Said differently since, on purpose: a repeated trial counts its items once, and a share weighted
-# by judges of whom nothing is known is not given.
+# by judges of whom nothing is known is not given; intervals of judges' quality know the prior of
+# the preference that is estimated with it.
 CHANGED = {
     "analysis/counts/0/items": 11,
     "analysis/counts/1/items": 11,
     "analysis/quality/preferences/0/weighted_share_a": None,
     "analysis/quality/preferences/0/weighted_low": None,
     "analysis/quality/preferences/0/weighted_high": None,
+    "analysis/quality/judges/1/se": 0.27430468,
+    "analysis/quality/judges/1/high": 0.97458800,
+    "analysis/quality/judges/2/se": 0.32138860,
 }
 
 
