@@ -15,7 +15,7 @@ from capo_core.data.catalog import Catalog
 from capo_core.errors import CapoError
 from capo_core.export_formats import csv_text
 from capo_core.formatting import count
-from capo_core.runs.run import all_runs
+from capo_core.runs.run import Run, all_runs
 from capo_core.runs.summary import summarise_run
 from capo_core.study.design import draft as design_draft
 from capo_core.workspace import Workspace
@@ -50,7 +50,7 @@ def remove_button(context: PageContext) -> None:
 
 def uses_of(workspace: Workspace, name: str) -> tuple[int, int]:
     """Return how many runs and how many studies in the workspace are of the dataset `name`."""
-    runs = sum(summarise_run(run).dataset == name for run in all_runs(workspace))
+    runs = sum(_dataset_of(run) == name for run in all_runs(workspace))
     studies = 0
     for study in design_draft.names(workspace):
         try:
@@ -58,6 +58,14 @@ def uses_of(workspace: Workspace, name: str) -> tuple[int, int]:
         except CapoError:  # it cannot be read, with the dataset or without
             continue
     return runs, studies
+
+
+def _dataset_of(run: Run) -> str:
+    """Return the dataset of a run by its request alone, which is quick to read."""
+    try:
+        return str(run.request.settings.get("dataset", ""))
+    except CapoError:  # begun by an earlier build, without a request
+        return summarise_run(run).dataset
 
 
 def uses_sentence(runs: int, studies: int) -> str:
