@@ -1,4 +1,4 @@
-"""What is the same for a reader: keys by which labels, names, identifiers and texts are compared.
+"""Keys by which labels, names, identifiers and texts are compared, as a reader sees them.
 
 Marks of writing direction and byte-order marks are seen by nobody, and the same letter can be
 written by one or by several characters. Joiners inside words of Persian or Malayalam are letters'

@@ -77,3 +77,10 @@ def test_a_figure_of_no_kind_is_not_shown_and_a_name_is_taken_once():
 def test_a_missing_document_says_so(tmp_path):
     with pytest.raises(DataError, match="cannot be read"):
         parts("methods", tmp_path)
+
+
+@pytest.mark.parametrize("words", [[], ["a", "b", "c", "d"]])
+def test_the_gallery_takes_no_folder_for_a_workspace_unasked(words, monkeypatch):
+    monkeypatch.setattr(gallery, "all_shots", lambda _: pytest.fail("it began"))
+    with pytest.raises(SystemExit, match=r"usage: .* WORKSPACE"):
+        gallery.main(words)

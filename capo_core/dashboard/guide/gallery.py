@@ -341,7 +341,15 @@ def write_for_print(shots: Mapping[str, Shot], folder: Path) -> None:
 
 
 def main(words: list[str]) -> None:
-    """Run from the command line: WORKSPACE [DOCS [PRINT]]."""
+    """Run from the command line: WORKSPACE [DOCS [PRINT]].
+
+    Raises:
+        SystemExit: there is no WORKSPACE: the folder one happens to be in must not become one.
+    """
+    if not 1 <= len(words) <= 3:
+        raise SystemExit(
+            "usage: python -m capo_core.dashboard.guide.gallery WORKSPACE [DOCS [PRINT]]"
+        )
     workspace, docs, for_print = [*words, *("", str(DOCS), "")[len(words) :]]
     shots = all_shots(Workspace(Path(workspace).resolve()))
     write(shots, Path(docs))
