@@ -23,6 +23,7 @@ from capo_core.study.store.models import (
     claims,
     judges,
     judgments,
+    of_trial,
     studies,
     texts,
     trials,
@@ -96,10 +97,7 @@ def takeover_assignments(connection: Connection, judge: Judge, at: datetime) -> 
     of_study = select(texts.c.text_id, texts.c.item_id).where(texts.c.study_id == judge.study_id)
     item_of = {row.text_id: row.item_id for row in connection.execute(of_study)}
     seen: dict[str, set[str]] = {}  # items by the sequence through which they were seen
-    shown = select(claims.c.judge_slot, trials.c.text_ids).join(
-        trials,
-        and_(trials.c.study_id == claims.c.study_id, trials.c.trial_id == claims.c.trial_id),
-    )
+    shown = select(claims.c.judge_slot, trials.c.text_ids).join(trials, of_trial(claims))
     mine = shown.where(claims.c.judge_id == judge.judge_id, trials.c.phase == MAIN)
     for slot, cell in connection.execute(mine):
         seen.setdefault(slot, set()).update(item_of[text] for text in from_cell(cell))
@@ -167,13 +165,7 @@ def _unanswered(judge: Judge, phase: str) -> Select:
             assignments.c.order,
             trials.c.text_ids,
         )
-        .join(
-            trials,
-            and_(
-                trials.c.study_id == assignments.c.study_id,
-                trials.c.trial_id == assignments.c.trial_id,
-            ),
-        )
+        .join(trials, of_trial(assignments))
         .where(
             assignments.c.study_id == judge.study_id,
             trials.c.phase == phase,
@@ -224,13 +216,7 @@ def progress_of(connection: Connection, judge: Judge, at: datetime) -> JudgeProg
     """Return done, total and minutes left, of main trials; practice is counted apart."""
     answered = connection.execute(
         select(judgments.c.phase, judgments.c.shown, judgments.c.answered, trials.c.kind)
-        .join(
-            trials,
-            and_(
-                trials.c.study_id == judgments.c.study_id,
-                trials.c.trial_id == judgments.c.trial_id,
-            ),
-        )
+        .join(trials, of_trial(judgments))
         .where(
             judgments.c.study_id == judge.study_id,
             judgments.c.judge_id == judge.judge_id,
@@ -253,12 +239,9 @@ def progress_of(connection: Connection, judge: Judge, at: datetime) -> JudgeProg
 
 
 def _practice_total(connection: Connection, judge: Judge) -> int:
-    both = and_(
-        trials.c.study_id == assignments.c.study_id, trials.c.trial_id == assignments.c.trial_id
-    )
     return connection.execute(
         select(func.count())
-        .select_from(assignments.join(trials, both))
+        .select_from(assignments.join(trials, of_trial(assignments)))
         .where(
             assignments.c.study_id == judge.study_id,
             assignments.c.judge_slot == practice_slot(judge),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pandas as pd
-from sqlalchemy import Connection, Row, and_, func, select
+from sqlalchemy import Connection, Row, func, select
 
 from capo_core.study.judging.judge import Terms
 from capo_core.study.store.models import (
@@ -15,6 +15,7 @@ from capo_core.study.store.models import (
     judges,
     judgments,
     links,
+    of_trial,
     open_links,
     trials,
 )
@@ -72,24 +73,15 @@ class StudyStatus:
 
 def status(connection: Connection, study: Row, at: datetime) -> StudyStatus:
     """Return the counts of the study in a row of `studies`."""
-    of_trial = and_(
-        trials.c.study_id == assignments.c.study_id, trials.c.trial_id == assignments.c.trial_id
-    )
     planned = connection.execute(
         select(assignments.c.judge_slot, trials.c.kind, func.count())
-        .join(trials, of_trial)
+        .join(trials, of_trial(assignments))
         .where(assignments.c.study_id == study.study_id, trials.c.phase == MAIN)
         .group_by(assignments.c.judge_slot, trials.c.kind)
     ).all()
     answered = connection.execute(
         select(judgments.c.judge_id, judgments.c.place, trials.c.kind)
-        .join(
-            trials,
-            and_(
-                trials.c.study_id == judgments.c.study_id,
-                trials.c.trial_id == judgments.c.trial_id,
-            ),
-        )
+        .join(trials, of_trial(judgments))
         .where(
             judgments.c.study_id == study.study_id,
             judgments.c.phase == MAIN,

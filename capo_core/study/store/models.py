@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     DateTime,
     ForeignKey,
     ForeignKeyConstraint,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    and_,
     text,
 )
 
@@ -206,3 +208,8 @@ audit = Table(
     Column("details", Text, nullable=False),  # JSON
     Index("ix_audit_study_id", "study_id"),
 )
+
+
+def of_trial(table: Table) -> ColumnElement[bool]:
+    """Return the condition that joins `trials` to a table that names study and trial."""
+    return and_(trials.c.study_id == table.c.study_id, trials.c.trial_id == table.c.trial_id)
