@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence, Set
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -37,6 +38,7 @@ from capo_core.imitation.backends.prefix_attention import MIN_HELD
 from capo_core.imitation.models.adapters import WEIGHTS, check_adapter
 from capo_core.imitation.models.base_model import LoadedBaseModel
 from capo_core.imitation.models.errors import out_of_memory
+from capo_core.imitation.models.side_by_side import LANES, SideBySide
 from capo_core.imitation.prompting.chat_template import conversation, has_template
 from capo_core.imitation.prompting.prompts import (
     FIRST_VERSION,
@@ -86,15 +88,34 @@ def plan_batches(
         group.sort(key=lambda row: (-len(row.ids), row.request.key))
     batches: list[list[TokenizedRequest]] = []
     for _, group in sorted(groups.items(), key=lambda each: (-len(each[1][0].ids), each[0])):
-        room, held = 0, common_tokens([row.ids for row in group]) if holds_prefixes else 0
+        held = common_tokens([row.ids for row in group]) if holds_prefixes else 0
         held = held if held >= MIN_HELD else 0
-        for row in group:
-            if room == 0:
-                batches.append([])
-                room = max(1, batch_tokens // (len(row.ids) - held + max_new_tokens))
-            batches[-1].append(row)
-            room -= 1
+        batches += _in_batches(
+            [len(row.ids) - held + max_new_tokens for row in group], group, batch_tokens
+        )
     return batches
+
+
+def _in_batches(
+    lengths: Sequence[int], rows: Sequence[TokenizedRequest], batch_tokens: int
+) -> list[list[TokenizedRequest]]:
+    """Return rows of descending lengths in one batch, or in about equal ones that keep all lanes of
+    a CPU at work until the last one (see `models.side_by_side`)."""
+    sizes: list[int] = []
+    while (begun := sum(sizes)) < len(rows):
+        sizes.append(min(max(1, batch_tokens // lengths[begun]), len(rows) - begun))
+    count = -(-len(sizes) // LANES) * LANES
+    if len(sizes) > 1 and count <= len(rows):
+        size, more = divmod(len(rows), count)
+        even = [size + (number < more) for number in range(count)]
+        starts = [sum(even[:number]) for number in range(count)]
+        if all(
+            each == 1 or each * lengths[start] <= batch_tokens
+            for each, start in zip(even, starts, strict=True)
+        ):
+            sizes = even
+    ends = [sum(sizes[: number + 1]) for number in range(len(sizes))]
+    return [list(rows[end - size : end]) for size, end in zip(sizes, ends, strict=True)]
 
 
 # Fewer rows with the same beginning are better answered together with others.
@@ -209,11 +230,15 @@ class TransformersBackend(Backend):
         done: Set[str] = frozenset(),
         progress: Progress = silent,
     ) -> Iterator[tuple[GenerationRequest, Reply]]:
-        for batch, look in self._batches(requests, decoding, done, progress, "writing answers"):
-            replies = self._guarded(batch, partial(self._answer, batch, decoding, look))
-            for row, reply in zip(batch, replies, strict=True):
-                if row.request.key not in done:
-                    yield row.request, reply
+        answered = self._each_batch(
+            partial(self._answer, decoding=decoding), requests, decoding, done, progress,
+            "writing answers",
+        )  # fmt: skip
+        with closing(answered):
+            for batch, replies in answered:
+                for row, reply in zip(batch, replies, strict=True):
+                    if row.request.key not in done:
+                        yield row.request, reply
 
     def label_scores(
         self,
@@ -222,11 +247,15 @@ class TransformersBackend(Backend):
         *,
         progress: Progress = silent,
     ) -> dict[str, tuple[float, ...]]:
-        found = {}
-        for batch, look in self._batches(requests, decoding, (), progress, "scoring labels"):
+        def scored(decoder: DecoderModel, batch: list[TokenizedRequest], look: Callable):
             look()
-            _, scores = self._guarded(batch, partial(self._begun, batch, 0))
-            found |= {row.request.key: each for row, each in zip(batch, scores, strict=True)}
+            return self._begun(decoder, batch, 0)[1]
+
+        found = {}
+        each = self._each_batch(scored, requests, decoding, (), progress, "scoring labels")
+        with closing(each):
+            for batch, scores in each:
+                found |= {row.request.key: one for row, one in zip(batch, scores, strict=True)}
         return found
 
     def batches_of(
@@ -240,36 +269,69 @@ class TransformersBackend(Backend):
             holds_prefixes=self._share and self._decoder.holds_prefixes,
         )
 
-    def _batches(
+    def _each_batch(
         self,
+        work: Callable[[DecoderModel, list[TokenizedRequest], Callable[[], None]], Any],
         requests: Sequence[GenerationRequest],
         decoding: Decoding,
         done: Collection[str],
         progress: Progress,
         what: str,
-    ) -> Iterator[tuple[list[TokenizedRequest], Callable[[], None]]]:
-        """Yield the batches with a row that is not done, each with its call of `progress`."""
+    ) -> Iterator[tuple[list[TokenizedRequest], Any]]:
+        """Yield the batches with a row that is not done, each with what `work` returns of it.
+
+        Several are computed side by side on a CPU. `work` is called with the decoder, the batch,
+        and a function that it calls again and again, which raises where the work is to end.
+        """
         for folder in sorted({request.adapter for request in requests}):
             self._load(folder)
         rows = [TokenizedRequest(request, self._ids(request)) for request in requests]
-        answered = 0
-        for batch in self.batches_of(rows, decoding):
-            share = answered / len(rows)
-            if any(row.request.key not in done for row in batch):
-                yield batch, lambda share=share: progress(what, share)
-            answered += len(batch)
+        batches = [
+            batch
+            for batch in self.batches_of(rows, decoding)
+            if any(row.request.key not in done for row in batch)
+        ]
+        answered = len(rows) - sum(map(len, batches))
+
+        def look() -> None:
+            progress(what, answered / len(rows))
+
+        side = SideBySide(self._model) if len(batches) > 1 else None
+        if side is None or side.lanes == 1:
+            for batch in batches:
+                yield batch, self._guarded(self._decoder, batch, work, look)
+                answered += len(batch)
+            return
+        # The first one keeps what it has read; the others are of this call.
+        decoders = {id(self._model): self._decoder} | {
+            id(model): DecoderModel(model, _base_of(model)) for model in side.models[1:]
+        }
+
+        def compute(model: Any, batch: list[TokenizedRequest]) -> Any:
+            return self._guarded(decoders[id(model)], batch, work, side.keep_on)
+
+        with closing(side.results(compute, batches, look)) as results:
+            for batch, result in zip(batches, results, strict=True):
+                yield batch, result
+                answered += len(batch)
 
     def _ids(self, request: GenerationRequest) -> tuple[int, ...]:
         tokenizer = self._base.tokenizer
         begin = request.begin and tokenizer(request.begin, add_special_tokens=False)["input_ids"]
         return (*prompt_ids(request.prompt, tokenizer), *begin)
 
-    def _guarded(self, batch: list[TokenizedRequest], compute: Callable[[], Any]) -> Any:
-        """Return what `compute` returns, with the batch's adapter; no memory says what helps."""
+    def _guarded(
+        self,
+        decoder: DecoderModel,
+        batch: list[TokenizedRequest],
+        work: Callable[..., Any],
+        look: Callable[[], None],
+    ) -> Any:
+        """Return what `work` returns, with the batch's adapter; no memory says what helps."""
         adapter = self._names[batch[0].request.adapter]
         try:
-            with self._without_gradients(), self._decoder.adapter(adapter):
-                return compute()
+            with self._without_gradients(), decoder.adapter(adapter):
+                return work(decoder, batch, look)
         except (MemoryError, RuntimeError) as error:
             if not out_of_memory(error):
                 raise
@@ -280,14 +342,14 @@ class TransformersBackend(Backend):
             ) from error
 
     def _begun(
-        self, batch: list[TokenizedRequest], new: int
+        self, decoder: DecoderModel, batch: list[TokenizedRequest], new: int
     ) -> tuple[DecodedRows, list[tuple[float, ...]]]:
         """Read the prompts; return the rows before `new` tokens, and their labels' scores."""
         choice = batch[0].request.label
         tokens = label_tokens(choice.labels, self._base.tokenizer) if choice else None
         begin = tokens.begin if tokens else ()
         rows = DecodedRows(
-            self._decoder,
+            decoder,
             [(*row.ids, *begin) for row in batch],
             adapter=self._names[batch[0].request.adapter],
             pad_id=self._base.pad_id,
@@ -300,10 +362,14 @@ class TransformersBackend(Backend):
         return rows, [tuple(row) for row in scores.tolist()]
 
     def _answer(
-        self, batch: list[TokenizedRequest], decoding: Decoding, look: Callable[[], None]
+        self,
+        decoder: DecoderModel,
+        batch: list[TokenizedRequest],
+        look: Callable[[], None],
+        decoding: Decoding,
     ) -> list[Reply]:
         look()
-        rows, scores = self._begun(batch, decoding.max_new_tokens)
+        rows, scores = self._begun(decoder, batch, decoding.max_new_tokens)
         chosen: list[int] | None = None
         given = [0] * len(batch)
         if batch[0].request.label:
@@ -446,6 +512,11 @@ class TransformersBackend(Backend):
         if {each.peft_type for each in self._model.peft_config.values()} != {config.peft_type}:
             self._model = self._model.unload()
             self._names = {"": self._names[""]}
+
+
+def _base_of(model: Any) -> Any:
+    """Return the base model within a PEFT model, or the model itself."""
+    return model.get_base_model() if isinstance(model, PeftModel) else model
 
 
 def end_tokens(base: LoadedBaseModel) -> tuple[int, ...]:

@@ -113,6 +113,15 @@ def put_weights(model: PeftModel, weights: dict[str, Tensor]) -> None:
             tensor.copy_(weights[name])
 
 
+def needs_own_rows(inner) -> bool:
+    """Return whether a model in training has checkpointed activations or any dropout."""
+    return any(
+        getattr(module, "gradient_checkpointing", False)
+        or (isinstance(module, torch.nn.Dropout) and module.p > 0)
+        for module in inner.modules()
+    )
+
+
 def adapter_fingerprint(folder: Path) -> str:
     """Return the SHA-256 (hex) of the adapter's weights and scaling settings.
 

@@ -7,6 +7,7 @@ computed before the first step and stored on disk, so that one adapter in memory
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from capo_core.imitation.models.adapters import (
 )
 from capo_core.imitation.models.base_model import load_base_model
 from capo_core.imitation.models.errors import memory_errors
+from capo_core.imitation.models.side_by_side import SideBySide
 from capo_core.imitation.models.tensor_file import write_tensors
 from capo_core.imitation.pairs.files import (
     load_copy,
@@ -46,7 +48,7 @@ from capo_core.imitation.training.objective import (
     contrasted_places,
 )
 from capo_core.imitation.training.samples import ProbeScorer
-from capo_core.imitation.training.scoring.base import Engine, inner_model, scoring
+from capo_core.imitation.training.scoring.base import Engine, ScoreTable, inner_model, scoring
 from capo_core.imitation.training.scoring.choose import choose_engine, longest_sample
 from capo_core.imitation.training.stage import (
     Stage,
@@ -127,17 +129,23 @@ def _compute(model, engine, renders, pad_id, what, batch_tokens, progress) -> Te
     with scoring(inner_model(model)):
         shared = engine.shared_tokens(model, renders) if renders else 0
         rows = [engine.row_lengths(item) for item in renders]
-        for part in by_length(rows, batch_tokens, shared):
-            progress("scoring the reference", len(found) / len(renders))
-            table = engine.score(model, [renders[index] for index in part], pad_id=pad_id)
-            sizes = [reference_values(renders[index], *what) for index in part]
-            log_probs, tokens = contrasted(table, contrast)
-            if by_token:
-                places = contrasted_places(table, contrast)
-                inside = torch.arange(places.shape[1], device=places.device) < tokens[:, None]
-                log_probs = places[inside]
-            log_probs = log_probs.float().cpu()
-            found.update(zip(part, log_probs.split(sizes), strict=True))
+        parts = by_length(rows, batch_tokens, shared)
+
+        def score(model, part: Sequence[int]) -> ScoreTable:
+            return engine.score(model, [renders[index] for index in part], pad_id=pad_id)
+
+        progress("scoring the reference", 0.0)
+        with closing(SideBySide(model).results(score, parts)) as scored:
+            for part, table in zip(parts, scored, strict=True):
+                progress("scoring the reference", len(found) / len(renders))
+                sizes = [reference_values(renders[index], *what) for index in part]
+                log_probs, tokens = contrasted(table, contrast)
+                if by_token:
+                    places = contrasted_places(table, contrast)
+                    inside = torch.arange(places.shape[1], device=places.device) < tokens[:, None]
+                    log_probs = places[inside]
+                log_probs = log_probs.float().cpu()
+                found.update(zip(part, log_probs.split(sizes), strict=True))
     progress("scoring the reference", 1.0)
     return torch.cat([found[index] for index in range(len(renders))])
 

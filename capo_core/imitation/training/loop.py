@@ -1,8 +1,9 @@
 """The training loop: one for SFT and CAPO, on one process or several.
 
-A step takes `items_per_step` items, divided among processes and micro-batches. Each part's loss is
-a sum; gradients are added up, divided by the step's units, and clipped to a norm: so the division
-changes nothing but rounding. All randomness of a step comes from (seed, step, process) and the
+A step takes `items_per_step` items, divided among processes and micro-batches, of which a CPU
+computes two side by side. Each part's loss is a sum; gradients are added up in the order of the
+parts, divided by the step's units, and clipped to a norm: so the division changes nothing but
+rounding. All randomness of a step comes from (seed, step, process) and the
 order of the data from (seed, epoch), so that a resumed run equals an uninterrupted one.
 """
 
@@ -10,8 +11,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -20,6 +22,7 @@ from peft import PeftModel
 from capo_core.errors import Stopped
 from capo_core.imitation.models.adapters import adapter_weights, put_weights
 from capo_core.imitation.models.errors import check_finite
+from capo_core.imitation.models.side_by_side import SideBySide
 from capo_core.imitation.training.checkpoint import (
     Checkpoint,
     Counters,
@@ -110,7 +113,7 @@ class MetricSums:
         return {name: total / count for name, total, count in rows if count}
 
     def add(self, part: BatchLoss) -> None:
-        self.total += float(part.total.detach())
+        self.total += float(part.total)
         self.units += part.units
         self.tokens += part.tokens
         for place, (total, count) in enumerate(part.figures):
@@ -132,6 +135,30 @@ class MetricSums:
         result.tokens, result.stop = int(tokens), stop > 0
         result.totals, result.counts = rest[: len(self.names)], rest[len(self.names) :]
         return result
+
+
+def add_gradients(
+    side: SideBySide,
+    objective: Objective,
+    parts: Sequence[Sequence[TrainingExample]],
+    parameters: Sequence[torch.nn.Parameter],
+) -> Iterable[BatchLoss]:
+    """Add the gradients of all parts to those of the parameters, and yield the parts' losses."""
+
+    def compute(model, part: Sequence[TrainingExample]):
+        loss = objective.batch_loss(model, part)
+        gradients = torch.autograd.grad(loss.total, parameters, allow_unused=True)
+        return replace(loss, total=loss.total.detach()), gradients
+
+    for loss, gradients in side.results(compute, parts):
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            if gradient is None:
+                continue
+            if parameter.grad is None:
+                parameter.grad = gradient
+            else:
+                parameter.grad.add_(gradient)
+        yield loss
 
 
 class TrainingLoop:
@@ -162,6 +189,7 @@ class TrainingLoop:
         self.training, self.validation = training, validation
         self.batch_tokens = batch_tokens
         model.train()
+        self.side = SideBySide(model)
         self.shared = objective.shared_tokens(model, [*training, *validation])
         self.rows = objective.row_lengths(training)
         self.folder, self.processes, self.sampler = folder, processes, sampler
@@ -242,10 +270,10 @@ class TrainingLoop:
         self.model.train()
         sums = MetricSums(self.objective.figures)
         for share in share_of_step(items, index, self.processes.count, config.accumulation):
-            for rows in micro_batches(share, self.rows, self.batch_tokens, self.shared):
-                part = self.objective.batch_loss(self.model, [self.training[row] for row in rows])
-                part.total.backward()
-                sums.add(part)
+            batches = micro_batches(share, self.rows, self.batch_tokens, self.shared)
+            parts = [[self.training[row] for row in rows] for rows in batches]
+            for loss in add_gradients(self.side, self.objective, parts, self.parameters):
+                sums.add(loss)
         sums.stop = self._stop_asked(progress)
         sums = sums.over(self.processes)
         where = f"{self.folder.path}, step {counters.step + 1}"
@@ -294,10 +322,11 @@ class TrainingLoop:
         sums = MetricSums(self.objective.figures)
         # Of like length together, as in training; the order changes no result.
         rows = self.objective.row_lengths(self.validation)
-        parts = by_length(rows, self.batch_tokens, self.shared)
-        for part in parts[self.processes.index :: self.processes.count]:
-            examples = [self.validation[index] for index in part]
-            sums.add(self.objective.batch_loss(self.model, examples))
+        batches = by_length(rows, self.batch_tokens, self.shared)
+        batches = batches[self.processes.index :: self.processes.count]
+        parts = [[self.validation[row] for row in rows] for rows in batches]
+        for loss in self.side.results(self.objective.batch_loss, parts):
+            sums.add(loss)
         sums = sums.over(self.processes)
         counters = self.counters
         where = f"{self.folder.path}, validation after step {counters.step}"

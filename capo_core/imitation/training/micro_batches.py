@@ -15,6 +15,7 @@ import torch
 
 from capo_core.errors import RunError
 from capo_core.formatting import size
+from capo_core.imitation.models.side_by_side import LANES
 from capo_core.memory import available_bytes, ulimit_binds
 
 # Bytes for the activations of a micro-batch. With 1.07 GB of them, SFT and CAPO of a 135-million
@@ -74,6 +75,7 @@ def check_room(
     limit: int,
     shared: int = 0,
     *,
+    lanes: int = 1,
     checkpointing: bool = False,
     where: str = "",
 ) -> None:
@@ -84,11 +86,12 @@ def check_room(
 
     Args:
         config, rows, limit, shared: as `bytes_per_token` and `micro_batches` take them.
+        lanes: micro-batches computed at once.
         checkpointing: activations of a layer are computed again in its backward pass.
     """
     least = max((_positions([item], rows, shared) for item in range(len(rows))), default=0)
     every = shared + sum(_positions([item], rows, shared) - shared for item in range(len(rows)))
-    tokens = max(least, min(limit, every))
+    tokens = min(every, lanes * max(least, min(limit, every)))
     longest = max((length for lengths in rows for length in lengths), default=0)
 
     def needed(checkpointing: bool) -> int:
@@ -104,14 +107,14 @@ def check_room(
     def fitting(checkpointing: bool) -> int:
         """Return how many tokens surely fit, since both figures are estimates."""
         room = min(3 * free // 4, free - STEP_BYTES)
-        return max(0, room) // needed(checkpointing) // 32 * 32
+        return max(0, room) // lanes // needed(checkpointing) // 32 * 32
 
     fewest, fits, thrifty = max(least, FEWEST_TOKENS), fitting(checkpointing), fitting(True)
     helps = []
     if fits >= fewest:
         helps.append(f"set batch_tokens to {fits:,} (the same result)")
     if not checkpointing and thrifty >= fewest:
-        also = "" if thrifty >= tokens else f" and set batch_tokens to {thrifty:,}"
+        also = "" if lanes * thrifty >= tokens else f" and set batch_tokens to {thrifty:,}"
         helps.append(f"switch on gradient_checkpointing{also}")
     if fits < fewest and fits >= FEWEST_TOKENS:
         helps.append("lower max_tokens")
@@ -138,7 +141,10 @@ def _attention_bytes(config: Any, dtype: torch.dtype, seen: int, *, checkpointin
 def micro_batches(
     items: Sequence[int], rows: Sequence[Sequence[int]], limit: int, shared: int = 0
 ) -> list[list[int]]:
-    """Divide `items` into as few batches as fit, of about the same number of items each.
+    """Divide `items` into few batches that fit, of about the same number of items each.
+
+    One, or else as many as keep all lanes of a CPU at work until the last one (see
+    `models.side_by_side`), whatever computes them: so that a run has the same ones everywhere.
 
     Args:
         items: indices into `rows`.
@@ -152,7 +158,8 @@ def micro_batches(
     if len(least) > 1:
         items = sorted(items, key=lambda item: max(rows[item]))
         least = _greedy(items, rows, limit, shared)
-    for count in range(len(least), len(items)):
+    lanes = 1 if len(least) == 1 else LANES
+    for count in range(math.ceil(len(least) / lanes) * lanes, len(items), lanes):
         even = _even(items, count)
         if all(_positions(part, rows, shared) <= limit for part in even if len(part) > 1):
             return even

@@ -254,6 +254,7 @@ def train_stage(
             loop.rows,
             batch_tokens,
             loop.shared,
+            lanes=loop.side.lanes,
             checkpointing=config.gradient_checkpointing,
             where=str(folder.path),
         )

@@ -162,12 +162,16 @@ def _dry_batch(dataset, targets, config: GenerateConfig, settings) -> dict[str, 
 
 
 def _answering_seconds(backend, rows, decoding) -> float:
-    """Return the seconds of answers of full length to `rows`, at the pace of their first batch.
+    """Return the seconds of answers of full length to `rows`, at the pace of the first batches:
+    as many as are computed at once.
 
-    The batch's memory stays in the process's peak.
+    Their memory stays in the process's peak.
     """
+    from capo_core.imitation.models.side_by_side import LANES
+
     batches = backend.batches_of(rows, decoding)
-    first = [row.request for row in batches[0]]
+    sample = [row for batch in batches[:LANES] for row in batch]
+    first = [row.request for row in sample]
 
     def timed(tokens: int) -> float:
         few = replace(decoding, max_new_tokens=tokens, stop_fields=())
@@ -178,10 +182,9 @@ def _answering_seconds(backend, rows, decoding) -> float:
 
     timed(1)
     read, more = timed(1), timed(1 + FEW_TOKENS)
-    share = [sum(len(row.ids) for row in batch) / sum(len(row.ids) for row in batches[0])
-             for batch in batches]  # fmt: skip
+    share = sum(len(row.ids) for row in rows) / sum(len(row.ids) for row in sample)
     pace = max(0.0, more - read) / FEW_TOKENS
-    return sum(each * (read + pace * decoding.max_new_tokens) for each in share)
+    return share * (read + pace * decoding.max_new_tokens)
 
 
 def _device(base) -> str:
@@ -358,6 +361,7 @@ def _dry_step(kind: str, base, lora, adapter, config, material) -> dict[str, Any
 
     from capo_core.imitation.models.adapters import load_adapter, new_adapter, ready_to_train
     from capo_core.imitation.models.errors import memory_errors
+    from capo_core.imitation.models.side_by_side import SideBySide
     from capo_core.imitation.training.capo import reference_values
     from capo_core.imitation.training.micro_batches import by_length
     from capo_core.imitation.training.objective import Contrastive, Supervised, TrainingExample
@@ -384,25 +388,26 @@ def _dry_step(kind: str, base, lora, adapter, config, material) -> dict[str, Any
 
     cases = [TrainingExample(each, None if sft else reference(each)) for each in contrasts]
     model.train()
-    # The longest of the micro-batches that a step is computed in.
-    batch_tokens = batch_tokens_of(base, config)
-    parts = by_length(
+    # The longest of the micro-batches that a step is computed in, as many as are computed at once.
+    batch_tokens, side = batch_tokens_of(base, config), SideBySide(model)
+    batches = by_length(
         objective.row_lengths(cases),
         batch_tokens,
         objective.shared_tokens(model, cases),
     )
-    cases = [cases[index] for index in parts[-1]]
+    parts = [[cases[index] for index in batch] for batch in batches[-side.lanes :]]
     trained = [each for each in model.parameters() if each.requires_grad]
     optimiser = torch.optim.AdamW(trained, lr=0.0)
     with memory_errors("dry step", checkpointing=config.gradient_checkpointing):
-        _step(objective, model, cases[-1:], optimiser)  # the first one also sets things up
+        # The first one also sets things up.
+        _step(side, objective, [part[-1:] for part in parts], optimiser, trained)
         began = time.perf_counter()
-        _step(objective, model, cases, optimiser)
+        _step(side, objective, parts, optimiser, trained)
         if base.model.device.type == "cuda":
             torch.cuda.synchronize()
         took = time.perf_counter() - began
     return {
-        "seconds_per_token": took / sum(case.length for case in cases),
+        "seconds_per_token": took / sum(case.length for part in parts for case in part),
         "adapter_bytes": 4 * sum(each.numel() for each in trained),
         "batch_tokens": batch_tokens,
         "model": model,
@@ -410,8 +415,10 @@ def _dry_step(kind: str, base, lora, adapter, config, material) -> dict[str, Any
     }
 
 
-def _step(objective, model, cases, optimiser) -> None:
-    objective.batch_loss(model, cases).total.backward()
+def _step(side, objective, parts, optimiser, trained) -> None:
+    from capo_core.imitation.training.loop import add_gradients
+
+    list(add_gradients(side, objective, parts, trained))
     optimiser.step()
     optimiser.zero_grad()
 

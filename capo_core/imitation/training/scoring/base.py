@@ -23,6 +23,7 @@ from torch.utils.checkpoint import checkpoint
 from transformers import DynamicCache, PreTrainedModel
 
 from capo_core.errors import DataError
+from capo_core.imitation.models.adapters import needs_own_rows
 from capo_core.imitation.prompting.prompts import Rendered, common_tokens
 
 
@@ -225,15 +226,6 @@ class Engine(ABC):
         rows = sum(len(self.row_lengths(item)) for item in batch)
         shared = common_tokens([item.prompt for item in batch])
         return shared if rows > 1 and shared >= MIN_SHARED else 0
-
-
-def needs_own_rows(inner) -> bool:
-    """Return whether a model in training has checkpointed activations or any dropout."""
-    return any(
-        getattr(module, "gradient_checkpointing", False)
-        or (isinstance(module, torch.nn.Dropout) and module.p > 0)
-        for module in inner.modules()
-    )
 
 
 def _read_prefix(model, tokens: Sequence[int]) -> SharedPrefix:

@@ -7,6 +7,7 @@ label line and explanation, of which the explanation's tokens are scored.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,10 @@ import torch
 from capo_core.imitation.models.adapters import load_adapter
 from capo_core.imitation.models.base_model import LoadedBaseModel
 from capo_core.imitation.models.errors import memory_errors
+from capo_core.imitation.models.side_by_side import SideBySide
 from capo_core.imitation.prompting.prompts import Prompt, Rendered, render, write_response
 from capo_core.imitation.training.micro_batches import by_length, tokens_that_fit
-from capo_core.imitation.training.scoring.base import scoring
+from capo_core.imitation.training.scoring.base import ScoreTable, scoring
 from capo_core.imitation.training.scoring.choose import choose_engine, longest_sample
 from capo_core.progress import Progress, silent
 
@@ -63,14 +65,22 @@ def explanation_log_probs(
             engine = choose_engine(model, longest_sample(renders)).engine
             shared = engine.shared_tokens(model, renders)
             rows = [engine.row_lengths(item) for item in renders]
-            for part in by_length(rows, limit, shared):
-                progress("Scoring texts under an adapter", len(found) / len(renders))
-                table = engine.score(model, [renders[i] for i in part], pad_id=base.pad_id)
-                tokens = table.explanation_tokens
-                mean = table.explanation_log_probs / tokens.clamp_min(1)
-                mean = torch.where(tokens > 0, mean, torch.nan).double().cpu()
-                sizes = [len(renders[i].responses) for i in part]
-                found.update({i: m.numpy() for i, m in zip(part, mean.split(sizes), strict=True)})
+            parts = by_length(rows, limit, shared)
+
+            def score(model, part: Sequence[int]) -> ScoreTable:
+                return engine.score(model, [renders[i] for i in part], pad_id=base.pad_id)
+
+            progress("Scoring texts under an adapter", 0.0)
+            with closing(SideBySide(model).results(score, parts)) as scored:
+                for part, table in zip(parts, scored, strict=True):
+                    progress("Scoring texts under an adapter", len(found) / len(renders))
+                    tokens = table.explanation_tokens
+                    mean = table.explanation_log_probs / tokens.clamp_min(1)
+                    mean = torch.where(tokens > 0, mean, torch.nan).double().cpu()
+                    sizes = [len(renders[i].responses) for i in part]
+                    found.update(
+                        {i: m.numpy() for i, m in zip(part, mean.split(sizes), strict=True)}
+                    )
     finally:
         model.unload()  # the next adapter is put on the base alone
     return np.concatenate([found[i] for i in range(len(renders))])
