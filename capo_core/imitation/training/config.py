@@ -123,8 +123,9 @@ class TrainConfig:
     batch_tokens: int | None = setting(
         None,
         "Tokens per micro-batch",
-        "Most tokens, padding included, that are computed at once: fewer need less memory, with "
-        "the same result. An item that is longer is computed alone.",
+        "Most tokens, padding included, of a micro-batch; a CPU of several cores computes two of "
+        "them at once. Fewer need less memory, with the same result. An item that is longer is "
+        "computed alone.",
         ge=64,
         step=256,
         empty="chosen by the size of the base model",
