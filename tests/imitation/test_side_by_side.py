@@ -1,13 +1,14 @@
 """Work side by side on a CPU's cores: the numbers of one part after the other, and its errors."""
 
 import threading
+import time
 
 import pytest
 import torch
 from helpers.generation import base_with_adapters, local_backend
 from helpers.tiny_training import sft_config, tiny_dataset, weights
 
-from capo_core.errors import Stopped
+from capo_core.errors import RunError, Stopped
 from capo_core.imitation.backends.base import Decoding, GenerationRequest, LabelChoice
 from capo_core.imitation.backends.transformers import TokenizedRequest, plan_batches
 from capo_core.imitation.models import side_by_side
@@ -17,6 +18,7 @@ from capo_core.imitation.models.fast_layers import speed_up
 from capo_core.imitation.models.side_by_side import SideBySide
 from capo_core.imitation.prompting.prompts import Prompt
 from capo_core.imitation.training import sft as training
+from capo_core.imitation.training import stage
 from capo_core.imitation.training.config import AdapterSettings
 from capo_core.imitation.training.micro_batches import micro_batches
 from capo_core.run_folder import RunFolder
@@ -106,7 +108,39 @@ def test_dropout_and_one_core_have_one_lane(place, model):
     assert SideBySide(model).lanes == 1
     torch.set_num_threads(2)
     base = load_base_model(str(place / "base"))
-    assert SideBySide(new_adapter(base, AdapterSettings(dropout=0.1), 0)).lanes == 1
+    dropping = new_adapter(base, AdapterSettings(dropout=0.1), 0)
+    assert SideBySide(dropping.train()).lanes == 1
+    assert SideBySide(dropping.eval()).lanes == 2  # nothing is dropped
+
+
+def test_each_part_has_its_lane_and_no_lane_runs_ahead(model):
+    side, seen = SideBySide(model), []
+
+    def work(model, part):
+        seen.append((part, side.models.index(model)))
+        return part
+
+    for part in side.results(work, range(12)):
+        time.sleep(0.02)  # one result waits for each lane, and one may be on its way
+        assert len(seen) <= part + 1 + 2 * side.lanes
+    assert all(lane == part % 2 for part, lane in seen) and len(seen) == 12
+    assert not [each for each in threading.enumerate() if "compute" in each.name]
+
+
+def test_where_two_micro_batches_have_no_room_one_is_computed_at_a_time(
+    base, tmp_path, monkeypatch
+):
+    asked = []
+
+    def check(*args, lanes, **more):
+        asked.append(lanes)
+        if lanes == 2:
+            raise RunError("too little memory")
+
+    monkeypatch.setattr(stage, "check_room", check)
+    folder = RunFolder(tmp_path / "run")
+    training.train_sft(tiny_dataset(), "A", sft_config(batch_tokens=64), base, folder)
+    assert asked == [2, 1] and folder.done
 
 
 def test_a_step_is_divided_so_that_no_lane_is_idle():

@@ -67,6 +67,7 @@ def plan_batches(
     batch_tokens: int,
     *,
     holds_prefixes: bool = False,
+    lanes: int = LANES,
 ) -> list[list[TokenizedRequest]]:
     """Return the rows in batches, longest prompts first, so that a lack of memory shows at once.
 
@@ -77,6 +78,7 @@ def plan_batches(
 
     Args:
         holds_prefixes: what all prompts of a group begin with is held once, and does not count.
+        lanes: batches computed at once, which are about equal and none of which is left over.
     """
     heads = Counter((_kind(row), row.request.prompt.head) for row in rows)
     groups: dict[tuple, list[TokenizedRequest]] = {}
@@ -91,20 +93,20 @@ def plan_batches(
         held = common_tokens([row.ids for row in group]) if holds_prefixes else 0
         held = held if held >= MIN_HELD else 0
         batches += _in_batches(
-            [len(row.ids) - held + max_new_tokens for row in group], group, batch_tokens
+            [len(row.ids) - held + max_new_tokens for row in group], group, batch_tokens, lanes
         )
     return batches
 
 
 def _in_batches(
-    lengths: Sequence[int], rows: Sequence[TokenizedRequest], batch_tokens: int
+    lengths: Sequence[int], rows: Sequence[TokenizedRequest], batch_tokens: int, lanes: int
 ) -> list[list[TokenizedRequest]]:
-    """Return rows of descending lengths in one batch, or in about equal ones that keep all lanes of
-    a CPU at work until the last one (see `models.side_by_side`)."""
+    """Return rows of descending lengths in one batch, or in a multiple of `lanes` batches of about
+    as many rows each, where these fit."""
     sizes: list[int] = []
     while (begun := sum(sizes)) < len(rows):
         sizes.append(min(max(1, batch_tokens // lengths[begun]), len(rows) - begun))
-    count = -(-len(sizes) // LANES) * LANES
+    count = -(-len(sizes) // lanes) * lanes
     if len(sizes) > 1 and count <= len(rows):
         size, more = divmod(len(rows), count)
         even = [size + (number < more) for number in range(count)]
@@ -176,7 +178,7 @@ class TransformersBackend(Backend):
 
     Args:
         batch_tokens: rows × (longest prompt + longest answer) of a batch at most; memory for keys
-            and values grows with it.
+            and values grows with it. A CPU of several cores computes two batches at once.
         share: compute common beginnings of prompts once.
         relief: what needs less memory, where the number of tokens is no setting of who asks.
         trains_on: the model is in training, so that nothing that may stay in it can be a tensor
@@ -216,6 +218,10 @@ class TransformersBackend(Backend):
         precision = str(self._base.model.dtype).removeprefix("torch.")
         return {"precision": precision, "batch_tokens": self._batch_tokens}
 
+    @property
+    def on_cpu(self) -> bool:
+        return self._decoder.device.type == "cpu"
+
     def excess(self, prompt: Prompt, decoding: Decoding) -> int:
         if self._base.longest is None:
             return 0
@@ -230,15 +236,28 @@ class TransformersBackend(Backend):
         done: Set[str] = frozenset(),
         progress: Progress = silent,
     ) -> Iterator[tuple[GenerationRequest, Reply]]:
-        answered = self._each_batch(
-            partial(self._answer, decoding=decoding), requests, decoding, done, progress,
-            "writing answers",
-        )  # fmt: skip
-        with closing(answered):
+        batches = self._planned(requests, decoding, done)
+        with closing(self.answers(batches, decoding, len(requests), progress)) as answered:
             for batch, replies in answered:
                 for row, reply in zip(batch, replies, strict=True):
                     if row.request.key not in done:
                         yield row.request, reply
+
+    def answers(
+        self,
+        batches: Sequence[list[TokenizedRequest]],
+        decoding: Decoding,
+        total: int,
+        progress: Progress = silent,
+    ) -> Iterator[tuple[list[TokenizedRequest], list[Reply]]]:
+        """Yield the batches with their replies, in their order.
+
+        Args:
+            batches: as `batches_of` makes them, of requests whose adapters are loaded.
+            total: requests, those that have been answered before included.
+        """
+        work = partial(self._answer, decoding=decoding)
+        return self._each_batch(work, batches, total, progress, "writing answers")
 
     def label_scores(
         self,
@@ -252,7 +271,8 @@ class TransformersBackend(Backend):
             return self._begun(decoder, batch, 0)[1]
 
         found = {}
-        each = self._each_batch(scored, requests, decoding, (), progress, "scoring labels")
+        batches = self._planned(requests, decoding, ())
+        each = self._each_batch(scored, batches, len(requests), progress, "scoring labels")
         with closing(each):
             for batch, scores in each:
                 found |= {row.request.key: one for row, one in zip(batch, scores, strict=True)}
@@ -267,45 +287,48 @@ class TransformersBackend(Backend):
             decoding.max_new_tokens,
             self._batch_tokens,
             holds_prefixes=self._share and self._decoder.holds_prefixes,
+            lanes=LANES if self.on_cpu else 1,
         )
 
-    def _each_batch(
-        self,
-        work: Callable[[DecoderModel, list[TokenizedRequest], Callable[[], None]], Any],
-        requests: Sequence[GenerationRequest],
-        decoding: Decoding,
-        done: Collection[str],
-        progress: Progress,
-        what: str,
-    ) -> Iterator[tuple[list[TokenizedRequest], Any]]:
-        """Yield the batches with a row that is not done, each with what `work` returns of it.
-
-        Several are computed side by side on a CPU. `work` is called with the decoder, the batch,
-        and a function that it calls again and again, which raises where the work is to end.
-        """
+    def _planned(
+        self, requests: Sequence[GenerationRequest], decoding: Decoding, done: Collection[str]
+    ) -> list[list[TokenizedRequest]]:
+        """Load the adapters, and return the batches with a request that is not done."""
         for folder in sorted({request.adapter for request in requests}):
             self._load(folder)
         rows = [TokenizedRequest(request, self._ids(request)) for request in requests]
-        batches = [
+        return [
             batch
             for batch in self.batches_of(rows, decoding)
             if any(row.request.key not in done for row in batch)
         ]
-        answered = len(rows) - sum(map(len, batches))
+
+    def _each_batch(
+        self,
+        work: Callable[[DecoderModel, list[TokenizedRequest], Callable[[], None]], Any],
+        batches: Sequence[list[TokenizedRequest]],
+        total: int,
+        progress: Progress,
+        what: str,
+    ) -> Iterator[tuple[list[TokenizedRequest], Any]]:
+        """Yield the batches, each with what `work` returns of it; a CPU computes two at once.
+
+        `work` is called with the decoder, the batch, and a function that it calls again and again,
+        which raises where the work is to end.
+        """
+        answered = total - sum(map(len, batches))
 
         def look() -> None:
-            progress(what, answered / len(rows))
+            progress(what, answered / total)
 
-        side = SideBySide(self._model) if len(batches) > 1 else None
-        if side is None or side.lanes == 1:
+        side = SideBySide(self._model)
+        if side.lanes == 1 or len(batches) < 2:
             for batch in batches:
                 yield batch, self._guarded(self._decoder, batch, work, look)
                 answered += len(batch)
             return
-        # The first one keeps what it has read; the others are of this call.
-        decoders = {id(self._model): self._decoder} | {
-            id(model): DecoderModel(model, _base_of(model)) for model in side.models[1:]
-        }
+        # Without what was read before: the last bits of an answer would depend on it.
+        decoders = {id(model): DecoderModel(model, _base_of(model)) for model in side.models}
 
         def compute(model: Any, batch: list[TokenizedRequest]) -> Any:
             return self._guarded(decoders[id(model)], batch, work, side.keep_on)

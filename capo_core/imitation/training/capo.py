@@ -137,7 +137,6 @@ def _compute(model, engine, renders, pad_id, what, batch_tokens, progress) -> Te
         progress("scoring the reference", 0.0)
         with closing(SideBySide(model).results(score, parts)) as scored:
             for part, table in zip(parts, scored, strict=True):
-                progress("scoring the reference", len(found) / len(renders))
                 sizes = [reference_values(renders[index], *what) for index in part]
                 log_probs, tokens = contrasted(table, contrast)
                 if by_token:
@@ -146,7 +145,7 @@ def _compute(model, engine, renders, pad_id, what, batch_tokens, progress) -> Te
                     log_probs = places[inside]
                 log_probs = log_probs.float().cpu()
                 found.update(zip(part, log_probs.split(sizes), strict=True))
-    progress("scoring the reference", 1.0)
+                progress("scoring the reference", len(found) / len(renders))
     return torch.cat([found[index] for index in range(len(renders))])
 
 

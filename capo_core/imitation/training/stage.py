@@ -11,7 +11,7 @@ from peft import PeftModel
 from torch import Tensor
 
 from capo_core.dataset import Dataset
-from capo_core.errors import ConfigError
+from capo_core.errors import ConfigError, RunError
 from capo_core.imitation.models.adapter_kinds import kind_of
 from capo_core.imitation.models.adapters import NAME as ADAPTER
 from capo_core.imitation.models.adapters import (
@@ -26,6 +26,7 @@ from capo_core.imitation.models.base_files import (
     find_base_model,
 )
 from capo_core.imitation.models.base_model import LoadedBaseModel, precision_of
+from capo_core.imitation.models.side_by_side import SideBySide
 from capo_core.imitation.prompting import responses as prompting_responses
 from capo_core.imitation.training.checkpoint import Checkpoint, load_checkpoint, remove_checkpoint
 from capo_core.imitation.training.config import TrainConfig
@@ -248,16 +249,7 @@ def train_stage(
         batch_tokens=batch_tokens,
     )
     if base.model.device.type == "cpu":
-        check_room(
-            base.model.config,
-            base.model.dtype,
-            loop.rows,
-            batch_tokens,
-            loop.shared,
-            lanes=loop.side.lanes,
-            checkpointing=config.gradient_checkpointing,
-            where=str(folder.path),
-        )
+        _check_room(loop, base, config, folder)
     loop.run(progress)
     if calibrator is not None:
         loop.save()  # if interrupted from here on, no step is repeated
@@ -275,6 +267,33 @@ def train_stage(
     result = processes.on_main(finish)
     progress(f"{result.stage} of {result.target} done", 1.0)
     return result
+
+
+def _check_room(
+    loop: TrainingLoop, base: LoadedBaseModel, config: TrainConfig, folder: RunFolder
+) -> None:
+    """Compute one micro-batch at a time where there is no room for two; no room for one is an error
+    (see `micro_batches.check_room`)."""
+
+    def check() -> None:
+        check_room(
+            base.model.config,
+            base.model.dtype,
+            loop.rows,
+            loop.batch_tokens,
+            loop.shared,
+            lanes=loop.side.lanes,
+            checkpointing=config.gradient_checkpointing,
+            where=str(folder.path),
+        )
+
+    try:
+        check()
+    except RunError:
+        if loop.side.lanes == 1:
+            raise
+        loop.side = SideBySide(loop.model, 1)
+        check()
 
 
 def _sampler(

@@ -20,6 +20,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -162,27 +163,23 @@ def _dry_batch(dataset, targets, config: GenerateConfig, settings) -> dict[str, 
 
 
 def _answering_seconds(backend, rows, decoding) -> float:
-    """Return the seconds of answers of full length to `rows`, at the pace of the first batches:
-    as many as are computed at once.
-
-    Their memory stays in the process's peak.
+    """Return the seconds of answers of full length to `rows`, at the pace of the first batches: as
+    many as are computed at once, whose memory stays in the process's peak.
     """
     from capo_core.imitation.models.side_by_side import LANES
 
     batches = backend.batches_of(rows, decoding)
-    sample = [row for batch in batches[:LANES] for row in batch]
-    first = [row.request for row in sample]
+    first = batches[: LANES if backend.on_cpu else 1]
 
     def timed(tokens: int) -> float:
         few = replace(decoding, max_new_tokens=tokens, stop_fields=())
         began = time.perf_counter()
-        for _ in backend.complete(first, few):
-            pass
+        list(backend.answers(first, few, len(rows)))
         return time.perf_counter() - began
 
     timed(1)
     read, more = timed(1), timed(1 + FEW_TOKENS)
-    share = sum(len(row.ids) for row in rows) / sum(len(row.ids) for row in sample)
+    share = sum(len(row.ids) for row in rows) / sum(len(row.ids) for row in chain(*first))
     pace = max(0.0, more - read) / FEW_TOKENS
     return share * (read + pace * decoding.max_new_tokens)
 
@@ -363,7 +360,7 @@ def _dry_step(kind: str, base, lora, adapter, config, material) -> dict[str, Any
     from capo_core.imitation.models.errors import memory_errors
     from capo_core.imitation.models.side_by_side import SideBySide
     from capo_core.imitation.training.capo import reference_values
-    from capo_core.imitation.training.micro_batches import by_length
+    from capo_core.imitation.training.micro_batches import micro_batches
     from capo_core.imitation.training.objective import Contrastive, Supervised, TrainingExample
     from capo_core.imitation.training.scoring.choose import choose_engine, longest_sample
     from capo_core.imitation.training.stage import batch_tokens_of
@@ -390,7 +387,8 @@ def _dry_step(kind: str, base, lora, adapter, config, material) -> dict[str, Any
     model.train()
     # The longest of the micro-batches that a step is computed in, as many as are computed at once.
     batch_tokens, side = batch_tokens_of(base, config), SideBySide(model)
-    batches = by_length(
+    batches = micro_batches(
+        range(len(cases)),
         objective.row_lengths(cases),
         batch_tokens,
         objective.shared_tokens(model, cases),

@@ -73,7 +73,6 @@ def explanation_log_probs(
             progress("Scoring texts under an adapter", 0.0)
             with closing(SideBySide(model).results(score, parts)) as scored:
                 for part, table in zip(parts, scored, strict=True):
-                    progress("Scoring texts under an adapter", len(found) / len(renders))
                     tokens = table.explanation_tokens
                     mean = table.explanation_log_probs / tokens.clamp_min(1)
                     mean = torch.where(tokens > 0, mean, torch.nan).double().cpu()
