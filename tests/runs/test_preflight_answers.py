@@ -47,8 +47,9 @@ def test_a_calibration_counts_with_its_answers_at_every_strength(estimate):
     assert asked == [5]  # one dry batch of the validation items that the target explained
     assert found["counts"]["calibration answers"] == len(STRENGTHS) * 5
     assert 0 < found["seconds"] - len(STRENGTHS) * EACH_S < EACH_S
-    # The peak is read after the dry batch: it is that of the training or that of the answers.
-    assert found["memory_bytes"] == 2 * EACH_BYTES
+    # The peak is read after the dry batch: it is that of the training or that of the answers; what
+    # it is above the loaded model grows while the training goes on.
+    assert found["memory_bytes"] == (2 + dry_run.GROWTH) * EACH_BYTES
     assert any("all strengths" in each for each in found["warnings"])
 
 
