@@ -18,10 +18,9 @@ from capo_core.formatting import size
 from capo_core.imitation.models.side_by_side import LANES
 from capo_core.memory import available_bytes, ulimit_binds
 
-# Bytes for the activations of a micro-batch. With 1.07 GB of them, SFT and CAPO of a 135-million
-# model in bfloat16 peaked at 4.0 to 4.5 GB on a CPU (VariErr, four annotators), where 4 are wanted;
-# with .81 GB SFT peaks at 3.6 (the annotator whose peak was 4.5). On a GPU the step's speed needs
-# more positions at once.
+# Bytes for the activations of a micro-batch, of which a CPU computes two at once. With .81 GB SFT
+# and CAPO of a 135-million model in bfloat16 peak at 3.7 and 3.8 GB (VariErr), where 4 are wanted.
+# On a GPU the step's speed needs more positions at once.
 CPU_BYTES = 3 * 2**28
 # What the first steps took beyond the activations (optimiser, gradients, libraries' own buffers):
 # SFT of SmolLM2 in bfloat16, 288 tokens at once, .77 GB of addresses where .41 were estimated.
