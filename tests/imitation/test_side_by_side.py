@@ -21,6 +21,10 @@ from capo_core.imitation.training import sft as training
 from capo_core.imitation.training import stage
 from capo_core.imitation.training.config import AdapterSettings
 from capo_core.imitation.training.micro_batches import micro_batches
+from capo_core.imitation.training.scoring.explanations import (
+    explanation_log_probs,
+    render_explanations,
+)
 from capo_core.run_folder import RunFolder
 from capo_core.task import NLI
 
@@ -204,3 +208,26 @@ def test_answers_end_where_a_stop_is_asked_for(place):
     with pytest.raises(Stopped, match="enough"):
         list(made.complete(requests, Decoding(0, 1.0, 200), progress=stop))
     assert len(list(made.complete(requests, Decoding(0, 1.0, 2)))) == 6
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_scoring_texts_tells_how_far_it_is_and_hears_a_stop(place, threads):
+    torch.set_num_threads(threads)
+    base, shares = load_base_model(str(place / "base")), []
+    renders = [
+        render_explanations(base, Prompt(f"The fox {k} and"), [("neutral", "It slept.")])
+        for k in range(6)
+    ]
+
+    def score(progress):
+        return explanation_log_probs(base, place / "a1", renders, batch_tokens=8, progress=progress)
+
+    assert len(score(lambda what, share: shares.append(share))) == 6
+    assert shares == sorted(shares) and shares[0] == 0 and 0 < shares[-1] < 1
+
+    def stop(what: str, share: float) -> None:
+        if share > 0:
+            raise Stopped("enough")
+
+    with pytest.raises(Stopped, match="enough"):
+        score(stop)

@@ -134,8 +134,10 @@ def _compute(model, engine, renders, pad_id, what, batch_tokens, progress) -> Te
         def score(model, part: Sequence[int]) -> ScoreTable:
             return engine.score(model, [renders[index] for index in part], pad_id=pad_id)
 
-        progress("scoring the reference", 0.0)
-        with closing(SideBySide(model).results(score, parts)) as scored:
+        def look() -> None:
+            progress("scoring the reference", len(found) / len(renders))
+
+        with closing(SideBySide(model).results(score, parts, look)) as scored:
             for part, table in zip(parts, scored, strict=True):
                 sizes = [reference_values(renders[index], *what) for index in part]
                 log_probs, tokens = contrasted(table, contrast)
@@ -145,7 +147,7 @@ def _compute(model, engine, renders, pad_id, what, batch_tokens, progress) -> Te
                     log_probs = places[inside]
                 log_probs = log_probs.float().cpu()
                 found.update(zip(part, log_probs.split(sizes), strict=True))
-                progress("scoring the reference", len(found) / len(renders))
+    progress("scoring the reference", 1.0)
     return torch.cat([found[index] for index in range(len(renders))])
 
 

@@ -70,8 +70,10 @@ def explanation_log_probs(
             def score(model, part: Sequence[int]) -> ScoreTable:
                 return engine.score(model, [renders[i] for i in part], pad_id=base.pad_id)
 
-            progress("Scoring texts under an adapter", 0.0)
-            with closing(SideBySide(model).results(score, parts)) as scored:
+            def look() -> None:
+                progress("Scoring texts under an adapter", len(found) / len(renders))
+
+            with closing(SideBySide(model).results(score, parts, look)) as scored:
                 for part, table in zip(parts, scored, strict=True):
                     tokens = table.explanation_tokens
                     mean = table.explanation_log_probs / tokens.clamp_min(1)
