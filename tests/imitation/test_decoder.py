@@ -87,12 +87,16 @@ def test_the_prefix_is_read_once_and_again_only_from_where_it_differs(place, mon
     assert [rows for rows, _ in read] == [5, 4]
 
 
+@pytest.mark.parametrize("together", [16, 2], ids=["at once", "in parts"])
 @pytest.mark.parametrize("held", [False, True], ids=["copied", "held"])
 @pytest.mark.parametrize(
     "kind", ["llama", "qwen3", "gemma3_text", "mistral", "phi3", "gpt2", "gpt_neo", "mamba"]
 )
-def test_pieces_give_the_logits_of_the_whole_in_every_architecture(kind, held, monkeypatch):
+def test_pieces_give_the_logits_of_the_whole_in_every_architecture(
+    kind, held, together, monkeypatch
+):
     held_from(monkeypatch, 16 if held else 10**6)
+    monkeypatch.setattr(decoder, "READ_TOGETHER", together)
     more = {"sliding_window": 8} if kind in ("gemma3_text", "mistral") else {}
     model = tiny_model(kind, **more).eval()
     prompts = [tuple(range(5, 25)) + rest for rest in ((30,), (31, 32, 33), (34, 35))]
@@ -115,6 +119,39 @@ def test_pieces_give_the_logits_of_the_whole_in_every_architecture(kind, held, m
             start = len(texts[1]) - 1
             expected = sum(logits[start + k, token] for k, token in enumerate(option))
             assert scores[0, number].item() == pytest.approx(expected.item(), abs=1e-3)
+
+
+def test_prompts_of_like_lengths_are_read_together(monkeypatch):
+    monkeypatch.setattr(decoder, "READ_TOGETHER", 2)
+    read = []
+    logits = DecoderModel.logits
+
+    def counted(self, ids, *rest):
+        read.append(tuple(ids.shape))
+        return logits(self, ids, *rest)
+
+    monkeypatch.setattr(DecoderModel, "logits", counted)
+    model = tiny_model("llama").eval()
+    prompts = [tuple(range(5, 5 + length)) for length in (3, 30, 4, 29, 5)]
+    with torch.inference_mode():
+        rows = DecodedRows(
+            DecoderModel(model, model), prompts, adapter="", pad_id=0, room=4, share=False
+        )
+    assert read == [(2, 30), (2, 5), (1, 3)]
+    assert (len(rows), rows.length) == (5, 30)
+
+
+def test_progress_counts_answers_within_a_batch(place):
+    """Batches of fifty answers take a while: their time left is told as rows end."""
+    told = []
+    made = local_backend(place)
+    requests = [each for each in ask(place) if not each.adapter]
+    made._ends = tuple(range(20, 60))  # rows end at different steps
+    list(made.complete(requests, DRAWN, progress=lambda what, share: told.append(share)))
+    assert told == sorted(told)
+    assert any(0 < share < 1 for share in told)
+    assert len(made.batches_of([transformers.TokenizedRequest(each, made._ids(each))
+                                for each in requests], DRAWN)) == 1  # fmt: skip
 
 
 def test_the_score_of_a_label_is_that_of_its_word_and_line_break(place):

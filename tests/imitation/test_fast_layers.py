@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+import itertools
 import random
 
 import pytest
 import torch
 from helpers.architectures import ARCHITECTURES, by_hand, gradients, ids, item, tiny_model
+from peft.tuners.lora.layer import LoraLayer
 
 from capo_core.imitation.models import fast_layers
-from capo_core.imitation.models.fast_layers import SHORT_ATTENTION, speed_up
+from capo_core.imitation.models.fast_layers import SHORT_ATTENTION, speed_up, speed_up_answers
 from capo_core.imitation.prompting.prompts import Rendered, common_tokens
 from capo_core.imitation.training.scoring.choose import choose_engine
 from capo_core.imitation.training.scoring.engines import GroupEngine, TreeEngine
@@ -118,3 +121,85 @@ def test_half_precision_stays_as_close_as_the_usual_way():
     assert ((table.log_probs - exact).abs() / table.tokens).max() < 0.05
     table.log_probs.sum().backward()
     assert all(w.grad.dtype == w.dtype for w in model.parameters() if w.requires_grad)
+
+
+def two_adapters(dtype: torch.dtype, **settings):
+    """A model with two LoRA adapters of random weights and different ranks and scales."""
+    model = tiny_model("llama", lora=True, **settings)
+    config = copy.copy(model.peft_config["default"])
+    config.r, config.lora_alpha = 2 * config.r, 3 * config.lora_alpha
+    model.add_adapter("more", config)
+    torch.manual_seed(1)
+    for name, weight in model.named_parameters():
+        if ".more." in name:
+            torch.nn.init.normal_(weight, std=0.1)
+    return model.eval().to(dtype)
+
+
+def strengths(model, **wanted: float) -> None:
+    """Let the adapters act at so many times their own scale; the others not at all."""
+    for module in model.modules():
+        if isinstance(module, LoraLayer):
+            module.set_adapter(list(wanted))
+            for name, strength in wanted.items():
+                config = model.peft_config[name]
+                module.scaling[name] = strength * config.lora_alpha / config.r
+
+
+@pytest.mark.parametrize("rows", [1, fast_layers.FEW_ROWS + 1])
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
+def test_answers_of_one_and_of_two_adapters_at_any_scale_are_the_usual_ones(kind, rows):
+    usual, exact = two_adapters(kind), two_adapters(torch.float32)
+    fast = two_adapters(kind)
+    speed_up_answers(fast)
+    tokens = torch.arange(2, 2 + rows)[None]
+    bound = 1e-4 if kind is torch.float32 else 0.1
+    seen = []
+    for wanted in ({"default": 1}, {"default": 0.4, "more": 0.6}, {"default": 0.4, "more": 2}, {}):
+        for model in (usual, fast, exact):
+            strengths(model, **wanted)
+        with torch.inference_mode():
+            found = [each(input_ids=tokens).logits.float() for each in (usual, fast, exact)]
+        torch.testing.assert_close(found[1], found[0], atol=bound, rtol=0.02)
+        # No further from exact numbers than the usual way, but for chance.
+        errors = [(each - found[2]).square().mean().sqrt().item() for each in found[:2]]
+        assert errors[1] <= 1.3 * errors[0] + 1e-5
+        seen.append(found[2])
+    assert all((a - b).abs().max() > 0.3 for a, b in itertools.combinations(seen, 2))
+
+
+def test_layers_of_answers_leave_training_alone():
+    """What is trained later on the same layers goes the usual way, and learns."""
+    model = two_adapters(torch.float32)
+    speed_up_answers(model)
+    model.set_adapter("default")
+    model.train()
+    tokens = torch.arange(2, 9)[None]
+    model(input_ids=tokens, labels=tokens).loss.backward()
+    trained = [each for each in model.parameters() if each.requires_grad]
+    assert trained and all(each.grad.abs().sum() > 0 for each in trained)
+
+
+def test_copies_of_weights_are_shared_by_twins_and_bounded(monkeypatch):
+    model = two_adapters(torch.float32)
+    speed_up_answers(model)
+    twin = copy.deepcopy(model, {id(weight): weight for weight in model.parameters()})
+    pairs = [
+        (vars(own)["forward"], vars(same)["forward"])
+        for own, same in zip(model.modules(), twin.modules(), strict=True)
+        if type(own) is torch.nn.Linear and "forward" in vars(own)
+    ]
+    assert pairs
+    for own, same in pairs:
+        assert same.module is not own.module and same._packed is own._packed
+    small = two_adapters(torch.float32)
+    monkeypatch.setattr(fast_layers, "PACKED_BYTES", 1000)
+    speed_up_answers(small)
+    assert not any(
+        "forward" in vars(each) for each in small.modules() if type(each) is torch.nn.Linear
+    )
+    tokens = torch.arange(2, 9)[None]
+    with torch.inference_mode():
+        found = [each(input_ids=tokens).logits for each in (model, twin, small)]
+    for each in found[1:]:
+        torch.testing.assert_close(each, found[0], atol=1e-4, rtol=0)

@@ -12,6 +12,7 @@ copies the whole cache for each token, and cannot score options between prompt a
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -30,6 +31,7 @@ from capo_core.imitation.backends.base import Decoding
 from capo_core.imitation.backends.prefix_attention import MIN_HELD, held_prefix, holds_prefixes
 from capo_core.imitation.prompting.prompts import common_length, common_tokens
 
+READ_TOGETHER = 16  # prompts on a CPU; more at once compute more padding, and gain nothing
 MIN_PREFIX = 16  # tokens; a shorter common beginning is not worth a pass of its own
 NUCLEUS_TOKENS = (256, 4096)  # so many of the likeliest are looked at before all are sorted
 
@@ -163,6 +165,21 @@ class BufferedLayer(DynamicLayer):
 
     def truncate(self, length: int) -> None:
         """Forget all but the first `length` tokens."""
+        self._show(length)
+
+    def put(self, rows: Tensor, part: BufferedLayer, count: int, length: int) -> None:
+        """Take all that `part` holds as the last tokens of these rows, of `count` rows with
+        `length` tokens; what is before it is zero, and hidden by a mask."""
+        if self._buffers is None:
+            shape = (count, part.keys.shape[1], max(self._room, length))
+            self._buffers = tuple(
+                each.new_empty((*shape, each.shape[-1])) for each in (part.keys, part.values)
+            )
+            for buffer in self._buffers:
+                buffer[:, :, :length] = 0
+            self.dtype, self.device, self.is_initialized = part.dtype, part.device, True
+        for buffer, own in zip(self._buffers, (part.keys, part.values), strict=True):
+            buffer[rows, :, length - own.shape[2] : length] = own
         self._show(length)
 
     def _show(self, length: int) -> None:
@@ -370,15 +387,55 @@ class DecodedRows:
             shared = common_tokens(prompts)
             shared = shared if shared >= MIN_PREFIX else 0
         prefix = model.prefix(adapter, tuple(prompts[0][:shared])) if shared else None
-        longest = max(map(len, prompts)) + room
         self._held = prefix if shared >= MIN_HELD and model.holds_prefixes else None
+        self._room = max(map(len, prompts)) + room
+        self.logits: Tensor = torch.empty(0)
+        parts = [range(len(prompts))]
+        if model.cacheable and model.device.type == "cpu":
+            parts = _of_like_lengths(list(map(len, prompts)))
+        if len(parts) == 1:
+            self._read(prompts, prefix)
+        else:
+            self._read_in_parts(prompts, prefix, parts)
+
+    def _read(self, prompts: Sequence[tuple[int, ...]], prefix: Prefix | None) -> None:
+        """Read all prompts at once, padded to the longest."""
+        model, shared = self._model, len(prefix.ids) if prefix else 0
         self._cache = None
         if model.cacheable:
-            self._cache = model.new_cache(prefix, len(prompts), longest, held=bool(self._held))
+            self._cache = model.new_cache(prefix, len(prompts), self._room, held=bool(self._held))
         self._ids = torch.tensor([prompts[0][:shared]] * len(prompts), device=model.device).long()
         self._mask = torch.ones_like(self._ids)
-        self.logits: Tensor = torch.empty(0)
         self.feed([row[shared:] for row in prompts])
+
+    def _read_in_parts(
+        self,
+        prompts: Sequence[tuple[int, ...]],
+        prefix: Prefix | None,
+        parts: Sequence[Sequence[int]],
+    ) -> None:
+        """Read prompts of like lengths together, so that less is computed for padding."""
+        model, held = self._model, len(prefix.ids) if self._held else 0
+        count, longest = len(prompts), max(map(len, prompts))
+        self._mask = torch.zeros((count, longest), dtype=torch.long, device=model.device)
+        self._ids = torch.full_like(self._mask, self._pad)
+        self._cache = model.new_cache(None, count, self._room)
+        if self._held:
+            self._cache = model.new_cache(prefix, count, self._room, held=True)
+        for numbers in parts:
+            part = copy.copy(self)
+            part._room = 0
+            part._read([prompts[number] for number in numbers], prefix)
+            rows = torch.tensor(list(numbers), device=model.device)
+            start = longest - (part.length - held)
+            for whole, own in ((self._ids, part._ids), (self._mask, part._mask)):
+                whole[rows, :held] = own[:, :held]
+                whole[rows, start:] = own[:, held:]
+            for whole, own in zip(self._cache.layers, part._cache.layers, strict=True):
+                whole.put(rows, own, count, longest - held)
+            if not len(self.logits):
+                self.logits = part.logits.new_empty((count, part.logits.shape[1]))
+            self.logits[rows] = part.logits
 
     def __len__(self) -> int:
         return len(self._mask)
@@ -480,6 +537,15 @@ class DecodedRows:
             after = [(number, tokens[stretch:]) for number, tokens in group]
             self._score(after, new[:, -1], vocabulary, found)
             self.truncate(length, logits)
+
+
+def _of_like_lengths(lengths: Sequence[int]) -> list[list[int]]:
+    """Return the numbers of rows in parts of at most `READ_TOGETHER`, longest rows first; all in
+    one where they are as long as each other."""
+    order = sorted(range(len(lengths)), key=lambda number: -lengths[number])
+    if len(set(lengths)) == 1:
+        return [order]
+    return [order[begin : begin + READ_TOGETHER] for begin in range(0, len(order), READ_TOGETHER)]
 
 
 def _log_shares(logits: Tensor, vocabulary: int) -> Tensor:

@@ -6,6 +6,7 @@ tokens from its own random numbers, so that an answer does not depend on the res
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence, Set
@@ -38,6 +39,7 @@ from capo_core.imitation.backends.prefix_attention import MIN_HELD
 from capo_core.imitation.models.adapters import WEIGHTS, check_adapter
 from capo_core.imitation.models.base_model import LoadedBaseModel
 from capo_core.imitation.models.errors import out_of_memory
+from capo_core.imitation.models.fast_layers import speed_up_answers
 from capo_core.imitation.models.side_by_side import LANES, SideBySide
 from capo_core.imitation.prompting.chat_template import conversation, has_template
 from capo_core.imitation.prompting.prompts import (
@@ -51,6 +53,8 @@ from capo_core.imitation.prompting.prompts import (
 )
 from capo_core.progress import Progress, silent
 from capo_core.shipped import EMBEDDED_BASE
+
+Look = Callable[[int], None]  # told how many rows of a batch are done
 
 
 @dataclass(frozen=True)
@@ -205,6 +209,9 @@ class TransformersBackend(Backend):
             f"ask for fewer tokens in a batch than {batch_tokens:,} (--batch-tokens)"
         )
         self._without_gradients = torch.no_grad if trains_on else torch.inference_mode
+        self._trains_on = trains_on
+        if not trains_on:
+            speed_up_answers(base.model)
         self._model: Any = base.model
         self._names: dict[str, str] = {"": ""}  # adapter folder → its name in the model
         self._ends = end_tokens(base)
@@ -259,6 +266,29 @@ class TransformersBackend(Backend):
         work = partial(self._answer, decoding=decoding)
         return self._each_batch(work, batches, total, progress, "writing answers")
 
+    def seconds(
+        self, batches: Sequence[list[TokenizedRequest]], decoding: Decoding
+    ) -> tuple[float, float]:
+        """Answer the batches, and return the seconds of reading prompts and of writing answers;
+        where batches are computed at once, those of all of them together.
+
+        Args:
+            batches: as `batches_of` makes them, of requests whose adapters are loaded.
+        """
+
+        def timed(decoder: DecoderModel, batch: list[TokenizedRequest], look: Look):
+            began = time.perf_counter()
+            rows, _ = self._begun(decoder, batch, decoding.max_new_tokens)
+            read = time.perf_counter()
+            self._written(batch, rows, decoding, look)
+            return read - began, time.perf_counter() - read
+
+        each = self._each_batch(timed, batches, sum(map(len, batches)), silent, "")
+        with closing(each):
+            found = [seconds for _, seconds in each]
+        lanes = min(LANES if self.on_cpu else 1, len(batches)) or 1
+        return sum(read for read, _ in found) / lanes, sum(wrote for _, wrote in found) / lanes
+
     def label_scores(
         self,
         requests: Sequence[GenerationRequest],
@@ -266,8 +296,8 @@ class TransformersBackend(Backend):
         *,
         progress: Progress = silent,
     ) -> dict[str, tuple[float, ...]]:
-        def scored(decoder: DecoderModel, batch: list[TokenizedRequest], look: Callable):
-            look()
+        def scored(decoder: DecoderModel, batch: list[TokenizedRequest], look: Look):
+            look(0)
             return self._begun(decoder, batch, 0)[1]
 
         found = {}
@@ -305,7 +335,7 @@ class TransformersBackend(Backend):
 
     def _each_batch(
         self,
-        work: Callable[[DecoderModel, list[TokenizedRequest], Callable[[], None]], Any],
+        work: Callable[[DecoderModel, list[TokenizedRequest], Look], Any],
         batches: Sequence[list[TokenizedRequest]],
         total: int,
         progress: Progress,
@@ -313,29 +343,41 @@ class TransformersBackend(Backend):
     ) -> Iterator[tuple[list[TokenizedRequest], Any]]:
         """Yield the batches, each with what `work` returns of it; a CPU computes two at once.
 
-        `work` is called with the decoder, the batch, and a function that it calls again and again,
-        which raises where the work is to end.
+        `work` is called with the decoder, the batch, and a function that it calls again and again
+        with the number of rows that are done; it raises where the work is to end.
         """
         answered = total - sum(map(len, batches))
+        begun: dict[int, int] = {}  # rows done of each batch that is not yielded yet
 
         def look() -> None:
-            progress(what, answered / total)
+            progress(what, (answered + sum(list(begun.values()))) / total)
 
         side = SideBySide(self._model)
         if side.lanes == 1 or len(batches) < 2:
             for batch in batches:
-                yield batch, self._guarded(self._decoder, batch, work, look)
+
+                def said(done: int, batch=batch) -> None:
+                    begun[id(batch)] = done
+                    look()
+
+                yield batch, self._guarded(self._decoder, batch, work, said)
+                begun.pop(id(batch), None)
                 answered += len(batch)
             return
         # Without what was read before: the last bits of an answer would depend on it.
         decoders = {id(model): DecoderModel(model, _base_of(model)) for model in side.models}
 
         def compute(model: Any, batch: list[TokenizedRequest]) -> Any:
-            return self._guarded(decoders[id(model)], batch, work, side.keep_on)
+            def said(done: int) -> None:
+                begun[id(batch)] = done
+                side.keep_on()
+
+            return self._guarded(decoders[id(model)], batch, work, said)
 
         with closing(side.results(compute, batches, look)) as results:
             for batch, result in zip(batches, results, strict=True):
                 yield batch, result
+                begun.pop(id(batch), None)
                 answered += len(batch)
 
     def _ids(self, request: GenerationRequest) -> tuple[int, ...]:
@@ -348,7 +390,7 @@ class TransformersBackend(Backend):
         decoder: DecoderModel,
         batch: list[TokenizedRequest],
         work: Callable[..., Any],
-        look: Callable[[], None],
+        look: Look,
     ) -> Any:
         """Return what `work` returns, with the batch's adapter; no memory says what helps."""
         adapter = self._names[batch[0].request.adapter]
@@ -388,10 +430,10 @@ class TransformersBackend(Backend):
         self,
         decoder: DecoderModel,
         batch: list[TokenizedRequest],
-        look: Callable[[], None],
+        look: Look,
         decoding: Decoding,
     ) -> list[Reply]:
-        look()
+        look(0)
         rows, scores = self._begun(decoder, batch, decoding.max_new_tokens)
         chosen: list[int] | None = None
         given = [0] * len(batch)
@@ -427,7 +469,7 @@ class TransformersBackend(Backend):
         batch: list[TokenizedRequest],
         rows: DecodedRows,
         decoding: Decoding,
-        look: Callable[[], None],
+        look: Look,
     ) -> list[list[int]]:
         """Return each row's tokens, drawn until its end; rows that have ended leave the batch."""
         sampling = SeededSampling(
@@ -437,7 +479,7 @@ class TransformersBackend(Backend):
         active = list(range(len(batch)))  # the batch's row at each place of `rows`
         ended = [False] * len(batch)
         for step in range(decoding.max_new_tokens):
-            look()
+            look(sum(ended))
             scores = rows.logits
             drawn = sampling.draw(scores, active, step).tolist()
             for place, row in enumerate(active):
@@ -522,6 +564,8 @@ class TransformersBackend(Backend):
         with safe_open(path / WEIGHTS, "pt") as file:
             if set(file.keys()) != set(loaded):
                 raise _misfit(path, self.name)
+        if not self._trains_on:
+            speed_up_answers(self._model)
         self._names[folder] = name
         self._decoder = DecoderModel(self._model, self._base.model)
 

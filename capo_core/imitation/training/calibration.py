@@ -46,7 +46,7 @@ from capo_core.workspace import write_json
 # Closer together near the SFT adapter, where real annotators' own level was found.
 STRENGTHS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
 FULL = "adapter-full"  # folder of the CAPO adapter itself, in a run with a calibrated one
-BATCH_TOKENS = 8192  # of answers computed at once
+BATCH_TOKENS = 16384  # of answers computed at once
 _RELIEF = "close other programs and resume (what is trained is kept), or train without calibrate"
 ANSWERS = "calibration"  # folder of the answers at each strength
 

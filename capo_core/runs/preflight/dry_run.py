@@ -168,20 +168,13 @@ def _answering_seconds(backend, rows, decoding) -> float:
     """
     from capo_core.imitation.models.side_by_side import LANES
 
-    batches = backend.batches_of(rows, decoding)
-    first = batches[: LANES if backend.on_cpu else 1]
-
-    def timed(tokens: int) -> float:
-        few = replace(decoding, max_new_tokens=tokens, stop_fields=())
-        began = time.perf_counter()
-        list(backend.answers(first, few, len(rows)))
-        return time.perf_counter() - began
-
-    timed(1)
-    read, more = timed(1), timed(1 + FEW_TOKENS)
+    few = replace(decoding, max_new_tokens=1 + FEW_TOKENS, stop_fields=())
+    first = backend.batches_of(rows, decoding)[: LANES if backend.on_cpu else 1]
+    # The first answers also set things up.
+    backend.seconds([batch[:1] for batch in first], few)
+    read, wrote = backend.seconds(first, few)
     share = sum(len(row.ids) for row in rows) / sum(len(row.ids) for row in chain(*first))
-    pace = max(0.0, more - read) / FEW_TOKENS
-    return share * (read + pace * decoding.max_new_tokens)
+    return share * (read + wrote / (1 + FEW_TOKENS) * decoding.max_new_tokens)
 
 
 # By how much of what a first step takes the process of a training on a CPU still grows: kernels

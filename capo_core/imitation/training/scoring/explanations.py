@@ -16,6 +16,7 @@ import torch
 from capo_core.imitation.models.adapters import load_adapter
 from capo_core.imitation.models.base_model import LoadedBaseModel
 from capo_core.imitation.models.errors import memory_errors
+from capo_core.imitation.models.fast_layers import speed_up_answers
 from capo_core.imitation.models.side_by_side import SideBySide
 from capo_core.imitation.prompting.prompts import Prompt, Rendered, render, write_response
 from capo_core.imitation.training.micro_batches import by_length, tokens_that_fit
@@ -59,6 +60,7 @@ def explanation_log_probs(
     """
     limit = batch_tokens or tokens_that_fit(base.model.config, base.model.dtype, base.model.device)
     model = load_adapter(base, adapter)
+    speed_up_answers(model)
     try:
         found: dict[int, np.ndarray] = {}
         with scoring(base.model), memory_errors(base.name):
