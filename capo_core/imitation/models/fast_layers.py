@@ -278,12 +278,34 @@ def short_attention(
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout, scaling, is_causal, **kwargs
         )
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    if length == 1 and not torch.is_grad_enabled():
+        return _attention_of_one(query, key, value, attention_mask, scale), None
     if attention_mask is not None and attention_mask.dtype == torch.bool:
         hidden = torch.zeros(attention_mask.shape, dtype=query.dtype, device=query.device)
         attention_mask = hidden.masked_fill_(~attention_mask, torch.finfo(query.dtype).min)
-    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     out = ShortAttention.apply(query, key, value, attention_mask, scale)
     return out.transpose(1, 2).contiguous(), None
+
+
+def _attention_of_one(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float
+) -> Tensor:
+    """Return attention [B, 1, H, D] of one new token a row, without gradients.
+
+    In float32, which takes as long: keys are one more at each step, and for half precision oneDNN
+    would build, and keep, a kernel for each of their numbers.
+    """
+    batch, heads, _, size = query.shape
+    groups = key.shape[1]
+    q = query.view(batch, groups, heads // groups, size).float() * scale
+    weights = q @ key.transpose(2, 3).float()
+    if mask is not None and mask.dtype == torch.bool:
+        weights = weights.masked_fill(~mask, torch.finfo(torch.float32).min)
+    elif mask is not None:
+        weights = weights + mask
+    out = weights.softmax(-1) @ value.float()
+    return out.to(query.dtype).view(batch, 1, heads, size)
 
 
 class ShortAttention(torch.autograd.Function):

@@ -143,6 +143,7 @@ def answers_by_strength(
             backend = TransformersBackend(base, batch_tokens=BATCH_TOKENS, relief=_RELIEF)
             replies = backend.complete(requests, decoding_of(dataset, config), progress=part)
             texts = {request.key: reply.text for request, reply in replies}
+            _give_memory_back()
             with disk_errors(folder.path):
                 write_json(path, texts)
         found[strength] = [SampledAnswer(i, target, texts[i]) for i in yardstick.item_ids]
@@ -195,9 +196,11 @@ class StrengthCalibrator:
 
 
 def _give_memory_back() -> None:
-    """Return what training has freed to the system, where the C library can (glibc).
+    """Return to the system what training, or the answers at a strength, have freed, where the C
+    library can (glibc).
 
-    It would stay with the process, and the answers' memory come on top of it.
+    It would stay with the process, and the memory of the answers to come be taken beside it: the
+    threads that compute them are new ones, with heaps of their own.
     """
     gc.collect()
     with suppress(OSError, AttributeError):
