@@ -34,6 +34,12 @@ def test_the_settings_name_the_kinds_that_there_are():
     assert [kind.name for kind in ADAPTERS.values() if not kind.has_strength] == list(NO_STRENGTH)
 
 
+def test_dropout_is_refused_where_peft_would_not_apply_it():
+    with pytest.raises(ConfigError, match="OFT has none"):
+        AdapterSettings(kind="oft", dropout=0.1)
+    assert AdapterSettings(kind="dora", dropout=0.1).dropout == 0.1
+
+
 @pytest.mark.parametrize("kind", ADAPTER_KINDS)
 def test_a_new_adapter_has_no_effect_and_as_many_parameters_as_lora(base_folder, kind):
     plain = logits(load_base_model(base_folder).model)

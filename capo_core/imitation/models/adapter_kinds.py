@@ -54,7 +54,6 @@ def _lora(model: PreTrainedModel, settings: AdapterSettings) -> LoraConfig:
 def _oft(model: PreTrainedModel, settings: AdapterSettings) -> OFTConfig:
     return OFTConfig(
         oft_block_size=block_size(model, settings),
-        module_dropout=settings.dropout,
         # Exact: rotations stay rotations, and the way to them has no error of a series.
         use_cayley_neumann=False,
         **_common(settings),

@@ -18,7 +18,6 @@ from typing import Any
 
 import torch
 from peft import PeftModel, get_peft_model, prepare_model_for_kbit_training
-from peft.tuners.oft.layer import MultiplicativeDropoutLayer
 from peft.utils.save_and_load import get_peft_model_state_dict
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
@@ -193,7 +192,7 @@ def ready_to_train(model: PeftModel, config: TrainConfig) -> None:
     The base's own dropout is switched off: the only dropout in training is the adapter's.
     """
     options = {"use_reentrant": False}
-    _no_dropout(model, but=(".lora_dropout.", ".oft_dropout."))
+    _no_dropout(model, but=(".lora_dropout.",))
     if config.quantise:
         prepare_model_for_kbit_training(
             model,
@@ -219,7 +218,7 @@ def without_dropout(model: PeftModel) -> None:
 
 def _no_dropout(model: PeftModel, but: tuple[str, ...]) -> None:
     for name, module in model.named_modules():
-        if isinstance(module, (torch.nn.Dropout, MultiplicativeDropoutLayer)):
+        if isinstance(module, torch.nn.Dropout):
             if not any(part in f".{name}." for part in but):
                 module.p = 0.0
             continue

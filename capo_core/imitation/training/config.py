@@ -60,7 +60,7 @@ class AdapterSettings:
     dropout: float = setting(
         0.0,
         "LoRA dropout",
-        "Share of the adapter's inputs set to zero in training; of OFT, of its blocks.",
+        "Share of the adapter's inputs set to zero in training; not for OFT.",
         ge=0,
         lt=1,
         step=0.05,
@@ -78,6 +78,14 @@ class AdapterSettings:
                 f"{self.target_modules!r} cannot be used",
                 where="Adapter, target_modules",
                 expected='"all-linear", or names of layers',
+            )
+        if self.kind == "oft" and self.dropout:
+            # PEFT takes its setting (module_dropout), and has no use of it.
+            raise ConfigError(
+                f"dropout is {self.dropout:g}, and OFT has none",
+                where="Adapter, dropout",
+                expected="0 with OFT",
+                todo="set it to 0, or take LoRA or DoRA",
             )
 
 

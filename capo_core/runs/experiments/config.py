@@ -376,7 +376,7 @@ PRESETS: dict[str, ExperimentPreset] = {
     "real": ExperimentPreset(
         "SmolLM2 on this CPU",
         "A real language model for data of your own: zero-shot, SFT, and CAPO with its strength "
-        "chosen on validation items. 20 to 45 minutes on two cores for an annotator with 250 "
+        "chosen on validation items. 15 to 45 minutes on two cores for an annotator with 250 "
         "training items.",
         {
             "base": "smollm2",
