@@ -154,6 +154,31 @@ def test_progress_counts_answers_within_a_batch(place):
                                 for each in requests], DRAWN)) == 1  # fmt: skip
 
 
+@pytest.mark.parametrize("label", [None, LabelChoice(NLI.scale.labels)], ids=["free", "label"])
+def test_the_seconds_of_a_token_are_of_tokens_after_the_label(place, label, monkeypatch):
+    """A model that has to write the label first would end its line there, and seem fast."""
+    fed = []
+    feed = DecodedRows.feed
+
+    def noted(self, tokens, **more):
+        fed.append(tokens)
+        return feed(self, tokens, **more)
+
+    monkeypatch.setattr(DecodedRows, "feed", noted)
+    made = local_backend(place)
+    made._ends = ()
+    requests = [each for each in ask(place, label=label) if not each.adapter]
+    rows = [transformers.TokenizedRequest(each, made._ids(each)) for each in requests]
+    read, token = made.seconds(made.batches_of(rows, GREEDY), GREEDY)
+    assert read > 0 and token > 0
+    single = [tokens for tokens in fed if {len(row) for row in tokens} == {1}]
+    assert len(single) >= GREEDY.max_new_tokens - 1
+    given = [tuple(tokens[0]) for tokens in fed]
+    if label:
+        rest = label_tokens(label.labels, made._base.tokenizer).rest
+        assert set(given) & set(rest)
+
+
 def test_the_score_of_a_label_is_that_of_its_word_and_line_break(place):
     made = local_backend(place)
     base, labels = made._base, PARAPHRASE.scale.labels

@@ -9,6 +9,7 @@ import random
 import pytest
 import torch
 from helpers.architectures import ARCHITECTURES, by_hand, gradients, ids, item, tiny_model
+from peft import LoraConfig
 from peft.tuners.lora.layer import LoraLayer
 
 from capo_core.imitation.models import fast_layers
@@ -146,7 +147,7 @@ def strengths(model, **wanted: float) -> None:
                 module.scaling[name] = strength * config.lora_alpha / config.r
 
 
-@pytest.mark.parametrize("rows", [1, fast_layers.FEW_ROWS + 1])
+@pytest.mark.parametrize("rows", [1, 40])
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
 def test_answers_of_one_and_of_two_adapters_at_any_scale_are_the_usual_ones(kind, rows):
     usual, exact = two_adapters(kind), two_adapters(torch.float32)
@@ -163,7 +164,7 @@ def test_answers_of_one_and_of_two_adapters_at_any_scale_are_the_usual_ones(kind
         torch.testing.assert_close(found[1], found[0], atol=bound, rtol=0.02)
         # No further from exact numbers than the usual way, but for chance.
         errors = [(each - found[2]).square().mean().sqrt().item() for each in found[:2]]
-        assert errors[1] <= 1.3 * errors[0] + 1e-5
+        assert errors[1] <= 1.1 * errors[0] + 1e-5
         seen.append(found[2])
     assert all((a - b).abs().max() > 0.3 for a, b in itertools.combinations(seen, 2))
 
@@ -203,3 +204,73 @@ def test_copies_of_weights_are_shared_by_twins_and_bounded(monkeypatch):
         found = [each(input_ids=tokens).logits for each in (model, twin, small)]
     for each in found[1:]:
         torch.testing.assert_close(each, found[0], atol=1e-4, rtol=0)
+
+
+def logits_of(model, tokens=tuple(range(2, 9))) -> torch.Tensor:
+    with torch.inference_mode():
+        return model(input_ids=torch.tensor([tokens])).logits
+
+
+@pytest.mark.parametrize("more", [{"use_dora": True}, {"lora_bias": True}], ids=["dora", "bias"])
+def test_another_kind_of_adapter_that_is_loaded_later_is_respected(more):
+    """Adapters of one team may be of different kinds, and PEFT holds them beside each other."""
+    usual, fast = tiny_model("llama", lora=True), tiny_model("llama", lora=True)
+    for model in (usual, fast):
+        if model is fast:
+            speed_up_answers(model)
+            logits_of(model.eval())
+        config = LoraConfig(r=4, target_modules=["q_proj", "v_proj"], **more)
+        torch.manual_seed(2)
+        model.add_adapter("later", config)
+        for name, weight in model.named_parameters():
+            if ".later" in name and "magnitude" not in name:
+                torch.nn.init.normal_(weight, std=0.2)
+        model.set_adapter("later")
+        model.eval()
+    speed_up_answers(fast)
+    found = logits_of(usual)
+    torch.testing.assert_close(logits_of(fast), found, atol=1e-4, rtol=0)
+    fast.set_adapter("default")
+    assert (logits_of(fast) - found).abs().max() > 0.1
+
+
+def test_weights_that_change_are_not_answered_by_their_copies():
+    model = two_adapters(torch.float32)
+    strengths(model, default=1)
+    speed_up_answers(model)
+    before = logits_of(model)
+    base = model.get_base_model()
+    layer = base.model.layers[0].self_attn.q_proj
+    with torch.no_grad():
+        layer.base_layer.weight.mul_(2)  # as adapters do that change the base (PiSSA)
+        base.lm_head = copy.deepcopy(base.lm_head)  # as adapters with a head of their own
+        base.lm_head.weight.mul_(3)
+    changed = logits_of(model)
+    assert (changed - before).abs().max() > 0.1
+    with torch.no_grad():
+        layer.lora_A["default"].weight.add_(0.1)  # as another adapter loaded under the same name
+    speed_up_answers(model)
+    assert (logits_of(model) - changed).abs().max() > 0.1
+    changed = logits_of(model)
+    for module in model.modules():
+        vars(module).pop("forward", None)
+    torch.testing.assert_close(changed, logits_of(model), atol=1e-4, rtol=0)
+
+
+def test_answers_read_prompts_by_the_usual_attention_and_single_tokens_by_ours(monkeypatch):
+    model = tiny_model("llama").eval()
+    wanted = logits_of(model)
+    seen = []
+    own = fast_layers._attention_of_one
+    monkeypatch.setattr(
+        fast_layers, "_attention_of_one", lambda *a: seen.append(a[0].shape) or own(*a)
+    )
+    speed_up_answers(model)
+    assert model.config._attn_implementation == fast_layers.ANSWER_ATTENTION
+    torch.testing.assert_close(logits_of(model), wanted, atol=1e-4, rtol=0)
+    assert not seen
+    with torch.inference_mode():
+        first = model(input_ids=torch.arange(2, 8)[None], use_cache=True)
+        last = model(input_ids=torch.tensor([[8]]), past_key_values=first.past_key_values)
+    assert len(seen) == model.config.num_hidden_layers
+    torch.testing.assert_close(last.logits[:, -1], wanted[:, -1], atol=1e-4, rtol=0)

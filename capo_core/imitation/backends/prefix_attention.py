@@ -22,7 +22,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from capo_core.imitation.models.fast_layers import SHORT_ATTENTION
+from capo_core.imitation.models.fast_layers import ANSWER_ATTENTION, SHORT_ATTENTION
 
 PREFIX_ATTENTION = "capo_prefix"  # name in transformers' registry of attention functions
 MIN_HELD = 256  # tokens; a shorter beginning is copied
@@ -37,7 +37,8 @@ def holds_prefixes(base: Any) -> bool:
     config = base.config.get_text_config()
     return (
         base.device.type == "cpu"
-        and getattr(config, "_attn_implementation", None) in ("sdpa", SHORT_ATTENTION)
+        and getattr(config, "_attn_implementation", None)
+        in ("sdpa", SHORT_ATTENTION, ANSWER_ATTENTION)
         and set(getattr(config, "layer_types", None) or ["full_attention"]) == {"full_attention"}
         and not getattr(config, "sliding_window", None)
     )

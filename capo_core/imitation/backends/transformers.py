@@ -269,8 +269,8 @@ class TransformersBackend(Backend):
     def seconds(
         self, batches: Sequence[list[TokenizedRequest]], decoding: Decoding
     ) -> tuple[float, float]:
-        """Answer the batches, and return the seconds of reading prompts and of writing answers;
-        where batches are computed at once, those of all of them together.
+        """Answer the batches, and return the seconds of reading the prompts and of each further
+        token; where batches are computed at once, those of all of them together.
 
         Args:
             batches: as `batches_of` makes them, of requests whose adapters are loaded.
@@ -278,16 +278,19 @@ class TransformersBackend(Backend):
 
         def timed(decoder: DecoderModel, batch: list[TokenizedRequest], look: Look):
             began = time.perf_counter()
-            rows, _ = self._begun(decoder, batch, decoding.max_new_tokens)
+            rows, scores = self._begun(decoder, batch, decoding.max_new_tokens)
+            self._with_labels(rows, batch, scores, decoding)
             read = time.perf_counter()
-            self._written(batch, rows, decoding, look)
-            return read - began, time.perf_counter() - read
+            written = self._written(batch, rows, decoding, look)
+            # The first token is drawn from what reading has found.
+            steps = max(1, max(map(len, written)) - 1)
+            return read - began, (time.perf_counter() - read) / steps
 
         each = self._each_batch(timed, batches, sum(map(len, batches)), silent, "")
         with closing(each):
             found = [seconds for _, seconds in each]
         lanes = min(LANES if self.on_cpu else 1, len(batches)) or 1
-        return sum(read for read, _ in found) / lanes, sum(wrote for _, wrote in found) / lanes
+        return sum(read for read, _ in found) / lanes, sum(token for _, token in found) / lanes
 
     def label_scores(
         self,
@@ -435,16 +438,7 @@ class TransformersBackend(Backend):
     ) -> list[Reply]:
         look(0)
         rows, scores = self._begun(decoder, batch, decoding.max_new_tokens)
-        chosen: list[int] | None = None
-        given = [0] * len(batch)
-        if batch[0].request.label:
-            tokens = label_tokens(batch[0].request.label.labels, self._base.tokenizer)
-            chosen = [
-                row.request.label.chosen(each, row.request.seed, decoding)
-                for row, each in zip(batch, scores, strict=True)
-            ]
-            rows.feed([tokens.rest[number] for number in chosen])
-            given = [len(tokens.begin) + len(tokens.rest[number]) for number in chosen]
+        chosen, given = self._with_labels(rows, batch, scores, decoding)
         written = self._written(batch, rows, decoding, look)
         replies = []
         for k, (row, new) in enumerate(zip(batch, written, strict=True)):
@@ -463,6 +457,25 @@ class TransformersBackend(Backend):
                 )
             )
         return replies
+
+    def _with_labels(
+        self,
+        rows: DecodedRows,
+        batch: list[TokenizedRequest],
+        scores: list[tuple[float, ...]],
+        decoding: Decoding,
+    ) -> tuple[list[int] | None, list[int]]:
+        """Write each row's label, where it is chosen by `scores`; return the labels' numbers (None
+        where the model writes them), and how many tokens each row was given."""
+        if not batch[0].request.label:
+            return None, [0] * len(batch)
+        tokens = label_tokens(batch[0].request.label.labels, self._base.tokenizer)
+        chosen = [
+            row.request.label.chosen(each, row.request.seed, decoding)
+            for row, each in zip(batch, scores, strict=True)
+        ]
+        rows.feed([tokens.rest[number] for number in chosen])
+        return chosen, [len(tokens.begin) + len(tokens.rest[number]) for number in chosen]
 
     def _written(
         self,

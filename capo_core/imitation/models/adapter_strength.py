@@ -28,6 +28,7 @@ from capo_core.errors import ConfigError
 from capo_core.imitation.models.adapter_kinds import ADAPTERS, kind_of
 from capo_core.imitation.models.adapters import WEIGHTS, check_adapter
 from capo_core.imitation.models.base_model import LoadedBaseModel
+from capo_core.imitation.models.fast_layers import speed_up_answers
 from capo_core.imitation.prompting.prompts import Rendered
 from capo_core.imitation.training.scoring.base import scoring
 from capo_core.imitation.training.scoring.engines import GroupEngine
@@ -56,6 +57,7 @@ class Blend:
             check_adapter(base, folder)
             model = _load(base, model, name, folder)
         self._model = model
+        speed_up_answers(base.model)  # now, so that all points of a path are computed alike
         kinds = set() if model is None else {kind_of(each) for each in model.peft_config.values()}
         self._ends_only = next((kind for kind in kinds if not ADAPTERS[kind].has_strength), "")
         modules = list(base.model.modules())

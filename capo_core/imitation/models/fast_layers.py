@@ -5,9 +5,8 @@ texts (the kernels for long ones compute in blocks, and their backward pass was 
 step), and LoRA, which PEFT computes in the adapter's precision, with copies of inputs and outputs.
 Both are replaced by functions with a backward pass of their own. Answers are written token by
 token, where PEFT's LoRA took two fifths of the time, and two adapters half of it; there the factors
-of all active adapters are kept as one pair, in the base model's precision as in training. Whatever
-is not covered (dropout, other kinds of adapter, merged or disabled adapters, long texts) goes the
-usual way.
+of all active adapters are kept as one pair. Whatever is not covered (dropout, other kinds of
+adapter, merged or disabled adapters, long texts) goes the usual way.
 """
 
 from __future__ import annotations
@@ -23,13 +22,14 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-SHORT_ATTENTION = "capo_short"  # name in transformers' registry of attention functions
+# Names in transformers' registry of attention functions.
+SHORT_ATTENTION, ANSWER_ATTENTION = "capo_short", "capo_answers"
 # Attention weights of a layer from which on they are not held: 64 MiB in bfloat16.
 MANY_WEIGHTS = 2**25
-# Copies of weights in the processor's order may take as much: SmolLM2-135M's have 257 MiB.
+# Copies of weights in the processor's order may take as much: SmolLM2-135M's have 257 MiB in
+# bfloat16, 513 in float32.
 PACKED_BYTES = 640 * 2**20
-# Up to so many rows the small products of LoRA take less time in float32, copies included.
-FEW_ROWS = 32
+USUAL_ROWS = 32  # of one step of answers, for which weights are packed
 
 
 def speed_up(model: PeftModel, adapter: str) -> None:
@@ -39,7 +39,7 @@ def speed_up(model: PeftModel, adapter: str) -> None:
     """
     if model.device.type != "cpu":
         return
-    _attend_shortly(model.get_base_model())
+    _attend(model.get_base_model(), SHORT_ATTENTION)
     for module in model.modules():
         if isinstance(module, LoraLinear) and _covered(module):
             module.forward = _LoraForward(module, adapter)
@@ -48,33 +48,42 @@ def speed_up(model: PeftModel, adapter: str) -> None:
 def speed_up_answers(model: torch.nn.Module) -> None:
     """Let `model`, whose weights stay as they are, write answers by the functions here.
 
-    Short attention, LoRA of the active adapters at whatever scale they have, and, where they take
-    no more than `PACKED_BYTES`, weights of linear layers in the order in which the processor reads
-    them. Only on a CPU. Layers that `speed_up` has changed are left alone: their adapters' weights
-    are in training.
+    Attention of one new token, LoRA of the active adapters at whatever scale they have, and, where
+    they take no more than `PACKED_BYTES`, weights of linear layers in the order in which the
+    processor reads them. Only on a CPU. Layers that `speed_up` has changed are left alone: their
+    adapters' weights are in training.
 
     Args:
-        model: a base model, or a PEFT model around it; may be given again with more adapters.
+        model: a base model, or a PEFT model around it; given again after each adapter is loaded.
     """
     weights = list(model.parameters())
     if any(each.device.type != "cpu" for each in weights):
         return
     base = model.get_base_model() if isinstance(model, PeftModel) else model
-    _attend_shortly(base)
+    _attend(base, ANSWER_ATTENTION)
     linear = [each for each in base.modules() if type(each) is torch.nn.Linear]
     small = sum(each.weight.nbytes for each in linear) <= PACKED_BYTES
     for module in base.modules():
-        if "forward" in vars(module):
+        own = vars(module).get("forward")
+        if isinstance(own, _LoraForward):
             continue
-        if isinstance(module, LoraLinear) and _covered(module):
-            module.forward = _FixedLora(module)
-        elif small and type(module) is torch.nn.Linear:
+        if isinstance(module, LoraLinear):
+            # Anew each time: adapters may have come, of another kind too, or under a former name.
+            vars(module).pop("forward", None)
+            if _covered(module):
+                module.forward = _FixedLora(module)
+        elif (
+            small
+            and type(module) is torch.nn.Linear
+            and not (isinstance(own, _PackedLinear) and own.up_to_date)
+        ):
             module.forward = _PackedLinear(module)
 
 
-def _attend_shortly(base: torch.nn.Module) -> None:
-    if getattr(base.config.get_text_config(), "_attn_implementation", None) == "sdpa":
-        base.set_attn_implementation(SHORT_ATTENTION)
+def _attend(base: torch.nn.Module, name: str) -> None:
+    now = getattr(base.config.get_text_config(), "_attn_implementation", None)
+    if now in ("sdpa", SHORT_ATTENTION, ANSWER_ATTENTION) and now != name:
+        base.set_attn_implementation(name)
 
 
 def _covered(module: LoraLinear) -> bool:
@@ -122,14 +131,15 @@ class _FixedLora:
     """The forward pass of a LoRA layer whose weights are not trained; otherwise PEFT's own.
 
     With A = [A_1; A_2; …] and B = [s_1 B_1, s_2 B_2, …] of the active adapters, y = x Wᵀ + b +
-    (x Aᵀ) Bᵀ. The pair is kept, in float32 and in the input's precision, until other adapters or
-    scales are active.
+    (x Aᵀ) Bᵀ, the last term in float32 as PEFT has it: in half precision scores of labels were off
+    by nearly twice as much, and the few rows of a step take no less time. The pair is kept until
+    other adapters or scales are active.
     """
 
     def __init__(self, module: LoraLinear) -> None:
         self.module, self.usual = module, type(module).forward
         self._known: tuple = ()
-        self._pairs: list[tuple[Tensor, Tensor]] = []
+        self._pair: tuple[Tensor, Tensor] | None = None
 
     def __call__(self, x: Tensor, *rest, **named) -> Tensor:
         module = self.module
@@ -144,28 +154,22 @@ class _FixedLora:
         ):
             return self.usual(module, x, *rest, **named)
         y = module.base_layer(x)
-        if not (pairs := self._factors(x.dtype)):
+        if (pair := self._factors()) is None:
             return y
-        rows, flat = _rows(x), _rows(y)
-        if len(rows) <= FEW_ROWS:
-            a, b = pairs[0]
-            return (flat + (rows.float() @ a) @ b).to(y.dtype).view(y.shape)
-        a, b = pairs[1]
-        return torch.addmm(flat, rows @ a, b).view(y.shape)
+        more = (_rows(x).float() @ pair[0]) @ pair[1]
+        return (_rows(y) + more).to(y.dtype).view(y.shape)
 
-    def _factors(self, dtype: torch.dtype) -> list[tuple[Tensor, Tensor]]:
-        """Return Aᵀ [in, r] and Bᵀ [r, out] of all active adapters, in float32 and in `dtype`;
-        nothing without one."""
+    def _factors(self) -> tuple[Tensor, Tensor] | None:
+        """Return Aᵀ [in, r] and Bᵀ [r, out] of all active adapters; None without one."""
         module = self.module
-        names = [name for name in module.active_adapters if name in module.lora_A]
-        known = (dtype, *((name, module.scaling[name]) for name in names))
+        scaling = module.scaling
+        known = tuple((name, scaling[name]) for name in module.active_adapters if name in scaling)
         if known != self._known:
-            a = [module.lora_A[name].weight.float().t() for name in names]
-            b = [module.lora_B[name].weight.float().t() * module.scaling[name] for name in names]
-            pair = (torch.cat(a, 1), torch.cat(b, 0)) if names else ()
-            self._pairs = [pair, tuple(each.to(dtype) for each in pair)] if names else []
+            a = [module.lora_A[name].weight.float().t() for name, _ in known]
+            b = [module.lora_B[name].weight.float().t() * scale for name, scale in known]
+            self._pair = (torch.cat(a, 1), torch.cat(b, 0)) if known else None
             self._known = known
-        return self._pairs
+        return self._pair
 
 
 class _PackedLinear:
@@ -177,12 +181,14 @@ class _PackedLinear:
 
     def __init__(self, module: torch.nn.Linear) -> None:
         self.module, self.usual = module, type(module).forward
+        self._of = _state(module.weight)
         self._packed = _packed(module.weight.detach())
 
     def __call__(self, x: Tensor) -> Tensor:
         module = self.module
         if (
             self._packed is None
+            or not self.up_to_date
             or torch.is_grad_enabled()
             or x.dtype != module.weight.dtype
             or torch.is_autocast_enabled(x.device.type)
@@ -190,17 +196,27 @@ class _PackedLinear:
             return self.usual(module, x)
         return torch.ops.mkldnn._linear_pointwise(x, self._packed, module.bias, "none", [], "")
 
+    @property
+    def up_to_date(self) -> bool:
+        """Whether the layer has the weight that was copied: PEFT may change or replace it."""
+        return _state(self.module.weight) == self._of
+
     def __deepcopy__(self, memo: dict) -> _PackedLinear:
         twin = memo[id(self)] = object.__new__(_PackedLinear)
         twin.module, twin.usual = copy.deepcopy(self.module, memo), self.usual
-        twin._packed = self._packed
+        twin._of, twin._packed = self._of, self._packed
         return twin
+
+
+def _state(weight: Tensor) -> tuple[int, int]:
+    """Return what differs where a tensor is another one or was written to."""
+    return weight.data_ptr(), -1 if weight.is_inference() else weight._version
 
 
 def _packed(weight: Tensor) -> Tensor | None:
     """Return a weight [out, in] in oneDNN's order; None where PyTorch or the processor has none."""
     try:
-        packed = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), FEW_ROWS)
+        packed = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), USUAL_ROWS)
         one = weight.new_zeros((1, weight.shape[1]))
         torch.ops.mkldnn._linear_pointwise(one, packed, None, "none", [], "")
     except (AttributeError, RuntimeError):
@@ -279,13 +295,43 @@ def short_attention(
             module, query, key, value, attention_mask, dropout, scaling, is_causal, **kwargs
         )
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    if length == 1 and not torch.is_grad_enabled():
-        return _attention_of_one(query, key, value, attention_mask, scale), None
     if attention_mask is not None and attention_mask.dtype == torch.bool:
         hidden = torch.zeros(attention_mask.shape, dtype=query.dtype, device=query.device)
         attention_mask = hidden.masked_fill_(~attention_mask, torch.finfo(query.dtype).min)
     out = ShortAttention.apply(query, key, value, attention_mask, scale)
     return out.transpose(1, 2).contiguous(), None
+
+
+def answer_attention(
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    is_causal: bool | None = None,
+    **kwargs,
+) -> tuple[Tensor, None]:
+    """Return the same as `short_attention`; transformers' own one computes all but single tokens.
+
+    Reading prompts takes no longer by that one, and it adds up in float32.
+    """
+    covered = (
+        query.shape[2] == 1
+        and not dropout
+        and kwargs.get("position_bias") is None
+        and key.shape[-1] == value.shape[-1]
+        and (attention_mask is None or attention_mask.shape[1] == 1)
+        and not torch.is_grad_enabled()
+        and not torch.is_autocast_enabled(query.device.type)
+    )
+    if not covered:
+        return sdpa_attention_forward(
+            module, query, key, value, attention_mask, dropout, scaling, is_causal, **kwargs
+        )
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    return _attention_of_one(query, key, value, attention_mask, scale), None
 
 
 def _attention_of_one(
@@ -342,5 +388,6 @@ class ShortAttention(torch.autograd.Function):
         return grad_query, grad_key, grad_value, None, None
 
 
-AttentionInterface.register(SHORT_ATTENTION, short_attention)
-AttentionMaskInterface.register(SHORT_ATTENTION, sdpa_mask)
+for _name, _function in ((SHORT_ATTENTION, short_attention), (ANSWER_ATTENTION, answer_attention)):
+    AttentionInterface.register(_name, _function)
+    AttentionMaskInterface.register(_name, sdpa_mask)

@@ -172,9 +172,9 @@ def _answering_seconds(backend, rows, decoding) -> float:
     first = backend.batches_of(rows, decoding)[: LANES if backend.on_cpu else 1]
     # The first answers also set things up.
     backend.seconds([batch[:1] for batch in first], few)
-    read, wrote = backend.seconds(first, few)
+    read, token = backend.seconds(first, few)
     share = sum(len(row.ids) for row in rows) / sum(len(row.ids) for row in chain(*first))
-    return share * (read + wrote / (1 + FEW_TOKENS) * decoding.max_new_tokens)
+    return share * (read + token * decoding.max_new_tokens)
 
 
 # By how much of what a first step takes the process of a training on a CPU still grows: kernels
@@ -284,8 +284,8 @@ def _answers_of_training(
     from capo_core.imitation.training import samples as sampling
     from capo_core.imitation.training.examples import sampled_items
 
-    def seconds(asked, generation: GenerateConfig, batch_tokens: int) -> float:
-        backend = TransformersBackend(base, batch_tokens=batch_tokens, trains_on=True)
+    def seconds(asked, generation: GenerateConfig, batch_tokens: int, *, trains_on: bool) -> float:
+        backend = TransformersBackend(base, batch_tokens=batch_tokens, trains_on=trains_on)
         builder = PromptBuilder(dataset, generation, backend, {}, lambda *_: ())
         rows = []
         for number, (item, target) in enumerate(asked):
@@ -307,7 +307,7 @@ def _answers_of_training(
     if looks and asked:
         sampler = sampling.Sampler(dataset, base, (), config.shared, config.label_choice)
         counts["answers while training"] = looks * len(asked)
-        total += looks * seconds(asked, sampler.config, sampling.BATCH_TOKENS)
+        total += looks * seconds(asked, sampler.config, sampling.BATCH_TOKENS, trains_on=True)
     if getattr(config, "calibrate", False):
         from capo_core.evaluation.calibration import HumanYardstick
         from capo_core.text.embeddings import Embedder
@@ -319,8 +319,9 @@ def _answers_of_training(
         counts["calibration answers"] = strengths * len(ids)
         generation = GenerateConfig("capo", split="validation", seed=config.seed)
         total += strengths * seconds(
-            [(items[each], target) for each in ids], generation, calibration.BATCH_TOKENS
-        )
+            [(items[each], target) for each in ids], generation, calibration.BATCH_TOKENS,
+            trains_on=False,
+        )  # fmt: skip
     return {"counts": counts, "seconds": total}
 
 
