@@ -57,7 +57,6 @@ class Blend:
             check_adapter(base, folder)
             model = _load(base, model, name, folder)
         self._model = model
-        speed_up_answers(base.model)  # now, so that all points of a path are computed alike
         kinds = set() if model is None else {kind_of(each) for each in model.peft_config.values()}
         self._ends_only = next((kind for kind in kinds if not ADAPTERS[kind].has_strength), "")
         modules = list(base.model.modules())
@@ -117,6 +116,7 @@ def response_likelihoods(
     Raises:
         Stopped: from `progress`.
     """
+    speed_up_answers(base.model)  # as answers are: all points of a path are computed alike
     engine, order = GroupEngine(), sorted(range(len(renders)), key=lambda i: _width(renders[i]))
     found: dict[int, list[float]] = {}
     with scoring(base.model):
