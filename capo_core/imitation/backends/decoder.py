@@ -419,9 +419,7 @@ class DecodedRows:
         count, longest = len(prompts), max(map(len, prompts))
         self._mask = torch.zeros((count, longest), dtype=torch.long, device=model.device)
         self._ids = torch.full_like(self._mask, self._pad)
-        self._cache = model.new_cache(None, count, self._room)
-        if self._held:
-            self._cache = model.new_cache(prefix, count, self._room, held=True)
+        self._cache = model.new_cache(self._held, count, self._room, held=bool(self._held))
         for numbers in parts:
             part = copy.copy(self)
             part._room = 0
