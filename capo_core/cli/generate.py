@@ -316,7 +316,6 @@ def generate(
     server: Server = None,
     by: By = None,
     precision: Precision = "auto",
-    batch_tokens: BatchTokens = BATCH_TOKENS,
     allow_embedded: AllowEmbedded = False,
     as_json: AsJson = False,
 ) -> None:
@@ -342,14 +341,14 @@ def generate(
         base = base or found.base
     else:
         refuse(run, "--run", f"{method} uses no training run", "leave it out")
-    backend = backend_of(base, server, precision, batch_tokens, server_given)
+    backend = backend_of(base, server, precision, config.batch_tokens, server_given)
     if found is not None:
         check_same_base(found, backend.fingerprint, backend.name)
     adapters = found.adapters if found else {}
     texts = _profiles(data, targets, workspace, backend.name, by) if method == "profile" else {}
     asked = generation_run_config(data, targets, config, backend, adapters, texts)
     if precision == "auto" and not server and (begun := begun_precision(workspace, asked)):
-        backend = backend_of(base, server, begun, batch_tokens, server_given)
+        backend = backend_of(base, server, begun, config.batch_tokens, server_given)
         asked = generation_run_config(data, targets, config, backend, adapters, texts)
     folder = generation_folder(workspace, asked)
     if found is None and not folder.path.exists():
@@ -357,7 +356,7 @@ def generate(
     before = folder.done
     request = {
         **({"server": server} if server else {"base": backend.name, "precision": precision,
-                                              "batch_tokens": batch_tokens}),
+                                              "batch_tokens": config.batch_tokens}),
         "targets": targets,
         "config": config.to_dict(),
         **({"adapters": [path.parent.name for path in set(adapters.values())]} if found else {}),

@@ -306,6 +306,25 @@ def test_a_prompt_that_does_not_fit_is_not_asked_but_said(tmp_path):
     assert folder.result["not_answered"] == 1
 
 
+def test_the_tokens_of_a_batch_are_those_asked_for_and_said_once(place, tmp_path):
+    from capo_core.runs.experiments.config import ExperimentConfig
+    from capo_core.runs.experiments.plan import plan_runs
+    from capo_core.runs.kinds.training import generate_answers
+
+    workspace, data = Workspace(tmp_path), split_dataset()
+    Catalog(workspace).add(data)
+    asked = ExperimentConfig(
+        dataset="small", targets=BOTH, methods=("zero_shot",), base=str(place / "base"),
+        generate={**SHORT, "items": 1, "batch_tokens": 900},
+    )  # fmt: skip
+    (planned,) = [one for one in plan_runs(asked) if one.request.kind == "generate"]
+    folder = RunFolder(tmp_path / "r")
+    generate_answers(planned.request.settings, workspace, folder, lambda *_: None)
+    assert folder.config["base"]["batch_tokens"] == 900
+    # An earlier build's run that was asked for as many is the same run.
+    assert "batch_tokens" not in folder.config["settings"]
+
+
 def test_what_answers_may_depend_on_is_saved(place, tmp_path):
     config = GenerateConfig("zero_shot", items=1, **SHORT)
     generate(

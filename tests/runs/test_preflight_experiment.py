@@ -116,6 +116,24 @@ def test_too_little_memory_is_mended_by_settings_that_need_less(workspace, monke
     assert not experiment_preflight(workspace, config).blocked
 
 
+def test_answers_without_memory_are_mended_by_smaller_batches(workspace, monkeypatch):
+    from capo_core.runs.preflight import experiment as module
+
+    monkeypatch.setattr(module, "available_bytes", lambda: 50 * MIB)
+    config = experiment(methods=("zero_shot",))
+    found = Preflight(
+        "", tokens=Tokens(100, 190, 400, 512), memory_bytes=90 * MIB, batch_tokens=16384
+    )
+    saved(workspace, config, "generate", found)
+    offered = remedies(workspace, config)
+    assert offered["8,192 tokens per batch"] == "--set generate.batch_tokens=8192"
+    # The changed experiment asks for what was offered, and is checked again.
+    changed = replace(config, generate={**config.generate, "batch_tokens": 8192})
+    (request,) = [one.request for one in plan_runs(changed) if one.request.kind == "generate"]
+    assert request.settings["batch_tokens"] == 8192
+    assert not experiment_preflight(workspace, changed).complete
+
+
 def test_what_is_cut_is_mended_by_a_higher_limit_and_does_not_block(workspace):
     config = experiment()
     saved(workspace, config, "train_capo", Preflight("", cut=3, tokens=Tokens(9, 9, 9, 512)))

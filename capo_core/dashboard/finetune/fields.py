@@ -58,7 +58,7 @@ FOLDED: dict[str, tuple[Setting, ...]] = {
     "Prompting and generation": (
         *_fields(
             "generate", "split", "items", "how", "label_choice", "label_prior",
-            "prompt", "temperature", "top_p", "max_new_tokens",
+            "prompt", "temperature", "top_p", "max_new_tokens", "batch_tokens",
         ),
         *_fields(
             "profile", "examples", "max_new_tokens", "tries",

@@ -206,7 +206,7 @@ class TransformersBackend(Backend):
         self.name, self.fingerprint = base.name, base.fingerprint
         self._base, self._batch_tokens, self._share = base, batch_tokens, share
         self._relief = relief or (
-            f"ask for fewer tokens in a batch than {batch_tokens:,} (--batch-tokens)"
+            f"ask for fewer tokens in a batch than {batch_tokens:,} (batch_tokens)"
         )
         self._without_gradients = torch.no_grad if trains_on else torch.inference_mode
         self._trains_on = trains_on

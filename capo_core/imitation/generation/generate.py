@@ -149,9 +149,11 @@ def generation_run_config(
         "profiles": {
             target: content_hash(text) for target, text in profiles.items() if target in targets
         },
-        "settings": config.to_dict(),
+        # Those of a batch are among what `base` says of the backend.
+        "settings": {name: value for name, value in config.to_dict().items()
+                     if name != "batch_tokens"},
         **answer_style(config, backend).identity,
-    }
+    }  # fmt: skip
 
 
 def generation_folder(workspace: Workspace, asked: Mapping[str, Any]) -> RunFolder:

@@ -18,6 +18,7 @@ from capo_core.data.splits import PARTS
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
 from capo_core.imitation.backends.base import (
+    BATCH_TOKENS,
     Backend,
     Decoding,
     GenerationRequest,
@@ -139,6 +140,15 @@ class GenerateConfig:
         "auto: the one an adapter was trained with, v1 for the embedded base model, else v2.",
         choices=("auto", *PROMPT_VERSIONS),
     )
+    batch_tokens: int = setting(
+        BATCH_TOKENS,
+        "Tokens per batch",
+        "Most tokens of the answers computed at once, with their prompts and padding. Fewer need "
+        "less memory, and can change rare draws. A server is not concerned.",
+        ge=64,
+        step=1024,
+        usual=(64, 1_048_576),
+    )
 
     def __post_init__(self) -> None:
         if self.label_prior != "none" and self.label_choice == "generated":
@@ -173,7 +183,7 @@ class GenerateConfig:
         }
 
 
-_LATER = ("label_choice", "label_prior", "prompt")
+_LATER = ("label_choice", "label_prior", "prompt", "batch_tokens")
 
 
 @dataclass(frozen=True)

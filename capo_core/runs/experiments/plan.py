@@ -129,10 +129,12 @@ class _Plan:
 
     def add_answers(self, method: str, seed: int, adapters: _Trainings, profiles: str) -> str:
         """Add the generation of a method's answers in the place of all targets."""
+        config = self.config.generate_config(method, seed).to_dict()
         settings = {
             **_model(self.config, trained=method in TRAINED),
+            **({"batch_tokens": config["batch_tokens"]} if "batch_tokens" in config else {}),
             "targets": self.targets,
-            "config": self.config.generate_config(method, seed).to_dict(),
+            "config": config,
         }
         after: list[str] = []
         if method in TRAINED:

@@ -158,6 +158,7 @@ def _dry_batch(dataset, targets, config: GenerateConfig, settings) -> dict[str, 
         "memory_bytes": memory.peak_bytes(),
         "gpu_bytes": memory.gpu_peak_bytes() or None,
         "seconds": seconds,
+        "batch_tokens": batch_tokens,
         "warnings": ("The duration assumes outputs of full length; most end earlier.",),
     }
 

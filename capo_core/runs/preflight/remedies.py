@@ -130,14 +130,15 @@ def _of_kind(
 
 def _less_memory(found: Preflight, request: RunRequest) -> Iterator[Remedy]:
     stage, settings = STAGES[request.kind], _settings(request)
-    if request.kind == "generate":
-        yield from _shorter_prompts(request)
-        return
     longest = found.tokens.longest if found.tokens else 0
+    batch = "batch" if request.kind == "generate" else "micro-batch"
     # An item that is longer is computed alone, so that less than the longest changes nothing.
     if found.batch_tokens and found.batch_tokens > longest:
         fewer = max(_FEWEST_TOKENS, longest, found.batch_tokens // 2)
-        yield Remedy(f"{fewer:,} tokens per micro-batch", {f"{stage}.batch_tokens": fewer})
+        yield Remedy(f"{fewer:,} tokens per {batch}", {f"{stage}.batch_tokens": fewer})
+    if request.kind == "generate":
+        yield from _shorter_prompts(request)
+        return
     if not settings.get("gradient_checkpointing"):
         yield Remedy("Gradient checkpointing", {f"{stage}.gradient_checkpointing": True})
     if found.tokens and _rounded(found.tokens.p95) < found.tokens.longest:

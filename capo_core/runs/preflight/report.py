@@ -58,7 +58,8 @@ class Preflight:
         seconds: computing time.
         disk_bytes, disk_free: bytes it writes, and bytes available.
         device: the device it computes on.
-        batch_tokens: tokens computed at once in the dry step of a training.
+        batch_tokens: tokens computed at once in the dry step of a training, or in the dry batch of
+            answers.
         models: names of the models that the server has, where one is asked.
         made: when it was measured, seconds since the epoch; 0 where not recorded.
         problems: reasons why it cannot work; none where it can.
