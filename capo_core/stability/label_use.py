@@ -7,26 +7,29 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from scipy.stats import norm
+from scipy.stats import t as student
 
 from capo_core.dataset import Dataset
-from capo_core.stats.intervals import Z95, Estimate, wilson
+from capo_core.stats.intervals import Estimate, wilson
 from capo_core.stats.significance import benjamini_hochberg
 
 MIN_ITEMS = 10  # below, the error of a difference is itself too uncertain to be shown
+_ALIKE = 1e-12  # variances below this are rounding of 0
 
 
 @dataclass(frozen=True)
 class AnnotatorContrast:
     """Arrays [annotators × columns]; `error` is the standard error of `mean - others`.
 
-    `n_items` [annotators] counts each annotator's items.
+    `n_items` [annotators] counts each annotator's items, `clusters` [annotators] those of the side
+    that has fewer: Student's t with one degree of freedom less is what `error` is held against.
     """
 
     mean: np.ndarray
     others: np.ndarray
     error: np.ndarray
     n_items: np.ndarray
+    clusters: np.ndarray
 
     def difference(self, a: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Annotator a's difference from the others, and its 95 % interval, each [columns].
@@ -34,11 +37,10 @@ class AnnotatorContrast:
         No interval (NaN) with fewer than MIN_ITEMS items.
         """
         difference = self.mean[a] - self.others[a]
-        half = (
-            Z95 * self.error[a]
-            if self.n_items[a] >= MIN_ITEMS
-            else np.full_like(difference, np.nan)
-        )
+        if self.n_items[a] < MIN_ITEMS or self.clusters[a] < 2:
+            nothing = np.full_like(difference, np.nan)
+            return difference, nothing, nothing
+        half = student.ppf(0.975, self.clusters[a] - 1) * self.error[a]
         return difference, difference - half, difference + half
 
     def p_values(self, a: int) -> np.ndarray:
@@ -47,11 +49,12 @@ class AnnotatorContrast:
         A difference without any spread inside the two groups is certain: 0.
         """
         difference = self.mean[a] - self.others[a]
-        if self.n_items[a] < MIN_ITEMS:
+        if self.n_items[a] < MIN_ITEMS or self.clusters[a] < 2:
             return np.ones_like(difference)
         flat = self.error[a] < 1e-9
-        z = np.abs(difference) / np.where(flat, 1, self.error[a])
-        return np.where(flat, np.abs(difference) < 1e-9, 2 * norm.sf(z))
+        away = np.abs(difference) / np.where(flat, 1, self.error[a])
+        p = 2 * student.sf(away, self.clusters[a] - 1)
+        return np.where(flat, np.abs(difference) < 1e-9, p)
 
 
 def contrast(values: np.ndarray, items: np.ndarray, annotators: np.ndarray) -> AnnotatorContrast:
@@ -60,7 +63,10 @@ def contrast(values: np.ndarray, items: np.ndarray, annotators: np.ndarray) -> A
     Rows of one item are not independent (the item determines much of the text), so the standard
     error clusters by item: with e_i the sum over item i's rows of (x − own mean)/n_own for the
     annotator's rows and −(x − others' mean)/n_others for the others, the variance of the
-    difference is I/(I−1) · Σ e_i² (Liang & Zeger 1986). Cost is linear in the rows.
+    difference is G/(G−1) · Σ e_i² (Liang & Zeger 1986), G the items of the side that has fewer.
+    Where one side's rows are all alike, as of an annotator who never gave a rare label, they do not
+    show how much they can vary: the other side's variance stands in, over this side's items. Cost
+    is linear in the rows.
 
     Args:
         values: float [n × columns].
@@ -82,7 +88,9 @@ def contrast(values: np.ndarray, items: np.ndarray, annotators: np.ndarray) -> A
     squares = (item_sum**2).sum(axis=0)
     cross = item_n @ item_sum
     counts = float((item_n**2).sum())
+    spread = (values**2).sum(axis=0)
     variance, own_items = np.empty_like(mean), np.zeros(n_annotators, dtype=int)
+    clusters = np.zeros(n_annotators, dtype=int)
     order = np.argsort(annotators, kind="stable")
     starts = np.concatenate([[0], np.cumsum(own_n)]).astype(int)
     for a in range(n_annotators):
@@ -101,8 +109,16 @@ def contrast(values: np.ndarray, items: np.ndarray, annotators: np.ndarray) -> A
             - ((item_sum[mine] - total * m) ** 2).sum(axis=0)
         )
         variance[a] = (e**2).sum(axis=0) + np.maximum(elsewhere, 0) / (n - own_n[a]) ** 2
-    error = np.sqrt(variance * n_items / max(n_items - 1, 1))
-    return AnnotatorContrast(mean + centre, others + centre, error, own_items)
+        others_items = n_items - int((total == c).sum())
+        clusters[a] = min(len(mine), others_items)
+        squares_own = (values[rows] ** 2).sum(axis=0)
+        apart = squares_own / own_n[a] - mean[a] ** 2
+        apart_others = (spread - squares_own) / (n - own_n[a]) - m**2
+        variance[a] += np.where(apart < _ALIKE, apart_others, 0) / len(mine)
+        variance[a] += np.where(apart_others < _ALIKE, apart, 0) / others_items
+        variance[a] *= clusters[a] / max(clusters[a] - 1, 1)
+    error = np.sqrt(np.maximum(variance, 0))
+    return AnnotatorContrast(mean + centre, others + centre, error, own_items, clusters)
 
 
 def _sums(group: np.ndarray, size: int) -> sparse.csr_matrix:

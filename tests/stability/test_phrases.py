@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 from helpers.corpora import dataset
+from scipy.stats import t as student
 
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
@@ -11,6 +12,7 @@ from capo_core.stability import phrases
 from capo_core.stability.label_use import contrast
 from capo_core.stability.phrases import PhrasePrior, log_odds
 from capo_core.stats.intervals import json_rows
+from capo_core.stats.significance import benjamini_hochberg
 from capo_core.text.tokens import phrase_table, tokenize
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -172,7 +174,8 @@ def test_style_differences_are_in_words_and_recovered():
 
 def test_contrast_equals_regression_with_clustered_errors():
     # A difference of two means is the slope of an indicator in least squares; statsmodels'
-    # cluster-robust covariance with the correction I/(I−1) alone is the same formula.
+    # cluster-robust covariance is the same formula but for the correction G/(G−1), G being the
+    # items of the side that has fewer.
     rng = np.random.default_rng(5)
     items = rng.integers(0, 30, size=200)
     items[:30] = np.arange(30)
@@ -181,13 +184,44 @@ def test_contrast_equals_regression_with_clustered_errors():
     values[annotators == 2] += 1
     found = contrast(values, items, annotators)
     for a in range(4):
+        g = len(np.unique(items[annotators == a]))
+        assert found.clusters[a] == g < 30
         for column in range(3):
             design = sm.add_constant((annotators == a).astype(float))
             fit = sm.OLS(values[:, column], design).fit(
                 cov_type="cluster", cov_kwds={"groups": items, "use_correction": False}
             )
             assert found.mean[a, column] - found.others[a, column] == pytest.approx(fit.params[1])
-            assert found.error[a, column] == pytest.approx(fit.bse[1] * np.sqrt(30 / 29))
+            assert found.error[a, column] == pytest.approx(fit.bse[1] * np.sqrt(g / (g - 1)))
+
+
+def test_an_annotator_who_never_gave_a_rare_label_is_no_discovery():
+    # 20 annotators alike, 15 items each: 46 % never give a label of 5 %. Their own rows vary in
+    # nothing, so that the others' alone would make the difference certain (70 % were flagged).
+    rng = np.random.default_rng(3)
+    flagged, covered = [], []
+    for _ in range(10):
+        items = np.concatenate([rng.choice(60, 15, replace=False) for _ in range(20)])
+        items = np.unique(items, return_inverse=True)[1]
+        annotators = np.repeat(np.arange(20), 15)
+        labels = np.eye(3)[rng.choice(3, 300, p=[0.9, 0.05, 0.05])]
+        found = contrast(np.column_stack([labels, rng.normal(size=300)]), items, annotators)
+        for a in range(20):
+            flagged.append(benjamini_hochberg(found.p_values(a)[:3]).min() <= 0.05)
+            low, high = found.difference(a)[1:]
+            covered.append(low[-1] <= 0 <= high[-1])
+    assert np.mean(flagged) < 0.08 and np.mean(covered) > 0.92
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_where_one_side_is_all_alike_the_variance_of_the_other_stands_in(swapped):
+    # 12 items by each of two: one has a label never, the other on 3; ¼ · ¾ · (1/12 + 1/12) · 12/11.
+    values = np.zeros((24, 1))
+    values[:3] = 1
+    annotators = np.repeat([1, 0] if swapped else [0, 1], 12)
+    found = contrast(values, np.arange(24), annotators)
+    assert found.error.ravel() ** 2 == pytest.approx(0.1875 * 2 / 12 * 12 / 11)
+    assert found.p_values(0)[0] == pytest.approx(2 * student.sf(0.25 / found.error[0, 0], 11))
 
 
 def test_phrase_reliability_is_high_with_manner_and_about_nothing_without():
