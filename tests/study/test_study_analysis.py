@@ -182,6 +182,18 @@ def test_fleiss_own_example():
     assert made.low < made.value < made.high
 
 
+def test_complete_agreement_has_no_interval_by_any_measure():
+    """Finding: Fleiss' kappa had [1.00, 1.00], where alpha and raw agreement have none."""
+    rows = [
+        attribution(f"J{j}", f"T{t}", PEOPLE[t % 2], item_id=f"i{t}")
+        for t in range(12)
+        for j in range(3)
+    ]
+    table = judge_agreement(judgments(*rows), draws=50)
+    assert table["value"].tolist() == [1, 1, 1] and table["low"].isna().all()
+    assert table["note"].str.startswith("no disagreement at all").all()
+
+
 def test_alpha_comes_first_and_is_krippendorffs(simulated):
     import krippendorff
 

@@ -158,6 +158,31 @@ def test_whom_another_annotators_texts_would_fool_no_source_is_equivalent():
     assert found.to_dict() == {"other_human": "different", "sft": "equivalent"}
 
 
+def test_a_preference_without_exception_shows_that_judges_tell_texts_apart():
+    """Finding: with one exception it did, without any the study was said to hold no preference."""
+    always = [
+        {"trial_id": f"T{k}", "judge_id": f"J{k % 5}", "item_id": f"i{k}", "source_a": "human",
+         "source_b": "other_human", "answer": "a"}
+        for k in range(20)
+    ]  # fmt: skip
+    found = telling_apart(judgments(*always), 0.1)
+    assert found.evidence[0].p_value == 2 * 0.5**20 and found.evidence[0].apart == 0.5
+    assert "100\u00a0% of 20 judgments" in found.words and found.shown is not None
+    few = telling_apart(judgments(*always[:6]), 0.1)
+    assert few.evidence[0].p_value == 2 * 0.5**6 and few.shown is None
+    ties = [row | {"answer": "tie"} for row in always]
+    assert telling_apart(judgments(*ties), 0.1).evidence == ()
+
+
+def test_practice_is_no_evidence_and_its_ties_take_none_away():
+    rows = compared(2, pairs=60, repeats=20)
+    ties = [
+        row | {"trial_id": f"P{k}", "purpose": "practice", "answer": "tie"}
+        for k, row in enumerate(rows[:200])
+    ]
+    assert telling_apart(judgments(*rows, *ties), 0.1) == telling_apart(judgments(*rows), 0.1)
+
+
 def test_sentences_call_nothing_equivalent_by_guesses_and_say_what_shows_it():
     made = AnalysisSettings(draws=10, equivalence_margin=0.1)
 

@@ -95,6 +95,9 @@ def fleiss(part: pd.DataFrame, *, seed: int = 0, draws: int = 1000) -> Estimate:
     if n < MIN_ITEMS:
         few = f"fewer than {MIN_ITEMS} trials with two judges: too few for an interval"
         return Estimate(value, math.nan, math.nan, n, few)
+    if value > 1 - 1e-12:
+        complete = "no disagreement at all: the interval has no width and is left out"
+        return Estimate(1.0, math.nan, math.nan, n, complete)
     rng = np.random.default_rng([seed, 43])
     drawn = np.concatenate([kappas(weights) for weights in bayesian_weights(rng, draws, n)])
     return Estimate(value, *central_interval(drawn), n)

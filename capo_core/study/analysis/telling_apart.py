@@ -40,7 +40,7 @@ from capo_core.study.analysis.attentiveness_em import votes_of
 from capo_core.study.analysis.preferences import comparisons
 from capo_core.study.analysis.vote_agreement import vote_agreement
 from capo_core.study.source_names import inside
-from capo_core.study.tables import CHECK, COMPARISON, HUMAN, OTHER_HUMAN, TIE
+from capo_core.study.tables import CHECK, COMPARISON, HUMAN, OTHER_HUMAN, PRACTICE, TIE
 
 LEVEL = 0.001  # of guesses that pass for telling texts apart
 SAME_BY_GUESSING = "judges who guess would give the same"
@@ -126,7 +126,7 @@ def telling_apart(judgments: pd.DataFrame, margin: float) -> TellingApart:
     >>> telling_apart(checks.assign(answer=["a", "b"] * 10), 0.1).shown is None
     True
     """
-    rows = judgments[judgments["kind"] == COMPARISON]
+    rows = judgments[(judgments["kind"] == COMPARISON) & (judgments["purpose"] != PRACTICE)]
     found = [_checks(rows), _repeats(rows), _shared(rows), *_preferences(rows)]
     evidence = [one for one in found if one is not None and not math.isnan(one.p_value)]
     adjusted = holm(np.array([one.p_value for one in evidence])) if evidence else ()
@@ -179,7 +179,9 @@ def _of_agreement(alike: float) -> float:
 
 
 def _preferences(rows: pd.DataFrame) -> list[EvidenceAgainstGuessing]:
-    """Return a preference for each pair of sources; without one where there is no error."""
+    """Return a preference for each pair of sources; none where judges or items are too few, or all
+    answers are ties. Where one source was always chosen there is no error, and the p-value is that
+    of as many coins."""
     main = comparisons(rows)
     first = np.minimum(main["source_a"].to_numpy(object), main["source_b"].to_numpy(object))
     second = np.maximum(main["source_a"].to_numpy(object), main["source_b"].to_numpy(object))
@@ -193,11 +195,14 @@ def _preferences(rows: pd.DataFrame) -> list[EvidenceAgainstGuessing]:
             part["judge_id"].to_numpy(),
             part["item_id"].to_numpy(),
         )
-        if not found.se > NO_WIDTH:
+        if math.isnan(found.se) or (found.se <= NO_WIDTH and found.value == 0):
             continue
         named = f"{inside(one)} chosen over {inside(other)} in {percent(found.value + 0.5)}"
         told = f"{named} of {count(found.n, 'judgment')}"
-        p = float(2 * student.sf(abs(found.value) / found.se, found.degrees))
+        if found.se > NO_WIDTH:
+            p = float(2 * student.sf(abs(found.value) / found.se, found.degrees))
+        else:
+            p = min(1.0, 2 * 0.5**found.n)
         known = {one, other} == {HUMAN, OTHER_HUMAN}
         result.append(EvidenceAgainstGuessing(told, abs(found.value), p, known))
     return result
