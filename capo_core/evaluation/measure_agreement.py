@@ -31,6 +31,7 @@ from capo_core.evaluation.streams import HUMAN, OTHER
 from capo_core.evaluation.table import ALL, Key
 from capo_core.stats.bootstrap import DRAWS, AnyScore, Score, difference
 from capo_core.stats.intervals import bayesian_weights, central_interval
+from capo_core.stats.significance import carries_order, p_value_of
 
 MEASURE_COLUMNS = ("measure", "k", "ceiling", "ceiling_low", "ceiling_high", "floor", "floor_low",
                    "floor_high", "apart", "apart_low", "apart_high", "n", "nearest", "tells_apart",
@@ -48,9 +49,9 @@ class MeasureAgreement:
     """Measures of imitation beside one another.
 
     Attributes:
-        measures: MEASURE_COLUMNS; `apart` is ceiling minus floor, `tells_apart` whether its
-            interval excludes 0 on the right side (YES, NO the wrong side, UNKNOWN), `nearest` the
-            method it puts first.
+        measures: MEASURE_COLUMNS; `apart` is ceiling minus floor, `tells_apart` whether that is
+            decided (`significance.carries_order`) on the right side (YES, NO the wrong side,
+            UNKNOWN), `nearest` the method it puts first.
         pairs: PAIR_COLUMNS; `correlation` over items (n items), `tau` over methods.
     """
 
@@ -128,12 +129,12 @@ def _reference(parts: Mapping[Key, AnyScore], name: str, k: int, order: pd.Serie
     if None in sides:
         note = find_measure(name).ceiling.text if sides[0] is None else "no floor"
     else:
-        shown = difference(*sides).estimate()
+        compared = difference(*sides)
+        shown = compared.estimate()
         apart = [shown.value, shown.low, shown.high]
-        right, wrong = shown.low > 0, shown.high < 0
-        if find_measure(name).better == LOWER:
-            right, wrong = wrong, right
-        tells = YES if right else NO if wrong else UNKNOWN
+        items = getattr(compared, "items", compared.n)
+        if carries_order(shown.low, shown.high, p_value_of(compared)[0], items):
+            tells = YES if (shown.low > 0) == (find_measure(name).better != LOWER) else NO
     return (name, k, *numbers, *apart, n, first_of(order), tells, note)
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from capo_core.evaluation.human_distance import SeedScores, human_distance
+from capo_core.evaluation.human_distance import HumanDistance, SeedScores, human_distance
 from capo_core.evaluation.measure_agreement import measure_agreement
 from capo_core.evaluation.measures.attribution import item_mean
 from capo_core.evaluation.streams import HUMAN, OTHER
@@ -129,6 +129,20 @@ def test_a_measure_that_cannot_tell_people_apart_says_so():
     values, items = world(np.random.default_rng(6), items=40)
     values[OTHER, WORDS, 1] = values[HUMAN, WORDS, 1]
     assert table(values, items).measures.set_index("measure").loc[WORDS].tells_apart == "undecided"
+
+
+@pytest.mark.parametrize(("items", "told"), [(2, "undecided"), (5, "undecided"), (6, "yes")])
+def test_few_items_tell_nothing_apart_whatever_their_interval(items, told):
+    """Finding: of two texts attributed rightly and two of others wrongly the interval of shares
+    leaves 0 out, and the measure was said to tell people apart."""
+    parts = {
+        (source, ALL, WORDS, 1): item_mean(np.full(items, hit), np.arange(items), n_items=items)
+        for source, hit in ((HUMAN, 1.0), (OTHER, 0.0), ("capo", 0.5))
+    }
+    rows = [(source, ALL, WORDS, 1, part.value, 1.0) for (source, *_), part in parts.items()]
+    scores = pd.DataFrame(rows, columns=["source", "target", "measure", "k", "value", "ceiling"])
+    (row,) = measure_agreement(scores, parts, HumanDistance(), 1).measures.itertuples()
+    assert row.apart == 1 and row.apart_low > 0 and row.tells_apart == told
 
 
 def test_equal_values_and_few_items_have_no_correlation_but_a_reason():

@@ -258,7 +258,11 @@ def _measures(tests: Any) -> RefereeTable:
                 "Paired by item, with its 95 % interval.",
                 lambda row: _with_ends(row.apart, row.apart_low, row.apart_high, sign=True),
             ),
-            "Tells apart": ("Whether the interval excludes 0.", lambda row: row.tells_apart),
+            "Tells apart": (
+                "Whether the interval excludes 0 and a test by item finds a difference (p ≤ .05); "
+                "undecided below six items.",
+                lambda row: row.tells_apart,
+            ),
             "n": ("Answers.", lambda row: f"{row.n:,}"),
             "First by point estimate": (
                 "The method nearest to the human; of measures without a ceiling, the highest.",
