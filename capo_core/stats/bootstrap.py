@@ -76,14 +76,18 @@ class Score:
         return int(self.influence.any(axis=0).sum())
 
     def estimate(self) -> Estimate:
-        """The number with its 95 % interval over items; a mean over one item has none."""
+        """The number with its 95 % interval over items; a mean over one item has none.
+
+        Of a share it is Wilson's, of other means Student's.
+        """
         if not self.share and self.items == 1:
             return Estimate(self.value, math.nan, math.nan, self.n)
         if self.share:
             # At 0 and 1 no item differs from another; what remains is the number of trials.
             low, high = accuracy_interval(self.value, self.n, self.error)
         else:
-            low, high = self.value - Z95 * self.error, self.value + Z95 * self.error
+            half = Z95 * small_sample(self.items) * self.error
+            low, high = self.value - half, self.value + half
         return Estimate(self.value, *_within(low, high, self.bounds), self.n)
 
 
@@ -193,7 +197,8 @@ def draws_of(score: AnyScore, weights: np.ndarray, rng: np.random.Generator) -> 
 
 @lru_cache(maxsize=4096)
 def small_sample(n: int) -> float:
-    """Return by how much a bootstrap over `n` items varies too little.
+    """Return by how much a bootstrap over `n` items varies too little, and a standard error from
+    influences with it.
 
     Its weights have the variance 1/n and not 1/(n − 1), and its percentiles are normal and not
     Student's: √(n / (n − 1)) · t(.975; n − 1) / z(.975), 1.44 for 6 items and 1.02 for 100.
