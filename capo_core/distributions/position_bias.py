@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from capo_core.stats.intervals import bayesian_weights, central_interval, json_value
+from capo_core.distributions.paired import interval
+from capo_core.stats.intervals import bayesian_weights, json_value
 
 _DRAWS = 1000  # of the bootstrap over items
 Interval = tuple[float, float]
@@ -28,7 +29,7 @@ class PositionBias:
             label at every position equally often in both; NaN where there are too few orders.
         n: items.
         intervals: 95 %, Bayesian bootstrap over items: "by_place" (one a place), "one_order",
-            "averaged", and "gain", of `gain`. NaN where there is no value.
+            "averaged", and "gain", of `gain`. NaN where there is no value, and of a single item.
     """
 
     by_place: tuple[float, ...]
@@ -95,10 +96,10 @@ def position_bias(
         float(averaged.mean()),
         len(items),
         {
-            "by_place": tuple(central_interval(draws) for draws in (weights @ by_place).T),
-            "one_order": (central_interval(weights @ apart),),
-            "averaged": (central_interval(weights @ averaged),),
-            "gain": (central_interval(weights @ (apart - averaged)),),
+            "by_place": tuple(interval(draws, len(items)) for draws in (weights @ by_place).T),
+            "one_order": (interval(weights @ apart, len(items)),),
+            "averaged": (interval(weights @ averaged, len(items)),),
+            "gain": (interval(weights @ (apart - averaged), len(items)),),
         },
     )
 

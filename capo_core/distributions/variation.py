@@ -24,11 +24,12 @@ import numpy as np
 import pandas as pd
 
 from capo_core.distributions.judgments import Judgments
+from capo_core.distributions.paired import interval
 from capo_core.errors import ConfigError, DataError
 from capo_core.formatting import quoted_names
 from capo_core.progress import Progress, part_of, silent
 from capo_core.settings import setting, settings
-from capo_core.stats.intervals import bayesian_weights, central_interval, json_rows
+from capo_core.stats.intervals import bayesian_weights, json_rows
 from capo_core.text.embeddings import DEFAULT_MODEL, Embedder
 from capo_core.text.tagging import SPACE, TAGGERS, TextTagger
 from capo_core.text.tokens import tokens
@@ -270,7 +271,7 @@ def _table(per_item: pd.DataFrame, config: VariationConfig) -> pd.DataFrame:
             continue
         rng = np.random.default_rng(config.seed)
         weights = np.concatenate(list(bayesian_weights(rng, config.draws, len(values))))
-        low, high = central_interval(weights @ values / weights.sum(axis=1))
+        low, high = interval(weights @ values / weights.sum(axis=1), len(values))
         rows.append((source, measure, n, float(values.mean()), low, high, len(values),
                      int(cells["pairs"].sum())))  # fmt: skip
     return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -107,6 +107,9 @@ def test_intervals_of_position_bias_hold_the_items_luck():
     assert bias.intervals["one_order"][0] == pytest.approx((0.8, 0.8))
     assert bias.to_dict()["averaged"] is None
     assert bias.to_dict()["intervals"]["averaged"] == [[None, None]]
+    single = position_bias(pd.DataFrame(rows[:2], columns=["item_id", "order", "x", "y"]),
+                           ["x", "y"], orders)  # fmt: skip
+    assert single.to_dict()["intervals"]["one_order"] == [[None, None]]  # one item tells no luck
 
 
 def test_serial_shows_all_explanations_and_parallel_each_alone():

@@ -67,6 +67,13 @@ def test_between_sources_each_is_paired_with_each():
     assert ("model", "lexical", 1) not in found.index  # one explanation makes no pair
 
 
+def test_a_single_item_has_no_interval():
+    """Finding: its interval had no width, as if the value were certain."""
+    row = table(variation(made(*said("a b", "a c")), PLAIN)).loc[("humans", "lexical", 1)]
+    assert (row["value"], row["n"]) == (0.5, 1)
+    assert np.isnan(row["low"]) and np.isnan(row["high"])
+
+
 def test_too_short_for_an_n_gram_is_undefined_and_said():
     found = variation(made(*said("a b", "c d")), PLAIN)
     row = table(found).loc[("humans", "lexical", 3)]
