@@ -29,7 +29,7 @@ def unavailable() -> str:
     if shutil.which("sbatch") is None:
         return "there is no Slurm on this machine (no command sbatch)"
     if find_spec("submitit") is None:
-        return "the package submitit is not installed (pip install 'capo-lab[slurm]')"
+        return "the package submitit is not installed (pip install submitit)"
     return ""
 
 

@@ -24,7 +24,7 @@ from capo_core.stats.clustered import share
 from capo_core.study.analysis.consensus import named_by
 from capo_core.study.tables import CHECK
 
-EXTRA = "pip install 'capo-lab[crowd]'"
+EXTRA = "pip install crowd-kit"
 CONSENSUS_BY_MODEL = (
     "model", "source", "n_trials", "right", "low", "high", "as_dawid_skene", "note",
 )  # fmt: skip

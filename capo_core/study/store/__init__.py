@@ -115,7 +115,7 @@ def address(workspace: Workspace) -> URL:
     if find_spec("psycopg") is None:
         raise BackendUnavailable(
             f"{VARIABLE} names PostgreSQL, and its driver is not installed",
-            todo="pip install 'capo-lab[postgresql]'",
+            todo="pip install 'psycopg[binary]'",
         )
     return url.set(drivername="postgresql+psycopg")
 
