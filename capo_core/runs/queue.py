@@ -55,6 +55,10 @@ def advance(workspace: Workspace) -> list[Run]:
             if states.blocked_by(run.request):
                 continue
             if run.request.executor == "slurm":
+                # A compute node may be without sbatch: the run stays in the queue for a machine
+                # that has it, and does not fail because another run ended first.
+                if slurm.inside_job() and slurm.unavailable():
+                    continue
                 _hand_to_slurm(run, status)
                 started.append(run)
             elif room > 0:

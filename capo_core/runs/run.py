@@ -168,7 +168,8 @@ class Run:
 
     def _alive(self, status: Status) -> bool:
         if status.slurm:
-            return status.silent_s() < SILENCE_S or slurm.alive(status.slurm)
+            begun = status.state == "running"
+            return status.silent_s() < SILENCE_S or slurm.alive(status.slurm, begun=begun)
         if not status.pid:  # it waits for its turn, however long
             begins = not self.at_once or time.time() - status.queued < UNCLAIMED_S
             return status.state == "queued" and begins

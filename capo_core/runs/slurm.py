@@ -20,6 +20,7 @@ from capo_core.errors import BackendUnavailable, ConfigError
 from capo_core.runs.process import ROOT, worker_command
 
 _LIVE = {"PENDING", "RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED", "REQUEUED", "RESIZING"}
+_OWN_JOB = "SLURM_JOB_ID"  # Slurm sets it for the processes of a job
 _ASK_EVERY_S = 5.0  # squeue is called no more often for one job: clusters limit such calls
 _known: dict[str, tuple[float, bool]] = {}
 
@@ -59,11 +60,26 @@ def submit(folder: Path) -> str:
     return str(job.job_id)
 
 
-def alive(number: str) -> bool:
-    """Return whether job `number` is pending or running; queries Slurm at most every 5 s."""
+def inside_job() -> bool:
+    """Return whether this process is part of a job of Slurm: a worker on a compute node."""
+    return bool(os.environ.get(_OWN_JOB))
+
+
+def alive(number: str, *, begun: bool) -> bool:
+    """Return whether job `number` is pending or running; queries Slurm at most every 5 s.
+
+    Where Slurm cannot be asked (compute nodes and containers without its commands, a controller
+    that does not answer), a job that has not begun is taken to be pending: nothing says otherwise.
+
+    Args:
+        begun: whether its worker has shown a sign of life, and no longer does.
+    """
+    if number == os.environ.get(_OWN_JOB):
+        return True
     checked_at, answer = _known.get(number, (0.0, False))
     if time.monotonic() - checked_at > _ASK_EVERY_S or not checked_at:
-        answer = _ask(number)
+        found = _ask(number)
+        answer = not begun if found is None else found
         _known[number] = (time.monotonic(), answer)
     return answer
 
@@ -74,15 +90,18 @@ def cancel(number: str) -> None:
     _known.pop(number, None)
 
 
-def _ask(number: str) -> bool:
+def _ask(number: str) -> bool | None:
+    """Return whether Slurm has the job; None where it cannot be asked."""
     if shutil.which("squeue") is None:
-        return False
+        return None
     listed = subprocess.run(
         ["squeue", "--noheader", "--format=%T", "--jobs", number],
         capture_output=True,
         text=True,
         check=False,
     )
+    if listed.returncode and "Invalid job id" not in listed.stderr:
+        return None
     return any(state in _LIVE for state in listed.stdout.split())
 
 

@@ -57,6 +57,59 @@ def test_a_job_that_slurm_does_not_know_is_lost(workspace, monkeypatch):
 
 
 @pytest.fixture
+def without_commands(monkeypatch):
+    """A machine without sbatch and squeue, as many compute nodes and containers are."""
+    monkeypatch.setattr(slurm, "_known", {})
+    monkeypatch.setattr(slurm.shutil, "which", lambda name: None)
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+
+
+def test_a_worker_on_a_node_without_sbatch_leaves_the_next_run_in_the_queue(
+    without_commands, workspace, monkeypatch
+):
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    run = submit.submit(workspace, "dummy", settings(), executor="slurm")
+    assert (run.status().state, run.status().slurm) == ("queued", "")
+    monkeypatch.delenv("SLURM_JOB_ID")
+    queue.advance(workspace)
+    assert run.status().state == "failed"
+
+
+def test_a_job_on_a_node_without_squeue_begins(without_commands, workspace, monkeypatch):
+    run = put(workspace)
+    run.write(Status(state="queued", slurm="7", heartbeat=0.0))
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    assert queue.claim(workspace, run).state == "running"
+
+
+def test_without_squeue_a_job_that_has_not_begun_is_not_lost(without_commands, workspace):
+    run = put(workspace)
+    run.write(Status(state="queued", slurm="7", heartbeat=0.0))
+    assert run.status().state == "queued"
+    slurm._known.clear()
+    run.write(Status(state="running", slurm="7", heartbeat=0.0))
+    assert run.status().state == "lost"
+
+
+@pytest.mark.parametrize(
+    ("message", "state"),
+    [("Unable to contact slurm controller", "queued"), ("Invalid job id specified", "lost")],
+)
+def test_a_controller_that_does_not_answer_is_no_lost_job(
+    workspace, monkeypatch, tmp_path, message, state
+):
+    squeue = tmp_path / "bin" / "squeue"
+    squeue.parent.mkdir()
+    squeue.write_text(f"#!/bin/sh\necho 'slurm_load_jobs error: {message}' >&2\nexit 1\n")
+    squeue.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{squeue.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(slurm, "_known", {})
+    run = put(workspace)
+    run.write(Status(state="queued", slurm="7", heartbeat=0.0))
+    assert run.status().state == state
+
+
+@pytest.fixture
 def local(monkeypatch, tmp_path):
     """submitit's executor of this machine in Slurm's place, which starts a job the same way."""
     squeue = tmp_path / "bin" / "squeue"
