@@ -107,6 +107,26 @@ def test_the_command_overview_is_whole():
     assert [name for name in options() if not re.search(rf"`{name}[ `]", text)] == []
 
 
+def test_the_library_page_runs(tmp_path, monkeypatch):
+    """Its blocks, one after the other, as a reader would copy them into a notebook."""
+    monkeypatch.setenv("CAPO_WORKSPACE", str(tmp_path / "workspace"))
+    text = (ROOT / "docs" / "library.md").read_text()
+    names: dict = {}
+    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        exec(compile(block, "library.md", "exec"), names)  # our own page, written for this
+    assert names["report"].headline and len(names["report"].ladder.to_frame()) == 4
+    assert set(names["scores"].scores["source"]) >= {"human", "always the same"}
+    assert len(names["pairs"].frame) and len(names["comparison"].table)
+
+
+def test_every_environment_variable_is_in_the_command_overview():
+    text = (ROOT / "docs" / "commands.md").read_text()
+    sources = "".join(path.read_text() for path in (ROOT / "capo_core").rglob("*.py"))
+    between_processes = {"CAPO_WORKER_THREADS"}  # set by the queue, not by a user
+    named = set(re.findall(r"CAPO_[A-Z_]*[A-Z]\b", sources)) - between_processes
+    assert {name for name in named if f"`{name}`" not in text} == set()
+
+
 def test_the_index_names_every_document():
     text = (ROOT / "docs" / "README.md").read_text()
     documents = {str(page.relative_to(ROOT / "docs")) for page in PAGES[1:]} - {"README.md"}

@@ -25,6 +25,7 @@ DOCUMENTS = {
     "imitation": ("Imitation on the command line", "imitation.md"),
     "models": ("Base models", "models.md"),
     "settings": ("Every setting", "settings.md"),
+    "library": ("The library", "library.md"),
     "methods": ("Methods: stability", "methods.md"),
     "methods-imitation": ("Methods: imitation", "methods-imitation.md"),
     "methods-referee": ("Methods: tests beside the scores", "methods-referee.md"),
