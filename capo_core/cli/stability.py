@@ -234,7 +234,7 @@ def _print_agreement(rows, source: Provenance) -> None:
 @plain_errors
 def annotators(name: Name, as_json: AsJson = False) -> None:
     """Describe each annotator: label use, distinctive phrases and style features."""
-    from capo_core.stability.annotator_profiles import annotator_profiles
+    from capo_core.stability.annotator_profiles import annotator_profiles, compared
     from capo_core.stability.phrases import phrase_reliability, reliability_sentence
 
     dataset = Catalog(Workspace.default()).load(name)
@@ -259,9 +259,7 @@ def annotators(name: Name, as_json: AsJson = False) -> None:
         steady = sentences.get(profile.annotator_id, "")
         print_results(source, *profile.interpretation, *([steady] if steady else []))
         for cue in profile.cues:
-            console.print(
-                f"  {cue.text}: {cue.own:.2f}, others {cue.others:.2f} {cue.unit}", markup=False
-            )
+            console.print(f"  {cue.text}: {compared(cue)}", markup=False)
         console.print()
     if more:
         console.print(more, markup=False)

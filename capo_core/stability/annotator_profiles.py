@@ -16,8 +16,11 @@ import pandas as pd
 from capo_core.dataset import Dataset
 from capo_core.formatting import (
     Statement,
+    number,
     number_interval,
+    percent,
     percent_interval,
+    rate,
 )
 from capo_core.stability import phrases as stability_phrases
 from capo_core.stability.label_use import AnnotatorLabels, LabelUse, label_use
@@ -488,6 +491,19 @@ def _feature(cue: Cue) -> Statement:
         template = f"{{cue}}: {{own:.1f}}{unit}, others {{others:.1f}}"
         return _of_wording(template, cue=cue.text, own=cue.own, others=cue.others, unit=cue.unit)
     return _of_wording(template, cue=cue.text, own=cue.own / 100, others=cue.others / 100)
+
+
+def compared(cue: Cue) -> str:
+    """Return the annotator's value of a cue beside the others': "22 % of explanations, others 1 %".
+
+    With the decimals that the sentences have.
+    """
+    if cue.unit == "percent of explanations":
+        return f"{rate(cue.own / 100)} of explanations, others {rate(cue.others / 100)}"
+    if cue.unit == "percent of words":
+        return f"{percent(cue.own / 100, 1)} of words, others {percent(cue.others / 100, 1)}"
+    unit = "" if cue.unit == "count" else f" {cue.unit}"
+    return f"{number(cue.own, 1)}{unit}, others {number(cue.others, 1)}"
 
 
 def _distance(label: LabelUse) -> tuple[float, float]:

@@ -10,7 +10,12 @@ from helpers.corpora import dataset
 
 from capo_core.formatting import percent
 from capo_core.stability import phrases
-from capo_core.stability.annotator_profiles import AnnotatorProfile, annotator_profiles
+from capo_core.stability.annotator_profiles import (
+    AnnotatorProfile,
+    Cue,
+    annotator_profiles,
+    compared,
+)
 from capo_core.stability.label_use import label_use
 from capo_core.stability.phrases import extract_phrases
 from capo_core.stats.intervals import wilson
@@ -216,3 +221,17 @@ def test_a_hundred_annotators_have_a_hundred_cards():
     seven = next(card for card in made if card.annotator_id == "07")
     assert seven.n_explanations == 19 and seven.cues[0].name == "perhaps it is"
     json.dumps([card.to_dict() for card in made], allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("unit", "own", "others", "text"),
+    [
+        ("percent of explanations", 21.875, 0.4, "22 % of explanations, others 0.4 %"),
+        ("percent of words", 2.743, 1.44, "2.7 % of words, others 1.4 %"),
+        ("words", 12.34, 9.0, "12.3 words, others 9.0"),
+        ("count", 0.23, 0.04, "0.2, others 0.0"),
+    ],
+)
+def test_the_value_of_a_cue_has_the_decimals_of_the_sentences(unit, own, others, text):
+    cue = Cue("phrase", "so", "“so”", unit, own, others, 1.0, 0.5, 1.5)
+    assert compared(cue).replace("\N{NO-BREAK SPACE}", " ") == text
