@@ -164,11 +164,18 @@ def soft_label_config(settings: Settings):
     return SoftLabelConfig.from_dict(settings["config"])
 
 
+# The fields of `TableConfig`, which is not imported for a mere list of runs: it would load the
+# statistics. A test holds the two equal.
+EVALUATION_SETTINGS = frozenset(
+    ("views", "pool", "seed", "families", "duplicate", "annotator_kind", "margin", "alpha_margin")
+)
+
+
 def _check_evaluation(settings: Settings) -> None:
-    # The rest is checked when it begins: it would load the statistics for a mere list of runs.
+    # The values are checked when it begins.
     if not settings["runs"]:
         raise ConfigError("no runs are named to evaluate")
-    strange = sorted(set(settings["config"]) - {"views", "pool", "seed", "families", "duplicate"})
+    strange = sorted(set(settings["config"]) - EVALUATION_SETTINGS)
     if strange:
         raise ConfigError(f"there is no setting {strange[0]!r} in an evaluation")
 

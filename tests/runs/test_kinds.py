@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 
 import pytest
 
-from capo_core.errors import DataError, RunError
+from capo_core.errors import ConfigError, DataError, RunError
+from capo_core.evaluation.table import TableConfig
 from capo_core.progress import silent
 from capo_core.run_folder import RunFolder
-from capo_core.runs.checks import SETTINGS, check
+from capo_core.runs.checks import EVALUATION_SETTINGS, SETTINGS, check
 from capo_core.runs.kinds import WORK, execute
 from capo_core.runs.request import KINDS, RunRequest
 from capo_core.stability import store
@@ -47,6 +49,16 @@ def test_a_dataset_that_changed_meanwhile_is_not_measured(tmp_path):
         execute(
             RunRequest("stability", settings), workspace, RunFolder(workspace.jobs / "s"), silent
         )
+
+
+def test_an_evaluation_takes_every_setting_of_its_class():
+    """An experiment fixes equivalence margins and the kind of annotators before it starts."""
+    assert {one.name for one in fields(TableConfig)} == EVALUATION_SETTINGS
+    planned = {"margin": 0.05, "alpha_margin": 0.05, "annotator_kind": "experts"}
+    settings = {"dataset": "d", "fingerprint": "f", "runs": ["r"]}
+    check(RunRequest("evaluate", {**settings, "config": planned}))
+    with pytest.raises(ConfigError, match="no setting 'margins' in an evaluation"):
+        check(RunRequest("evaluate", {**settings, "config": {"margins": 0.05}}))
 
 
 def test_a_preflight_of_nothing_is_refused():
