@@ -224,7 +224,7 @@ class TableConfig:
     families: tuple[str, ...] = setting(
         ("labels", "attribution"),
         "Measures",
-        "Groups of measures that are computed.",
+        "Groups of measures that are computed. Commands and experiments compute all of them.",
         choices=_scored_families,
     )
 

@@ -341,7 +341,7 @@ def test_without_crowd_kit_the_package_is_named(simulated, monkeypatch):
     from capo_core.study.analysis import crowd_models
 
     monkeypatch.setattr(crowd_models.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match="crowd-kit is not installed.*pip install crowd-kit"):
+    with pytest.raises(ConfigError, match=r"crowd-kit is not installed.*pip install crowd-kit"):
         analyse(simulated, PEOPLE, AnalysisSettings(draws=20, crowd_models=("mace",)))
     with pytest.raises(ConfigError, match="one-coin, mace, glad"):
         AnalysisSettings(crowd_models=("majority",))
