@@ -189,6 +189,8 @@ class Retention:
         target: the imitated annotator; `runs`: its trainings, {"sft": run id} or {"sft", "capo"}.
         general: description of the general text; "" where there is none; `other_task` that of the
             other task's responses.
+        general_fingerprint: of the passages that were read (the guide, or a file); "" of the
+            embedded base's, which its seed draws, and of measurements of earlier builds.
         unit_of_kept: the measure that R of the best point is computed from.
         points: POINTS, one row a point and measure (`MEANING` has the measures); `change` is
             against the base and paired by item: a ratio for perplexities, else a difference.
@@ -216,6 +218,7 @@ class Retention:
     label_choice: str = "generated"
     parameters: dict[str, int] = field(default_factory=dict)
     other_task: str = ""
+    general_fingerprint: str = ""
 
     @property
     def texts(self) -> str:
@@ -258,7 +261,8 @@ class Retention:
         """
         if raw.get("format") != FORMAT:
             raise DataError(f"not a retention result of format {FORMAT}", todo="measure it again")
-        raw = {"label_choice": "generated", "parameters": {}, "other_task": "", **raw}
+        later = {"parameters": {}, "other_task": "", "general_fingerprint": ""}
+        raw = {"label_choice": "generated", **later, **raw}
         values = {each.name: raw[each.name] for each in fields(cls)}
         return cls(
             **{

@@ -175,6 +175,8 @@ def retention_plane(found: Mapping[str, Retention]) -> RetentionPlane:
         ("versions of the dataset", {one.fingerprint for one in measured}),
         ("sets of items", {(one.config.split, one.config.seed, one.n_items) for one in measured}),
         ("kinds of text", {(one.unit_of_kept, one.general) for one in measured}),
+        # Of one name, and other passages: a file that was changed, the guide of another version.
+        ("general texts", {one.general_fingerprint for one in measured} - {""}),
     ):
         if len(values) > 1:
             raise ConfigError(

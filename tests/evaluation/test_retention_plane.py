@@ -74,6 +74,11 @@ def test_what_was_not_measured_alike_is_refused(found):
     ):
         with pytest.raises(ConfigError, match=what):
             retention_plane({"one": found, "two": other})
+    guide = replace(found, general_fingerprint="a")
+    with pytest.raises(ConfigError, match="2 general texts"):
+        retention_plane({"one": guide, "two": replace(found, general_fingerprint="b")})
+    plane = retention_plane({"one": guide, "earlier build": found})
+    assert plane.points["training"].nunique() == 2
     with pytest.raises(ConfigError, match="no retention measurement"):
         retention_plane({})
     nothing = replace(found, best=None)

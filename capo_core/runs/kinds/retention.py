@@ -555,6 +555,7 @@ def measure_retention(
         made = retention_result(
             dataset, target, items, found, way, config, ordered, workspace.cache
         )
+        made = replace(made, general_fingerprint=corpus.fingerprint if corpus else "")
         if ends_only:
             made = replace(
                 made,
