@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -63,6 +64,9 @@ def start(
     if demo:
         _with_errors(demo_results.install, workspace)  # a moment, so that the first page has them
     server = subprocess.Popen(command)
+    # Ctrl+C reaches both processes; what stops this one alone (kill, a service manager) must not
+    # leave the server behind, with its port taken.
+    signal.signal(signal.SIGTERM, lambda *_: server.terminate())
     try:
         if demo:
             _with_errors(demo_results.install_study, workspace)  # while the server starts
@@ -70,6 +74,8 @@ def start(
     except KeyboardInterrupt:
         server.wait()
         raise typer.Exit(0) from None
+    finally:
+        server.terminate()  # nothing, where it has ended
 
 
 def _with_errors(install: Callable[[Workspace], tuple[str, ...]], workspace: Workspace) -> None:
