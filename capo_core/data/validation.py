@@ -281,8 +281,8 @@ def _normalised(values, table, default: str, what: str, notes: list[str]) -> pd.
     odd = folded[~folded.isin(known.keys())]
     if len(odd):
         notes.append(
-            f"{len(odd)} values of {what}, such as {quoted(odd.iloc[0])}, are not recognised and "
-            f"are read as {default or 'none'}"
+            f"{count(len(odd), 'value')} of {what} not recognised, such as {quoted(odd.iloc[0])}: "
+            f"read as {default or 'none'}"
         )
     return map_text(folded, lambda text: known.get(text, default))
 
@@ -291,7 +291,7 @@ def _items(kept: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     parts = kept[kept["split"] != ""].drop_duplicates(["item_id", "split"])
     torn = int(parts.duplicated("item_id").sum())
     if torn:
-        notes.append(f"{torn} items are in more than one split: the first is used")
+        notes.append(f"{count(torn, 'item')} in more than one split: the first is used")
     first = parts.drop_duplicates("item_id").set_index("item_id")["split"]
     items = kept.drop_duplicates("item_id").loc[:, ITEMS.names].reset_index(drop=True)
     split = first.to_dict()

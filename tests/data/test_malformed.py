@@ -234,7 +234,7 @@ CASES: dict[str, Case] = {
         raw(csv_of(with_row(row("i3", why="ça vÃ? déjà"))).encode().replace(b"?", b"\xff")),
         kept=4,
         reasons={"broken character": 1},
-        notes=("1 bytes are not valid UTF-8",),
+        notes=("1 byte not valid in UTF-8",),
     ),
     "an encoding given that is wrong": Case(
         text(csv_of([row(why="déjà")]), encoding="cp1252"),
@@ -600,7 +600,7 @@ CASES: dict[str, Case] = {
         excel([], votes=[HEADER, *ROWS]), kept=4, notes=("read sheet 'votes'",)
     ),
     "an Excel file with formulas": Case(
-        excel([HEADER, *ROWS, row("i3", why="=1+1")]), kept=5, notes=("1 cells hold formulas",)
+        excel([HEADER, *ROWS, row("i3", why="=1+1")]), kept=5, notes=("1 cell with a formula",)
     ),
     "an Excel file with a cell far away": Case(
         excel([[*HEADER, *[None] * 16_377, "x"], *ROWS]), DataError, ("16,384 columns",)

@@ -1,11 +1,15 @@
-"""The import form with several files of one dataset."""
+"""The import form: how files are read, several files of one dataset, and what it warns of."""
 
+import io
 import json
 
+import openpyxl
+import pytest
 from helpers.data_files import lewidi_item
 from helpers.pages import open_page, shown
 from helpers.run_folders import put_run, sft_settings
 
+from capo_core.dashboard.data import import_form
 from capo_core.data.catalog import Catalog
 from capo_core.data.importing import read_dataset
 
@@ -33,6 +37,92 @@ def test_uploads_of_one_dataset_are_joined(workspace):
     parts = dict(zip(dataset.items["item_id"], dataset.items["split"], strict=True))
     assert parts == {"q0": "train", "q1": "validation", "q2": "test"}
     assert Catalog(workspace).report("Paraphrase").people == {"Ann1": {"Age": "26"}}
+
+
+HEADER = ("item_id", "annotator_id", "label", "text")
+ROWS = [(str(n), who, label, f"Лампа {n}") for n in range(3)
+        for who, label in (("ann", "yes"), ("ben", "no"))]  # fmt: skip
+
+
+def _upload(name: str, content: bytes):
+    app = open_page("data", view="import")
+    app.file_uploader[0].set_value([(name, content, "text/plain")])
+    return app.run()
+
+
+def _choice(app, label: str):
+    return next(each for each in app.selectbox if each.label == label)
+
+
+def test_the_sheet_with_the_annotations_is_chosen(workspace):
+    """Finding: a workbook whose first sheet is a description could not be imported here."""
+    book = openpyxl.Workbook()
+    book.active.title = "Readme"
+    for row in (("About", "Year"), ("This workbook holds annotations", 2024)):
+        book.active.append(row)
+    sheet = book.create_sheet("Votes")
+    for row in (HEADER, *ROWS):
+        sheet.append(row)
+    file = io.BytesIO()
+    book.save(file)
+    app = _upload("votes.xlsx", file.getvalue())
+    assert not app.exception
+    assert "Choose a column for Annotator and Label" in " ".join(each.value for each in app.info)
+    assert not {"Text encoding", "Delimiter"} & {each.label for each in app.selectbox}
+    _choice(app, "Sheet").set_value("Votes").run()
+    assert not app.exception and not app.error and not app.info
+    assert "3 items, 2 annotators, 6 annotations" in shown(app)
+    app.button(key="import.add").click().run()
+    assert not app.exception
+    assert Catalog(workspace).report("votes").sheet == "Votes"
+
+
+def test_all_sheets_are_read_as_files(workspace):
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for who in ("ann", "ben"):
+        sheet = book.create_sheet(who)
+        sheet.append((HEADER[0], *HEADER[2:]))
+        for n, writer, *rest in ROWS:
+            if writer == who:
+                sheet.append((n, *rest))
+    file = io.BytesIO()
+    book.save(file)
+    app = _upload("votes.xlsx", file.getvalue())
+    _choice(app, "Sheet").set_value("all").run()
+    next(each for each in app.text_input if each.label.startswith("Annotator of")).set_value("file")
+    app.run()
+    assert not app.exception and not app.error and not app.info
+    assert "3 items, 2 annotators, 6 annotations" in shown(app)
+
+
+def test_a_wrongly_guessed_encoding_and_delimiter_are_corrected(workspace):
+    """Finding: only the command line could correct them."""
+    content = "\n".join("\t".join(row) for row in (HEADER, *ROWS)).encode("koi8-r")
+    app = _upload("votes.txt", content)
+    assert not app.exception and "encoding was guessed" in shown(app).lower()
+    assert "Sheet" not in {each.label for each in app.selectbox}
+    _choice(app, "Text encoding").set_value("utf-8").run()
+    told = " ".join(each.value for each in app.error)
+    told = told.replace("\\", "")
+    assert "is not utf-8" in told and "(above, in “Text encoding”)" in told
+    _choice(app, "Text encoding").set_value("koi8-r").run()
+    _choice(app, "Delimiter").set_value(";").run()
+    assert not app.exception and "Choose a column" in " ".join(each.value for each in app.info)
+    _choice(app, "Delimiter").set_value("\t").run()
+    assert not app.exception and not app.error and not app.info
+    assert "Лампа 0" in shown(app)
+    app.button(key="import.add").click().run()
+    report = Catalog(workspace).report("votes")
+    assert (report.encoding, report.delimiter) == ("koi8-r", "\t")
+    assert Catalog(workspace).load("votes").items["text_a"].tolist() == [
+        "Лампа 0", "Лампа 1", "Лампа 2"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", import_form._ENCODINGS)
+def test_offered_encodings_exist(name):
+    assert "yes".encode(name).decode(name) == "yes"
 
 
 def test_a_file_that_is_here_already_is_named(workspace):

@@ -80,16 +80,25 @@ def annotations_by_id(data: Dataset) -> pd.DataFrame:
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the file …", hash_funcs=_FILE_HASH_FUNCS)
-def raw_table(path: Path, format_: str) -> RawTable | None:
+def raw_table(
+    path: Path,
+    format_: str,
+    *,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    sheet: str | None = None,
+) -> RawTable | None:
     """Return the table of an uploaded file; None if its format needs no mapping."""
-    source = open_source(path)
-    return table_of(source) if format_of(format_, source).needs_mapping else None
+    source = open_source(path, encoding=encoding)
+    if not format_of(format_, source).needs_mapping:
+        return None
+    return table_of(source, delimiter=delimiter, sheet=sheet)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the file …", hash_funcs=_FILE_HASH_FUNCS)
-def tool_fields(path: Path, format_: str) -> dict[str, list[str]]:
+def tool_fields(path: Path, format_: str, *, encoding: str | None = None) -> dict[str, list[str]]:
     """Return role → fields that can have it, of a tool's export; {} where there is no choice."""
-    source = open_source(path)
+    source = open_source(path, encoding=encoding)
     found = format_of(format_, source)
     return found.fields(source, ReadOptions(path)) if found.fields else {}
 
@@ -104,6 +113,8 @@ def read(
     label_sets: str = "",
     parts: tuple[str, ...] | None = None,
     annotators: tuple[str, ...] | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
     sheet: str | None = None,
     shares: Shares | None = None,
     seed: int = 0,
@@ -119,6 +130,8 @@ def read(
         label_sets=label_sets,
         parts=parts,
         annotators=annotators,
+        encoding=encoding,
+        delimiter=delimiter,
         sheet=sheet,
         shares=shares,
         seed=seed,

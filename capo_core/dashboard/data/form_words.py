@@ -7,6 +7,8 @@ import re
 from capo_core.errors import CapoError
 
 NOT_IN_FILE = "Not in file"
+ENCODING = "Text encoding"
+SHEET = "Sheet"
 SEVERAL_LABELS = "Several labels in a cell"
 NOBODY = "Annotator of rows that name nobody"
 QUESTIONS = "Choose label, explanation and texts"  # where a tool's questions are chosen
@@ -34,7 +36,11 @@ def in_form_words(error: CapoError) -> CapoError:
     todo = told(error.todo)
     if todo and re.search(r"questions could be the (label|explanation)", error.what):
         todo = f"{todo} (above, in “{QUESTIONS}”)"
-    for option, field in (("--label-sets", SEVERAL_LABELS), ("--annotator NAME", NOBODY)):
+    for option, field in (
+        ("--label-sets", SEVERAL_LABELS),
+        ("--annotator NAME", NOBODY),
+        ("--encoding", ENCODING),
+    ):
         if todo and error.option and error.option.startswith(option):
             todo = f"{todo} (above, in “{field}”)"
     return type(error)(

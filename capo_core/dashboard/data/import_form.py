@@ -11,7 +11,13 @@ import streamlit as st
 from capo_core.dashboard.app import cache, datasets
 from capo_core.dashboard.app.page import PageContext
 from capo_core.dashboard.data import PAGE
-from capo_core.dashboard.data.form_words import NOBODY, SEVERAL_LABELS, in_form_words
+from capo_core.dashboard.data.form_words import (
+    ENCODING,
+    NOBODY,
+    SEVERAL_LABELS,
+    SHEET,
+    in_form_words,
+)
 from capo_core.dashboard.data.import_report import import_report
 from capo_core.dashboard.data.mapping_form import choose_fields, choose_mapping
 from capo_core.dashboard.data.split_form import choose_split
@@ -36,6 +42,7 @@ from capo_core.data.joining import (
 from capo_core.data.label_sets import LABEL_SETS
 from capo_core.data.proposals import consequences
 from capo_core.data.pseudonyms import LIKE_EMAIL
+from capo_core.data.readers.delimited import DELIMITERS
 from capo_core.data.readers.sample import sheet_names
 from capo_core.data.splits import PARTS, split_problems
 from capo_core.errors import CapoError
@@ -50,6 +57,27 @@ _TASKS = {
     "paraphrase": "Paraphrase, −5 to 5",
     "nominal": "Nominal labels …",
     "ordinal": "Ordinal scale …",
+}
+_BINARY = (".xlsx", ".parquet")
+_DELIMITED = (".csv", ".tsv", ".txt")
+_ENCODINGS = {
+    "utf-8": "UTF-8",
+    "utf-16": "UTF-16",
+    "cp1252": "Western European (cp1252)",
+    "iso8859-15": "Western European (iso8859-15)",
+    "mac-roman": "Western European (mac-roman)",
+    "cp1250": "Central European (cp1250)",
+    "iso8859-2": "Central European (iso8859-2)",
+    "cp1251": "Cyrillic (cp1251)",
+    "koi8-r": "Cyrillic (koi8-r)",
+    "cp1253": "Greek (cp1253)",
+    "cp1254": "Turkish (cp1254)",
+    "cp1255": "Hebrew (cp1255)",
+    "cp1256": "Arabic (cp1256)",
+    "gb18030": "Chinese, simplified (gb18030)",
+    "big5": "Chinese, traditional (big5)",
+    "shift_jis": "Japanese (shift_jis)",
+    "euc_kr": "Korean (euc_kr)",
 }
 
 
@@ -82,18 +110,65 @@ def choose_task(token: str) -> Task | None:
     return Task("annotation", scale)
 
 
-def choose_files(
-    paths: tuple[Path, ...], token: str
-) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None, str | None]:
-    """Show each file's split and annotator for correction; return (parts, annotators, sheet).
+def choose_reading(paths: tuple[Path, ...], token: str) -> dict[str, str | None]:
+    """Show how the files are read, what applies to their kinds; None of a value to detect it.
 
-    Of one file, only whose rows those are that name nobody, and whether all sheets are read.
+    Returns the arguments `encoding`, `delimiter` and `sheet` of `read_dataset`.
     """
-    sheets = [name for path in paths for name in sheet_names(path)]
-    every = len(sheets) > len(paths) and st.checkbox(
-        f"Read all {len(sheets)} sheets as files of one dataset", key=f"import.{token}.sheets"
-    )
-    sheet = ALL_SHEETS if every else None
+    of = [sheet_names(path) for path in paths]
+    books = [names for names in of if names]
+    text = [path for path, names in zip(paths, of, strict=True) if not names]
+    text = [path for path in text if path.suffix.lower() not in _BINARY]
+    found: dict[str, str | None] = {"encoding": None, "delimiter": None, "sheet": None}
+    places = iter(st.columns(3))
+    if any(len(names) > 1 for names in books):
+        total = sum(map(len, books))
+        common = [name for name in books[0] if all(name in names for names in books)]
+        with next(places):
+            found["sheet"] = st.selectbox(
+                SHEET,
+                [None, *common, ALL_SHEETS],
+                format_func=lambda name: (
+                    "First with content" if name is None
+                    else f"All {total}, as files of one dataset" if name == ALL_SHEETS
+                    else name
+                ),
+                key=f"import.{token}.sheet",
+                help="All: each sheet is a split (train, dev, test) or an annotator.",
+            )  # fmt: skip
+    if text:
+        with next(places):
+            found["encoding"] = st.selectbox(
+                ENCODING,
+                [None, *_ENCODINGS],
+                format_func=lambda name: "Detect" if name is None else _ENCODINGS.get(name, name),
+                key=f"import.{token}.encoding",
+                accept_new_options=True,
+                help="Choose it, or type its name, where letters of the preview are wrong.",
+            )
+    if any(path.suffix.lower() in _DELIMITED for path in text):
+        with next(places):
+            found["delimiter"] = st.selectbox(
+                "Delimiter",
+                [None, *DELIMITERS],
+                format_func=lambda mark: (
+                    "Detect" if mark is None else f"{DELIMITERS[mark].capitalize()}"
+                ),
+                key=f"import.{token}.delimiter",
+            )
+    return found
+
+
+def choose_files(
+    paths: tuple[Path, ...], token: str, *, every_sheet: bool
+) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
+    """Show each file's split and annotator for correction; return (parts, annotators).
+
+    Of one file, only whose rows those are that name nobody.
+
+    Args:
+        every_sheet: all sheets are read, each as a file of its own; the sheets state their splits.
+    """
     if len(paths) == 1:
         who = st.text_input(
             NOBODY,
@@ -101,7 +176,7 @@ def choose_files(
             help="Leave it empty where the rows name their annotators. Enter file to take the name "
             "of the file, or of each sheet.",
         ).strip()
-        return None, (who,) if who else None, sheet
+        return None, (who,) if who else None
     with st.expander(f"{len(paths)} files", expanded=True):
         show_note(
             "Each file's split, and whose rows those are that name nobody. Items in several files "
@@ -130,12 +205,12 @@ def choose_files(
         by_name = st.checkbox(
             "Take the annotators from the files’ names", key=f"import.{token}.by_name"
         )
-    if every:
-        return None, (BY_FILE,) if by_name else None, sheet
+    if every_sheet:
+        return None, (BY_FILE,) if by_name else None
     parts = tuple(edited["split"])
     who = tuple(str(each).strip() for each in edited["annotator"])
     people = (BY_FILE,) if by_name else who if any(who) else None
-    return None if parts == tuple(frame["split"]) else parts, people, sheet
+    return None if parts == tuple(frame["split"]) else parts, people
 
 
 _TYPES = [suffix.removeprefix(".") for suffix in SUFFIXES]
@@ -230,13 +305,20 @@ def _settings(
     path: Path, paths: tuple[Path, ...], format_: str, token: str, *, valid: bool
 ) -> dict[str, Any] | None:
     """Show files, mapping, task and split, each with its own error; None until all can be used."""
+    reading = choose_reading(paths, token)
+    every = reading["sheet"] == ALL_SHEETS
+    first = reading | {"sheet": None} if every else reading
     try:
-        raw = cache.raw_table(path, format_)
-        parts, annotators, sheet = choose_files(paths, token)
+        raw = cache.raw_table(path, format_, **first)
+        parts, annotators = choose_files(paths, token, every_sheet=every)
         if raw:
-            mapping = choose_mapping(raw, token, names_annotators=bool(annotators))
+            # Read otherwise it has other columns, which are mapped anew.
+            chosen = [f"{name}={value}" for name, value in first.items() if value]
+            mapping = choose_mapping(
+                raw, ".".join([token, *chosen]), names_annotators=bool(annotators)
+            )
         else:
-            mapping = choose_fields(path, format_, token)
+            mapping = choose_fields(path, format_, token, encoding=reading["encoding"])
     except CapoError as error:
         show_error(in_form_words(error))
         return None
@@ -252,7 +334,7 @@ def _settings(
     except CapoError as error:
         show_error(error)
         valid = False
-    return found | {"sheet": sheet} if valid else None
+    return found | reading if valid else None
 
 
 def _preview(context: PageContext, result: ImportResult) -> None:

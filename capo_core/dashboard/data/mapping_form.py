@@ -209,9 +209,11 @@ def _point_to_wide(frame: pd.DataFrame, mapping: ColumnMapping) -> None:
         show_note(f"If {found} are annotators, choose One row per: item.")
 
 
-def choose_fields(path: Path, format_: str, token: str) -> ColumnMapping | None:
+def choose_fields(
+    path: Path, format_: str, token: str, *, encoding: str | None
+) -> ColumnMapping | None:
     """Show which fields of a tool's export are label, explanation and texts; None to detect all."""
-    fields = cache.tool_fields(path, format_)
+    fields = cache.tool_fields(path, format_, encoding=encoding)
     roles = {role: FIELD_TITLES[role] for role in ("label", "explanation", "text_a", "text_b")}
     if not any(len(fields.get(role, ())) > 1 for role in roles):
         return None

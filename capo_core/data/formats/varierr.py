@@ -36,6 +36,7 @@ from capo_core.data.readers.table import ImportSource
 from capo_core.data.rejected_rows import RejectedRows
 from capo_core.dataset import Dataset
 from capo_core.errors import DataError
+from capo_core.formatting import count
 from capo_core.schema import ITEMS
 from capo_core.task import NLI
 
@@ -95,7 +96,7 @@ def read(source: ImportSource, options: ReadOptions, rejected: RejectedRows) -> 
             option="--format table",
         )
     if crowd:
-        notes.append(f"{len(crowd) // len(LABELS)} items have crowd counts (ChaosNLI)")
+        notes.append(f"{count(len(crowd) // len(LABELS), 'item')} with crowd counts (ChaosNLI)")
     return RawAnnotations(
         pd.DataFrame(rows, columns=RAW_COLUMNS, dtype=object),
         "explanations",

@@ -15,8 +15,9 @@ from capo_core.data.readers.encoding import unique_names
 from capo_core.data.readers.header import find_header
 from capo_core.data.rejected_rows import RejectedRows, quoted_list
 from capo_core.errors import DataError
+from capo_core.formatting import count
 
-DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 _END = "capo end of file"  # a last row added here; an unclosed quote swallows it
 _SAMPLE_RECORDS = 200
 
@@ -109,9 +110,11 @@ def read_delimited(
             expected=f"rows with the columns {quoted_list(columns)}",
         )
     if short:
-        notes.append(f"{short} rows have fewer cells than the header; the missing ones are empty")
+        notes.append(
+            f"{count(short, 'row')} with fewer cells than the header; the missing ones are empty"
+        )
     if blank:
-        notes.append(f"{blank} blank lines were ignored")
+        notes.append(f"{count(blank, 'blank line')} ignored")
     return columns, rows, numbers, renamed + notes
 
 

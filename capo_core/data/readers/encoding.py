@@ -14,6 +14,7 @@ import charset_normalizer
 import pandas as pd
 
 from capo_core.errors import DataError
+from capo_core.formatting import count
 
 # Stands for a character that could not be read. It is one of Unicode's "noncharacters", which no
 # text contains; unlike Python's lone surrogates, pandas and Arrow can hold it.
@@ -116,7 +117,7 @@ def decode(raw: bytes, where: str, encoding: str | None = None) -> tuple[str, st
     foreign = "".join(_FOREIGN.findall(broken))
     wrong = sum("\udc80" <= character <= "\udcff" for character in foreign)
     if len(foreign) - wrong > wrong:  # most of what is not ASCII is sound UTF-8
-        note = f"{wrong} bytes are not valid UTF-8; the rows with them are skipped"
+        note = f"{count(wrong, 'byte')} not valid in UTF-8; the rows with them are skipped"
         return _checked(without_surrogates(broken), where), "utf-8", [note]
     name = _guess(raw)
     text = _checked(raw.decode(name, "replace"), where)
@@ -131,12 +132,14 @@ def _decoded(raw: bytes, where: str, encoding: str) -> str:
             f"the encoding {encoding!r} is not known",
             where=where,
             expected="a name such as utf-8, utf-16 or cp1252",
+            option="--encoding",
         ) from None
     except UnicodeError as error:
         raise DataError(
             f"the file is not {encoding} ({error})",
             where=where,
             todo="leave the encoding out to have it detected",
+            option="--encoding",
         ) from None
 
 

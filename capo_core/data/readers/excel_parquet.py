@@ -155,7 +155,7 @@ def _sheet(
             for column, cell in enumerate(seen[: len(record)]):
                 record[column] = cell or record[column]
         notes.append(
-            f"{formulas} cells hold formulas: read as the values stored with them, "
+            f"{count(formulas, 'cell')} with a formula: read as the values stored with them, "
             "or as their text where none is stored"
         )
     return records, name, notes, _merged(raw, book[name])
