@@ -204,25 +204,14 @@ def _profile(
     said = [each for each in one.statements if texts or "phrases" not in each.values]
     habits = [cue for cue in one.cues if cue.kind == "habit"]
     phrases = figures.phrase_rates(content.phrases, one.annotator_id, color) if texts else None
-    length = one.length
-    numbers = [
-        ("annotations", f"{one.n:,}"),
-        ("items", f"{one.n_items:,}"),
-        ("explanations", f"{one.n_explanations:,}"),
-    ]
-    if length is not None:
-        numbers += [
-            ("median words", number(length.median, 0)),
-            ("interquartile range", f"{length.low_quarter:.0f}–{length.high_quarter:.0f}"),
-            ("median of the others", number(length.others, 0)),
-        ]
     return {
         "name": one.annotator_id,
         "color": color,
         "statements": [each.text for each in said],
-        "numbers": numbers,
+        "numbers": one.key_numbers,
         "labels": figures.label_use(one, color),
         "phrases": phrases,
+        "without_phrases": one.without_phrases,
         "habits": [
             (cue.text, number(cue.own, 1), number(cue.others, 1), cue.unit,
              with_interval(cue.strength, cue.low, cue.high))

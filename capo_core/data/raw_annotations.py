@@ -122,7 +122,7 @@ def _wide(raw: RawTable, mapping: ColumnMapping, roles: tuple[str, str]) -> RawA
     frame = frame.sort_values("row", kind="stable", ignore_index=True)
     if empty:
         cells = len(shared) * len(mapping.annotators)
-        notes.append(f"empty cells, not labelled by that annotator: {empty:,} of {cells:,}")
+        notes.append(f"{empty:,} of {cells:,} cells are empty: that annotator did not label it")
     return RawAnnotations(frame, "cells", roles, tuple(notes))
 
 

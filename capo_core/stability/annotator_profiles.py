@@ -113,6 +113,38 @@ class AnnotatorProfile:
         """The statements as sentences."""
         return tuple(statement.text for statement in self.statements)
 
+    @property
+    def alone(self) -> bool:
+        """Whether there are no explanations to describe, or none by others to compare with."""
+        return self.length is None or self.length.others is None or math.isnan(self.length.others)
+
+    @property
+    def key_numbers(self) -> list[tuple[str, str]]:
+        """Sizes, and lengths in words, as (name, number); what is undefined is left out."""
+        found = [
+            ("annotations", f"{self.n:,}"),
+            ("items", f"{self.n_items:,}"),
+            ("explanations", f"{self.n_explanations:,}"),
+        ]
+        if self.length is not None:
+            low, high = self.length.low_quarter, self.length.high_quarter
+            found.append(("median words", number(self.length.median, 0)))
+            found.append(("interquartile range", f"{low:.0f}–{high:.0f}"))
+            if not self.alone:
+                found.append(("median of the others", number(self.length.others, 0)))
+        return found
+
+    @property
+    def without_phrases(self) -> str:
+        """The sentence where no phrase is more frequent, or none could be compared."""
+        if not self.n_explanations:
+            return f"{self.annotator_id} wrote no explanations."
+        if self.length is None:
+            return "Too few explanations to compare phrases."
+        if self.alone:
+            return "No other annotator wrote explanations to compare with."
+        return "No phrase is used significantly more often than by the others."
+
     def to_dict(self) -> dict:
         return _plain(self) | {
             "interpretation": list(self.interpretation),
@@ -150,9 +182,8 @@ class AnnotatorProfile:
                 for each in self.labels
             )
         )
-        alone = self.length is None or self.length.others is None or math.isnan(self.length.others)
         wording = wording_statements(
-            self.n_explanations, MIN_EXPLANATIONS, 1 if alone else 2, self.length, self.cues
+            self.n_explanations, MIN_EXPLANATIONS, 1 if self.alone else 2, self.length, self.cues
         )
         return (*means, *label_statements(labels, self.n), *wording)
 

@@ -137,3 +137,10 @@ def test_style_features_stand_with_unit_and_interval_in_few_columns(add, begun):
     assert sum(widths[name]["width"] for name in features.value.columns) <= 780
     assert set(features.value["unit"]) <= {"% of explanations", "% of words", "words", "characters",
                                            "per explanation"}  # fmt: skip
+
+
+def test_a_median_is_not_read_as_a_number_of_annotators(add, begun):
+    """Finding: "median 5 of 60 annotators"."""
+    add(make("mine", items=20))
+    said = shown(open_page("annotators", dataset="mine", view="all"))
+    assert "Words per explanation (median): the median over 3 annotators is " in said

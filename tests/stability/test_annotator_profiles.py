@@ -235,3 +235,17 @@ def test_a_hundred_annotators_have_a_hundred_cards():
 def test_the_value_of_a_cue_has_the_decimals_of_the_sentences(unit, own, others, text):
     cue = Cue("phrase", "so", "“so”", unit, own, others, 1.0, 0.5, 1.5)
     assert compared(cue).replace("\N{NO-BREAK SPACE}", " ") == text
+
+
+def test_nothing_is_said_of_others_where_there_are_none():
+    """Finding: "No phrase is used significantly more often than by the others", of the only one."""
+    both = two_writers()
+    rows = both.annotations
+    (profile,) = annotator_profiles(replace(both, annotations=rows[rows["annotator_id"] == "a"]))
+    assert profile.without_phrases == "No other annotator wrote explanations to compare with."
+    assert [name for name, _ in profile.key_numbers][3:] == ["median words", "interquartile range"]
+    first, _ = annotator_profiles(both)
+    assert first.key_numbers[-1] == ("median of the others", f"{first.length.others:.0f}")
+    assert "than by the others" in first.without_phrases
+    few = annotator_profiles(replace(both, annotations=rows.head(4)))[0]
+    assert few.without_phrases == "Too few explanations to compare phrases."

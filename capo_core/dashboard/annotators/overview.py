@@ -123,12 +123,13 @@ def _chart(
     share = measure.startswith("label:")
     middle = float(rows["value"].median())
     text = percent(middle) if share else number(middle, 0 if middle.is_integer() else 1)
-    show_headline(f"{title}: median {text} of {count(len(rows), 'annotator')}.")
+    show_headline(f"{title}: the median over {count(len(rows), 'annotator')} is {text}.")
     hidden = len(rows) - len(shown)
     section_heading(
         f"The {EACH} highest and the {EACH} lowest" if hidden else "All annotators",
         "Whiskers: 95 % interval of a share, quartiles of the words. Dashed: the median of all. "
-        "Of many annotators the highest are so by chance too: look at the intervals.",
+        "Of many annotators the highest are so by chance too: look at the intervals. Equal values "
+        "stand in the order of the dataset.",
     )
     show_figure(
         charts.ranked(shown, title, middle, share=share),

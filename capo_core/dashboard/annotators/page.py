@@ -224,7 +224,7 @@ def _one(context: PageContext, dataset: Dataset) -> None:
     )
     look = looks(dataset.annotators)[name]
     show_headline(*card.interpretation)
-    _key_numbers(card)
+    show_key_numbers(card.key_numbers)
     with side_by_side("card", [1, 1]) as (left, right):
         with left:
             section_heading("Label use", HELP["labels"])
@@ -239,10 +239,8 @@ def _one(context: PageContext, dataset: Dataset) -> None:
             phrases = phrases[phrases["annotator_id"] == name]
             clear = phrases[(phrases["z"] > 0) & phrases["clear"].astype(bool)]
             section_heading("Distinctive phrases", HELP["rate"])
-            if not card.n_explanations:
-                show_note(f"{name} wrote no explanations.")
-            elif clear.empty:
-                show_note("No phrase is used significantly more often than by the others.")
+            if clear.empty:
+                show_note(card.without_phrases)
             else:
                 show_note(annotators_phrases.ORDER)
                 show_figure(
@@ -261,22 +259,6 @@ def _clicked() -> None:
     points = url_state.now(f"{PAGE}.phrases").selection.points
     if points and points[0].get("customdata"):
         url_state.put(PAGE, {"phrase": points[0]["customdata"][0], "p": None})
-
-
-def _key_numbers(card) -> None:
-    cells = [
-        ("annotations", f"{card.n:,}"),
-        ("items", f"{card.n_items:,}"),
-        ("explanations", f"{card.n_explanations:,}"),
-    ]
-    if card.length is not None:
-        length = card.length
-        cells += [
-            ("median words", number(length.median, 0)),
-            ("interquartile range", f"{length.low_quarter:.0f}–{length.high_quarter:.0f}"),
-            ("median of the others", number(length.others, 0)),
-        ]
-    show_key_numbers(cells)
 
 
 def _style_features(context: PageContext, card) -> None:
