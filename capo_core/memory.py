@@ -16,19 +16,13 @@ _V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
 
 
 def peak_bytes() -> int:
-    """Return the peak memory of this process in bytes, since its start or `forget_peak`."""
+    """Return the peak memory of this process in bytes, since its start."""
     with suppress(OSError, ValueError, IndexError, StopIteration):
         return _field(Path("/proc/self/status"), "VmHWM") * 1024
     import resource
 
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024
-
-
-def forget_peak() -> None:
-    """Reset the peak, where the system allows it; elsewhere nothing happens."""
-    with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def gpu_peak_bytes() -> int:

@@ -58,18 +58,6 @@ def word_vectors(texts: list[str], learned: np.ndarray) -> Matrix:
 
 
 @dataclass(frozen=True)
-class Kernels:
-    """Kernels of rows (an item, or an explanation with its item), learned ones and asked ones.
-
-    Attributes:
-        learned: [rows, rows]. asked: [asked rows, rows].
-    """
-
-    learned: np.ndarray
-    asked: np.ndarray
-
-
-@dataclass(frozen=True)
 class Rows:
     """Rows to regress on: text rows, which may be of several cells, and their targets.
 

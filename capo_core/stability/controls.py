@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from capo_core.errors import ConfigError
-from capo_core.stability.corpus import ExplanationCorpus, Partition
+from capo_core.stability.corpus import ExplanationCorpus
 from capo_core.text.reductions import reduction_title
 from capo_core.text.representations import DenseFeatures, Features, Representer
 from capo_core.text.tokens import words
@@ -163,19 +163,12 @@ def same_label_pairs(corpus: ExplanationCorpus) -> np.ndarray:
     return found[corpus.annotator[found[:, 0]] != corpus.annotator[found[:, 1]]]
 
 
-def same_label_accuracy(
-    scores: list[np.ndarray], corpus: ExplanationCorpus, parts: list[Partition], pairs: np.ndarray
-) -> tuple[float, float, int, int]:
-    """Match `pairs` of texts to their two annotators: (accuracy, standard error, items, pairs).
-
-    The error is over items. A pair is right where the scores of the true assignment sum to more
-    than those of the swapped one; a tie counts one half. Both texts are held out together, since
-    they are of one item."""
-    return matched_accuracy([pair_hits(score, corpus, pairs) for score in scores], corpus, pairs)
-
-
 def pair_hits(score: np.ndarray, corpus: ExplanationCorpus, pairs: np.ndarray) -> np.ndarray:
-    """Match each pair under one partition's scores: 1 right, 0.5 a tie, 0 wrong [pairs]."""
+    """Match each pair of texts to its two annotators under one partition's scores [pairs].
+
+    1 where the scores of the true assignment sum to more than those of the swapped one, 0.5 for a
+    tie, else 0. Both texts are held out together, since they are of one item.
+    """
     first, second = pairs.T
     one, two = corpus.annotator[first], corpus.annotator[second]
     gain = score[first, one] + score[second, two] - score[first, two] - score[second, one]
@@ -185,7 +178,11 @@ def pair_hits(score: np.ndarray, corpus: ExplanationCorpus, pairs: np.ndarray) -
 def matched_accuracy(
     hits: list[np.ndarray], corpus: ExplanationCorpus, pairs: np.ndarray
 ) -> tuple[float, float, int, int]:
-    """Return `same_label_accuracy` from the `pair_hits` of each partition."""
+    """Return the accuracy of `pairs`, its standard error, and the numbers of items and pairs.
+
+    Args:
+        hits: the `pair_hits` of each partition; their mean counts. The error is over items.
+    """
     first = pairs[:, 0]
     hit = np.mean(hits, axis=0)
     accuracy = float(hit.mean())

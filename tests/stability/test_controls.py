@@ -47,15 +47,18 @@ def test_pairs_of_equal_labels():
 
 def test_whose_is_whose():
     corpus = build_corpus(world(lambda i, a: f"{i} {a}", items=30, annotators="AB"))
-    part = partition(corpus, folds=3, groupings=1, seed=0)
     pairs = controls.same_label_pairs(corpus)
+
+    def accuracy_of(*scores):
+        hits = [controls.pair_hits(score, corpus, pairs) for score in scores]
+        return controls.matched_accuracy(hits, corpus, pairs)
+
     right = np.eye(2, dtype=np.float32)[corpus.annotator]
-    accuracy, error, items, n = controls.same_label_accuracy([right], corpus, [part], pairs)
-    assert (accuracy, error, items, n) == (1.0, 0.0, 30, 30)
-    flat = np.zeros_like(right)
-    assert controls.same_label_accuracy([flat], corpus, [part], pairs)[0] == 0.5
+    assert accuracy_of(right) == (1.0, 0.0, 30, 30)
+    assert accuracy_of(np.zeros_like(right))[0] == 0.5
+    assert accuracy_of(right, right, -right)[0] == pytest.approx(2 / 3)
     # Right in 10 of 30 items: standard error √(p(1 − p)/n) with p = 1/3.
     some = np.where((corpus.item < 10)[:, None], right, -right)
-    accuracy, error, *_ = controls.same_label_accuracy([some], corpus, [part], pairs)
+    accuracy, error, *_ = accuracy_of(some)
     assert accuracy == pytest.approx(1 / 3)
     assert error == pytest.approx(np.sqrt(1 / 3 * 2 / 3 / 30))

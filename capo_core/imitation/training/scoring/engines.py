@@ -34,8 +34,8 @@ from capo_core.imitation.training.scoring.base import (
 class PairsEngine(Engine):
     """Engine with one row per response, the model's own forward, logits at every position.
 
-    With `collate.as_pairs` a response is scored once for every pair that contains it, as in
-    pair-based trainers.
+    With `training.examples.as_pairs` a response is scored once for every pair that contains it,
+    as in pair-based trainers.
     """
 
     name = "pairs"
