@@ -30,15 +30,16 @@ def main() -> None:
     from capo_core.workspace import Workspace
 
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--base", default="smollm2")
+    parser.add_argument("--base", default="embedded", help="name or folder")
     parser.add_argument("--precision", default="auto")
-    parser.add_argument("--dataset", required=True)
-    parser.add_argument("--annotator", required=True)
+    parser.add_argument("--dataset", default="demo-nli")
+    parser.add_argument("--annotator", help="default: the first")
     parser.add_argument("--adapter", nargs="+", type=Path, default=[])
     parser.add_argument("--items", type=int, default=60)
     given = parser.parse_args()
     torch.set_num_threads(1)
     dataset = Catalog(Workspace.default()).load(given.dataset)
+    given.annotator = given.annotator or dataset.annotators[0]
     today = transformers.speed_up_answers
     transformers.speed_up_answers = lambda model: None
     before = measured(dataset, given, FORMER_TOKENS)

@@ -38,7 +38,7 @@ from capo_core.workspace import Workspace
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--base", required=True, help="folder of a base model")
+    parser.add_argument("--base", default="embedded", help="name or folder")
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--dataset", default="", help="of CAPO_WORKSPACE; else the shipped demo")
     parser.add_argument("--annotators", type=int, default=1, help="the first of them")

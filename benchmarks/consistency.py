@@ -15,9 +15,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
+from measuring import report
 
 from capo_core.data.catalog import Catalog
 from capo_core.stats import ridge
@@ -106,9 +108,10 @@ def main() -> None:
     for name in options.dataset:
         results[name] = measure(catalog.load(name), embedder)
         for row in results[name]:
-            print(name, *row.values(), sep=" | ", flush=True)
+            print(name, *row.values(), sep=" | ", file=sys.stderr, flush=True)
     if options.out:
         options.out.write_text(json.dumps(results, indent=1), encoding="utf-8")
+    report(results)
 
 
 if __name__ == "__main__":

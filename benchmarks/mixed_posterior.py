@@ -8,10 +8,9 @@ prints how far the two are apart.
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 from crossed_designs import DESIGNS, EFFECTS, LOG_ODDS, drawn
+from measuring import report
 from scipy.special import expit
 
 from capo_core.stats.mixed_model import RATE, SOURCE_SD, TILT, CrossedEffectsModel
@@ -178,6 +177,7 @@ class Tables:
 
 def main() -> None:
     """Print, for each design and size of the effects, how far grid and fit are apart."""
+    rows = []
     for design in DESIGNS[:2]:
         for name, sds in EFFECTS.items():
             seeds = range(12)
@@ -195,7 +195,8 @@ def main() -> None:
             told = {"judges": design[0], "effects": name}
             told["difference_in_errors"] = round(float(np.abs(apart).max()), 3)
             told["errors"] = [round(float(end), 3) for end in (min(ratio), max(ratio))]
-            print(json.dumps(told), flush=True)
+            rows.append(told)
+    report({"rows": rows})
 
 
 if __name__ == "__main__":

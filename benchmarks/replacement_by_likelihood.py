@@ -15,10 +15,10 @@ annotators the test (ε = .15) would be passed. JSON.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping
 
 import numpy as np
+from measuring import report
 
 from capo_core.data.catalog import Catalog
 from capo_core.evaluation.likelihood import Text, author_adapters, log_prob_matrix, texts_of
@@ -103,7 +103,7 @@ def main() -> None:
     ))  # fmt: skip
     table = log_prob_matrix(dataset, adapters, texts, cache=workspace.cache)
     known = dict(zip(texts, table, strict=True))
-    print(json.dumps({title: compared(pairs, known) for title, pairs in rows.items()}, indent=1))
+    report({title: compared(pairs, known) for title, pairs in rows.items()})
 
 
 if __name__ == "__main__":

@@ -6,9 +6,9 @@ python benchmarks/study_planner.py --simulations 2000
 from __future__ import annotations
 
 import argparse
-import json
 
 import numpy as np
+from measuring import report
 
 from capo_core.study.design.planner import crossing, simulate
 
@@ -41,7 +41,7 @@ def main() -> None:
                     "equal_methods_told_apart": two.beyond(0.0) / n,
                 }
             )
-    print(json.dumps({**EFFECTS, "designs": rows}, indent=2))
+    report({**EFFECTS, "designs": rows})
 
 
 if __name__ == "__main__":
