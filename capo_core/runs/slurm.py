@@ -22,6 +22,7 @@ from capo_core.runs.process import ROOT, worker_command
 _LIVE = {"PENDING", "RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED", "REQUEUED", "RESIZING"}
 _OWN_JOB = "SLURM_JOB_ID"  # Slurm sets it for the processes of a job
 _ASK_EVERY_S = 5.0  # squeue is called no more often for one job: clusters limit such calls
+_PATIENCE_S = 10.0  # squeue itself tries for minutes where the controller cannot be reached
 _known: dict[str, tuple[float, bool]] = {}
 
 
@@ -53,8 +54,9 @@ def submit(folder: Path) -> str:
         # it ends a job reach the worker, which saves then; submitit would requeue, or kill it.
         job = executor.submit(os.execv, sys.executable, worker_command(folder))
     except Exception as error:  # submitit passes on the messages of sbatch in errors of its own
+        said = str(error).strip() or type(error).__name__
         raise BackendUnavailable(
-            f"Slurm did not accept the run ({str(error).strip().splitlines()[-1][:300]})",
+            f"Slurm did not accept the run ({said.splitlines()[-1][:300]})",
             todo="check the CAPO_SLURM_… settings and sinfo",
         ) from error
     return str(job.job_id)
@@ -69,7 +71,8 @@ def alive(number: str, *, begun: bool) -> bool:
     """Return whether job `number` is pending or running; queries Slurm at most every 5 s.
 
     Where Slurm cannot be asked (compute nodes and containers without its commands, a controller
-    that does not answer), a job that has not begun is taken to be pending: nothing says otherwise.
+    that does not answer) its last answer holds; without one a job that has not begun is taken to
+    be pending: nothing says otherwise.
 
     Args:
         begun: whether its worker has shown a sign of life, and no longer does.
@@ -79,7 +82,10 @@ def alive(number: str, *, begun: bool) -> bool:
     checked_at, answer = _known.get(number, (0.0, False))
     if time.monotonic() - checked_at > _ASK_EVERY_S or not checked_at:
         found = _ask(number)
-        answer = not begun if found is None else found
+        if found is not None:
+            answer = found
+        elif not checked_at:
+            answer = not begun
         _known[number] = (time.monotonic(), answer)
     return answer
 
@@ -91,15 +97,20 @@ def cancel(number: str) -> None:
 
 
 def _ask(number: str) -> bool | None:
-    """Return whether Slurm has the job; None where it cannot be asked."""
+    """Return whether Slurm lists a job as pending or running; None where it cannot be asked."""
     if shutil.which("squeue") is None:
         return None
-    listed = subprocess.run(
-        ["squeue", "--noheader", "--format=%T", "--jobs", number],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    try:
+        listed = subprocess.run(
+            ["squeue", "--noheader", "--format=%T", "--jobs", number],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_PATIENCE_S,
+        )
+    except subprocess.TimeoutExpired:
+        return None
+    # A job that ended some minutes ago is an error too, of its own words.
     if listed.returncode and "Invalid job id" not in listed.stderr:
         return None
     return any(state in _LIVE for state in listed.stdout.split())

@@ -91,37 +91,51 @@ def test_without_squeue_a_job_that_has_not_begun_is_not_lost(without_commands, w
     assert run.status().state == "lost"
 
 
-@pytest.mark.parametrize(
-    ("message", "state"),
-    [("Unable to contact slurm controller", "queued"), ("Invalid job id specified", "lost")],
-)
-def test_a_controller_that_does_not_answer_is_no_lost_job(
-    workspace, monkeypatch, tmp_path, message, state
-):
-    squeue = tmp_path / "bin" / "squeue"
-    squeue.parent.mkdir()
-    squeue.write_text(f"#!/bin/sh\necho 'slurm_load_jobs error: {message}' >&2\nexit 1\n")
-    squeue.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{squeue.parent}{os.pathsep}{os.environ['PATH']}")
+@pytest.fixture
+def squeue(monkeypatch, tmp_path):
+    """A function that puts a script in the place of the command `squeue`."""
+    command = tmp_path / "bin" / "squeue"
+    command.parent.mkdir()
+    monkeypatch.setenv("PATH", f"{command.parent}{os.pathsep}{os.environ['PATH']}")
+
+    def does(script: str) -> None:
+        command.write_text(f"#!/bin/sh\n{script}\n")
+        command.chmod(0o755)
+
     monkeypatch.setattr(slurm, "_known", {})
+    return does
+
+
+UNREACHABLE = "echo 'slurm_load_jobs error: Unable to contact slurm controller' >&2; exit 1"
+UNKNOWN = "echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1"
+
+
+@pytest.mark.parametrize("silent", [UNREACHABLE, "exec sleep 5"])
+def test_a_job_is_not_lost_while_slurm_does_not_answer(squeue, workspace, monkeypatch, silent):
+    monkeypatch.setattr(slurm, "_PATIENCE_S", 0.5)
+    monkeypatch.setattr(slurm, "_ASK_EVERY_S", -1.0)
     run = put(workspace)
     run.write(Status(state="queued", slurm="7", heartbeat=0.0))
-    assert run.status().state == state
+    squeue(silent)
+    assert run.status().state == "queued"
+    squeue("echo PENDING")
+    assert run.status().state == "queued"
+    squeue(silent)
+    assert run.status().state == "queued"
+    squeue(UNKNOWN)
+    assert run.status().state == "lost"
+    squeue(silent)
+    assert run.status().state == "lost"
 
 
 @pytest.fixture
-def local(monkeypatch, tmp_path):
+def local(monkeypatch, squeue):
     """submitit's executor of this machine in Slurm's place, which starts a job the same way."""
-    squeue = tmp_path / "bin" / "squeue"
-    squeue.parent.mkdir()
-    squeue.write_text("#!/bin/sh\necho RUNNING\n")
-    squeue.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{squeue.parent}{os.pathsep}{os.environ['PATH']}")
+    squeue("echo RUNNING")
     submitit = pytest.importorskip("submitit")
     monkeypatch.setattr(submitit, "SlurmExecutor", submitit.LocalExecutor)
     monkeypatch.setattr(slurm, "unavailable", lambda: "")
     monkeypatch.setattr(slurm, "_parameters", lambda folder: {})
-    monkeypatch.setattr(slurm, "_known", {})
 
 
 def test_what_is_submitted_is_the_workers_command_line(local, workspace):
