@@ -79,6 +79,7 @@ def test_an_ordinal_scale_without_a_crowd_says_what_to_do_next(workspace):
     app = open_page("distributions", dataset="demo-paraphrase", measure="Wasserstein")
     said = fine(app)
     assert "No crowd distribution" in said and "under *Files*" in said
+    assert "the reference is the annotators’ own labels, one of them left out at a time." in said
     assert "closest to the other annotators: " in said and "Wasserstein " in said
     assert "There is no crowd. The reference is the annotators themselves" in said
     assert "Not ranked, as it is made of the reference’s own labels: “single label”." in said

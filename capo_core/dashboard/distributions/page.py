@@ -182,7 +182,8 @@ def _whose_items(context: PageContext, chosen: Chosen) -> str:
 
 def _reference(chosen: Chosen) -> str:
     if chosen.against == ANNOTATORS:
-        return "the annotators’ pooled labels, which include each of the sources"
+        alone = chosen.dataset is None or len(chosen.dataset.annotators) < 2
+        return "the annotators’ own labels" + ("" if alone else ", one of them left out at a time")
     return markdown(called(chosen.against))
 
 
