@@ -26,6 +26,7 @@ from capo_core.evaluation.authors.result import AuthorsConfig
 from capo_core.evaluation.llm_judge.trials import LlmJudgeConfig
 from capo_core.evaluation.retention import RetentionConfig
 from capo_core.evaluation.table import TableConfig
+from capo_core.formatting import capitalised
 from capo_core.imitation.backends.base import Decoding
 from capo_core.imitation.backends.openai import ServerSettings
 from capo_core.imitation.embedded_base.config import EmbeddedBaseConfig
@@ -88,7 +89,7 @@ def _commands() -> Iterator[tuple[str, Any]]:
 def _section(stage: type, options: list[tuple[str, type, str, str]]) -> str:
     own = [(words, path, option) for words, cls, path, option in options if cls is stage]
     commands = list(dict.fromkeys(words for words, _, _ in own))
-    title = stage.settings_title[:1].upper() + stage.settings_title[1:]
+    title = capitalised(stage.settings_title)
     about = (inspect.getdoc(stage) or "").split("\n\n")[0].replace("\n", " ")
     places = f" Options of {_listed(commands)}." if commands else ""
     lines = [

@@ -147,11 +147,12 @@ def _team(runs: Sequence[RunFolder], workspace: Workspace) -> tuple[dict[str, Ru
             different datasets or bases.
     """
     from capo_core.imitation.generation.trained_adapters import serves_all
+    from capo_core.imitation.prompting.prompts import TRAINING_STAGES
 
     team: dict[str, RunFolder] = {}
     base = ""
     for run in runs:
-        if run.config.get("stage") in ("sft", "capo") and serves_all(run):
+        if run.config.get("stage") in TRAINING_STAGES and serves_all(run):
             raise ConfigError(
                 f"the adapter of {run.run_id} serves all annotators",
                 expected="an adapter of its own for each annotator of the team",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from capo_core.errors import ConfigError
-from capo_core.imitation.prompting.prompts import LABEL_MARK, Prompt, PromptItem
+from capo_core.imitation.prompting.prompts import LABEL_MARK, Prompt, PromptItem, item_lines
 from capo_core.task import Task
 
 LETTERS, LABELS, WORDS = "letters", "labels", "words"
@@ -75,7 +75,7 @@ def question_prompt(
         lines.append("Explanation: one or two sentences")
     else:
         lines.append("Choose one of the options, and begin your answer with its letter.")
-    lines += ["", *_item(task, item)]
+    lines += ["", item_lines(task, item)]
     lines += comment_lines(said, explicit)
     if options == LABELS:
         return Prompt("\n".join(lines)), tuple(labels), LABEL_MARK
@@ -97,14 +97,6 @@ def comment_lines(said: Sequence[ShownExplanation], explicit: bool) -> list[str]
         + (f" So I choose {each.label}." if explicit else "")
         for number, each in enumerate(said, start=1)
     ]
-
-
-def _item(task: Task, item: PromptItem) -> list[str]:
-    role_a, role_b = task.role_a or "text", task.role_b or "second text"
-    lines = [f"{role_a[:1].upper()}{role_a[1:]}: {_line(item.text_a)}"]
-    if item.text_b:
-        lines.append(f"{role_b[:1].upper()}{role_b[1:]}: {_line(item.text_b)}")
-    return lines
 
 
 def _one_of(labels: Sequence[str]) -> str:

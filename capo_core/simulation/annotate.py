@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 
+from capo_core.formatting import capitalised
 from capo_core.simulation.annotators import GRAMMAR, AnnotatorSpec, WritingStyle
 from capo_core.simulation.grammar import Draws, cumulative
 from capo_core.simulation.items import SimulatedItem
@@ -50,7 +51,7 @@ def write(
     period = draws.chance(habits.period)
     space = draws.chance(habits.leading_space)
     if capital:
-        text = text[:1].upper() + text[1:]
+        text = capitalised(text)
     if period and not text.endswith("?"):
         text += "."
     return f" {text}" if space else text

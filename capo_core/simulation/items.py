@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
 
+from capo_core.formatting import capitalised
 from capo_core.simulation.grammar import Draws
 
 
@@ -124,7 +125,7 @@ def joined(*parts: str) -> str:
 
 def sentence(text: str, end: str = ".") -> str:
     """Return `text` with a capital and an end."""
-    return text[:1].upper() + text[1:] + end
+    return capitalised(text) + end
 
 
 def is_plural(phrase: str) -> bool:

@@ -19,6 +19,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 from scipy import sparse
 
+from capo_core.formatting import capitalised
 from capo_core.text.segmentation import FORMAT, MARKS, SEPARATOR, SPACELESS, segments
 
 # A word keeps its inner apostrophes and hyphens ("doesn't", "well-known"), its combining marks and
@@ -90,7 +91,7 @@ def same_form(text: str) -> str:
     compared by `normalise`.
     """
     plain = " ".join(text.split()).rstrip(_FINAL)
-    return plain[:1].upper() + plain[1:]
+    return capitalised(plain)
 
 
 def typing_marks(text: str) -> tuple[str, str]:

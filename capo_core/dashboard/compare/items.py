@@ -28,7 +28,7 @@ from capo_core.dashboard.ui.text import escape
 from capo_core.dashboard.ui.theme import Look, looks, method_looks, method_name
 from capo_core.evaluation.measures.attribution import NOBODY
 from capo_core.evaluation.streams import HUMAN
-from capo_core.formatting import count
+from capo_core.formatting import capitalised, count
 from capo_core.runs.run import Run
 from capo_core.templates import render
 from capo_core.text.tokens import input_spans, spans
@@ -324,7 +324,7 @@ def _methods(answers: Answers, case: Case, wanted: CaseFilter) -> list[Shown]:
             else:
                 right = {"true": "target's label", "false": "label differs", "": ""}[row.right]
                 told = "; ".join(part for part in (right, _sounds(row.given, target)) if part)
-                told, raw = told[:1].upper() + told[1:], ""
+                told, raw = capitalised(told), ""
             shown.append(
                 Shown(method_name(source), look[source], row.label, row.explanation, told, raw)
             )

@@ -46,7 +46,7 @@ from capo_core.data.readers.delimited import DELIMITERS
 from capo_core.data.readers.sample import sheet_names
 from capo_core.data.splits import PARTS, split_problems
 from capo_core.errors import CapoError
-from capo_core.formatting import count, name_list, size
+from capo_core.formatting import capitalised, count, name_list, size
 from capo_core.task import NLI, PARAPHRASE, Task
 from capo_core.workspace import safe_name
 
@@ -404,7 +404,7 @@ def _download(context: PageContext) -> None:
                         _fetch(context, each.name)
                 else:
                     steps = each.by_hand
-                    show_note(f"{steps[:1].upper()}{steps[1:]} and upload {each.pattern} above.")
+                    show_note(f"{capitalised(steps)} and upload {each.pattern} above.")
 
 
 def _fetch(context: PageContext, source: str) -> None:
@@ -413,7 +413,7 @@ def _fetch(context: PageContext, source: str) -> None:
     bar = st.progress(0.0, text="Connecting …")
 
     def progress(what: str, share: float) -> None:
-        bar.progress(min(1.0, max(0.0, share)), text=markdown(what[:1].upper() + what[1:]))
+        bar.progress(min(1.0, max(0.0, share)), text=markdown(capitalised(what)))
 
     try:
         name = datasets.free_name(source, [entry.name for entry in context.entries])

@@ -12,7 +12,7 @@ from capo_core.dashboard.ui.text import markdown
 from capo_core.data.doubtful_annotators import DOUBTFUL
 from capo_core.data.formats.esnli import PLACES
 from capo_core.data.importing import ImportReport
-from capo_core.formatting import count
+from capo_core.formatting import capitalised, count
 
 
 def import_report(report: ImportReport, *, key: str, name: str) -> None:
@@ -31,7 +31,7 @@ def import_report(report: ImportReport, *, key: str, name: str) -> None:
     )
     for text in report.notes:
         end = "" if text.endswith((".", "…")) else "."
-        sentence = f"{text[:1].upper()}{text[1:]}{end}"
+        sentence = f"{capitalised(text)}{end}"
         if PLACES in text or DOUBTFUL in text:  # what follows would be read as of people
             st.warning(markdown(sentence))
         else:

@@ -24,7 +24,7 @@ from capo_core.data.made_columns import fields_inside, with_made_columns
 from capo_core.data.proposals import prefixed_columns, sample_values, with_proposed_columns
 from capo_core.data.readers.table import RawTable
 from capo_core.errors import DataError
-from capo_core.formatting import listed, name_list
+from capo_core.formatting import capitalised, listed, name_list
 
 _LONG = ("item_id", "annotator_id", "label", "explanation", "text_a", "text_b", "valid", "split")
 _WIDE = ("item_id", "text_a", "text_b", "split")
@@ -91,7 +91,7 @@ def doubts(mapping: ColumnMapping, frame: pd.DataFrame) -> list[str]:
     try:
         check_meaning(mapping, frame, "", ColumnMapping())
     except DataError as error:
-        return [f"{markdown(error.what[:1].upper() + error.what[1:])}. Is this what you mean?"]
+        return [f"{markdown(capitalised(error.what))}. Is this what you mean?"]
     return []
 
 

@@ -38,7 +38,7 @@ from capo_core.distributions.soft_label_data import MEASURES, SoftLabelConfig, s
 from capo_core.distributions.training_findings import training_finding, training_statement
 from capo_core.distributions.wording import called, in_words, measured, source_name
 from capo_core.errors import CapoError, RunError
-from capo_core.formatting import count, duration, number
+from capo_core.formatting import capitalised, count, duration, number
 from capo_core.runs import queue, submit
 from capo_core.runs.run import Run
 from capo_core.workspace import Workspace
@@ -265,7 +265,7 @@ def _grid(rows: pd.DataFrame) -> None:
     for name in MEASURES:
         arrow = "↑" if name == "weighted F1" else "↓"
         config[name] = st.column_config.TextColumn(
-            f"{name[:1].upper()}{name[1:]} {arrow}",
+            f"{capitalised(name)} {arrow}",
             help=DISTRIBUTIONS_HELP[name],
             alignment="right",
             width=170,

@@ -37,6 +37,7 @@ from capo_core.formatting import count, number, with_interval
 from capo_core.imitation.embedded_base.suitability import check_suitable, unsuitable
 from capo_core.imitation.generation.trained_adapters import EVERYONE
 from capo_core.imitation.models.registry import SMOLLM2
+from capo_core.imitation.prompting.prompts import TRAINING_STAGES
 from capo_core.run_folder import find_run, list_runs
 from capo_core.runs import queue, submit
 from capo_core.runs import run as runs_run
@@ -208,7 +209,7 @@ def trainings(reading: Reading, workspace: Workspace) -> dict[str, str]:
         try:
             config = run.config
             mine = config["dataset"]["name"] == reading.dataset
-            trained = config["stage"] in ("sft", "capo") and run.done and run.adapter.is_dir()
+            trained = config["stage"] in TRAINING_STAGES and run.done and run.adapter.is_dir()
             if mine and trained:
                 found[run.run_id] = f"{config['stage'].upper()} of {config['target']}"
         except (CapoError, KeyError, TypeError):

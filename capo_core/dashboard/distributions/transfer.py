@@ -43,6 +43,7 @@ from capo_core.errors import CapoError
 from capo_core.export_formats import csv_text
 from capo_core.formatting import capitalised, count, listed, natural_key, with_interval
 from capo_core.imitation.generation.trained_adapters import serves_all
+from capo_core.imitation.prompting.prompts import TRAINING_STAGES
 from capo_core.provenance import kind_of
 from capo_core.run_folder import list_runs
 
@@ -135,7 +136,7 @@ def _trainings(context: PageContext, data: Dataset) -> dict[str, str]:
             own = (data.fingerprint, data.split_fingerprint) == (
                 about["fingerprint"], about["split"],
             )  # fmt: skip
-            if not own or config["stage"] not in ("sft", "capo") or not run.done:
+            if not own or config["stage"] not in TRAINING_STAGES or not run.done:
                 continue
             if serves_all(run) or settings.get("shuffled"):  # nobody's own
                 continue

@@ -40,7 +40,7 @@ from capo_core.dashboard.ui.components import (
     show_note,
 )
 from capo_core.errors import CapoError
-from capo_core.formatting import count
+from capo_core.formatting import capitalised, count
 from capo_core.study.config import PEOPLE, StudyConfig
 from capo_core.study.source_names import source_name
 from capo_core.templates import render, style
@@ -120,7 +120,7 @@ def _way(seen: Seen) -> None:
 
 
 def _told(seen: Seen) -> str:
-    said = seen.standing[:1].upper() + seen.standing[1:] + "."
+    said = capitalised(seen.standing) + "."
     if seen.frozen_hash:
         said += f" Frozen under the hash {seen.frozen_hash[:16]}."
     if seen.called != seen.name:

@@ -283,7 +283,7 @@ def _further_model(found: StudyAnalysis, name: str) -> None:
     table(
         found.crowd_skills,
         {"judge_id": Field("Judge"), "n": Field("Attributions"),
-         "skill": Field(f"{model.skill[:1].upper()}{model.skill[1:]}", None, 2)},
+         "skill": Field(capitalised(model.skill), None, 2)},
         key=f"{PAGE}.crowd.judges",
         file_name=f"{name}-{model.name}-judges",
     )  # fmt: skip

@@ -6,7 +6,7 @@ import streamlit as st
 
 from capo_core.dashboard.ui.text import markdown
 from capo_core.dashboard.ui.ticker import redrawn
-from capo_core.formatting import duration
+from capo_core.formatting import capitalised, duration
 from capo_core.runs.run import Run
 from capo_core.runs.status import Status
 
@@ -44,7 +44,7 @@ def _live(job: Run) -> None:
 
 def _line(status: Status) -> str:
     """ "Attribution by words, about 2 min left" """
-    message = status.message[:1].upper() + status.message[1:]
+    message = capitalised(status.message)
     if status.state == "queued":
         return message
     if status.silent_s() > SLOW_S:

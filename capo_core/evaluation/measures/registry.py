@@ -15,6 +15,7 @@ from typing import Any
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
 from capo_core.evaluation.streams import OTHER, SHUFFLED
+from capo_core.formatting import capitalised
 
 HIGHER, LOWER, LIKE_HUMAN, ONE = "higher", "lower", "as the human", "1"
 DIRECTIONS = {
@@ -257,7 +258,7 @@ class Measure:
     def screen_title(self, *, short: bool = False) -> str:
         """Return the title on screens, which for many measures is the name."""
         title = (self.short if short else "") or self.title
-        return title.format(variant=self.variant) or self.name[:1].upper() + self.name[1:]
+        return title.format(variant=self.variant) or capitalised(self.name)
 
 
 MEASURES: dict[str, Measure] = {}

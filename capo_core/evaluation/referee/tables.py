@@ -16,7 +16,7 @@ from capo_core.evaluation.referee.equivalence import ALPHA
 from capo_core.evaluation.referee.statistics import NOT_FIXED
 from capo_core.evaluation.report import EvaluationReport
 from capo_core.evaluation.table import ALL
-from capo_core.formatting import number, number_interval, p_value, signed
+from capo_core.formatting import capitalised, number, number_interval, p_value, signed
 from capo_core.imitation.prompting.prompts import method_name
 from capo_core.stats.equivalence import EQUIVALENT
 
@@ -104,7 +104,7 @@ def measure_title(name: str, k: int = 0) -> str:
     if name == ALPHA:
         return "Krippendorff's α of the group"
     about = find_measure(name)
-    title = about.title.format(variant=about.variant) or name[:1].upper() + name[1:]
+    title = about.title.format(variant=about.variant) or capitalised(name)
     header = about.header(k) if k else title
     return f"{header} ({about.variant})" if about.variant and about.variant not in title else header
 

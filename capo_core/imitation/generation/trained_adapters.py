@@ -10,7 +10,7 @@ from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError, RunError
 from capo_core.formatting import quoted_names
 from capo_core.imitation.generation.requests import GenerateConfig, dataset_identity
-from capo_core.imitation.prompting.prompts import FIRST_VERSION, METHODS
+from capo_core.imitation.prompting.prompts import FIRST_VERSION, METHODS, TRAINING_STAGES
 from capo_core.run_folder import RunFolder, list_runs
 from capo_core.workspace import Workspace
 
@@ -110,7 +110,7 @@ def adapter_of_run(run: RunFolder, target: str = "") -> tuple[TrainedAdapters, s
         ConfigError: the adapter is of another annotator, or serves all and none is named.
     """
     config = run.config
-    if config.get("stage") not in ("sft", "capo"):
+    if config.get("stage") not in TRAINING_STAGES:
         raise RunError(
             f"the run is of the stage {config.get('stage')!r}",
             where=str(run.path),

@@ -21,6 +21,7 @@ from capo_core.imitation.models.workspace_models import (
     versions,
     writing_model,
 )
+from capo_core.imitation.prompting.prompts import TRAINING_STAGES
 from capo_core.progress import Progress, silent
 from capo_core.run_folder import RunFolder
 from capo_core.workspace import Workspace
@@ -55,7 +56,7 @@ def merge_run(
     if dtype not in DTYPES:
         raise ConfigError(f"the number format is {dtype!r}", expected=" or ".join(DTYPES))
     config = run.config
-    if config.get("stage") not in ("sft", "capo"):
+    if config.get("stage") not in TRAINING_STAGES:
         raise RunError(
             f"the run is of the stage {config.get('stage')!r}: it has no adapter",
             where=run.run_id,

@@ -125,6 +125,8 @@ METHOD_NAMES = tuple(METHODS)
 USUAL_METHODS = tuple(name for name, method in METHODS.items() if not method.control)
 METHOD_TITLES = {name: method.title for name, method in METHODS.items()}
 TRAINED = tuple(name for name, method in METHODS.items() if method.trained)
+# What `config.json` of a run with an adapter says of its stage.
+TRAINING_STAGES = tuple(dict.fromkeys(METHODS[name].stage for name in TRAINED))
 
 
 def method_name(source: str) -> str:
@@ -175,7 +177,7 @@ def zero_shot(
             that the item's tokens can be shared by all of them.
     """
     named = f"\nAnnotator: {annotator}" if annotator else ""
-    return _asked(style, f"{_head(task, style)}\n\n", f"{_item_lines(task, item)}{named}")
+    return _asked(style, f"{_head(task, style)}\n\n", f"{item_lines(task, item)}{named}")
 
 
 def in_context(
@@ -187,7 +189,7 @@ def in_context(
         style,
         f"{_head(task, style)}\n\nThis is how one annotator answered:\n\n{shown}\n\n"
         "Answer the next one as this annotator would.\n\n",
-        _item_lines(task, item),
+        item_lines(task, item),
     )
 
 
@@ -199,7 +201,7 @@ def with_profile(
         style,
         f"{_head(task, style)}\n\nAbout the annotator:\n{profile.strip()}\n\n"
         "Answer as this annotator would.\n\n",
-        _item_lines(task, item),
+        item_lines(task, item),
     )
 
 
@@ -315,7 +317,8 @@ def label_meanings(labels: Sequence[str]) -> dict[str, str]:
     return {}
 
 
-def _item_lines(task: Task, item: PromptItem) -> str:
+def item_lines(task: Task, item: PromptItem) -> str:
+    """Return the lines of a prompt that show an item: each text with its role before it."""
     lines = [f"{capitalised(task.role_a or 'text')}: {_line(item.text_a)}"]
     if item.text_b:
         lines.append(f"{capitalised(task.role_b or 'second text')}: {_line(item.text_b)}")
@@ -323,9 +326,7 @@ def _item_lines(task: Task, item: PromptItem) -> str:
 
 
 def _example_lines(task: Task, example: Example) -> str:
-    return (
-        f"{_item_lines(task, example.item)}\n{write_response(example.label, example.explanation)}"
-    )
+    return f"{item_lines(task, example.item)}\n{write_response(example.label, example.explanation)}"
 
 
 def _line(text: str) -> str:

@@ -36,7 +36,7 @@ from capo_core.evaluation.retention import (
 )
 from capo_core.evaluation.retention_words import sentence
 from capo_core.formatting import count
-from capo_core.imitation.prompting.prompts import zero_shot
+from capo_core.imitation.prompting.prompts import TRAINING_STAGES, zero_shot
 from capo_core.imitation.training.config import ADAPTER_KINDS, ADAPTER_TITLES, NO_STRENGTH
 from capo_core.progress import Progress, part_of
 from capo_core.run_folder import RunFolder, disk_errors, find_run, stopping
@@ -417,7 +417,7 @@ def training_chain(
 
     check_annotator(dataset, target)
     stage = run.config.get("stage")
-    if stage not in ("sft", "capo"):
+    if stage not in TRAINING_STAGES:
         raise RunError(
             f"the run is of the stage {stage!r}", where=run.run_id, expected="a finished training"
         )

@@ -17,7 +17,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from capo_core.formatting import count, duration, elapsed, listed, size
+from capo_core.formatting import capitalised, count, duration, elapsed, listed, size
 from capo_core.imitation.prompting.prompts import METHOD_TITLES, METHODS
 from capo_core.memory import available_bytes
 from capo_core.runs.experiments.config import ExperimentConfig
@@ -332,7 +332,7 @@ class ExperimentPreflight:
         if disk:
             parts.append(f"{size(disk)} of disk space")
         text = ", ".join(parts)
-        return f"{text[:1].upper()}{text[1:]}." if text else ""
+        return f"{capitalised(text)}." if text else ""
 
 
 _ALWAYS = ("Runs", "Check")

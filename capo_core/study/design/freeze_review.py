@@ -9,7 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from capo_core.formatting import count, duration, listed, percent, percent_interval, points
+from capo_core.formatting import (
+    capitalised,
+    count,
+    duration,
+    listed,
+    percent,
+    percent_interval,
+    points,
+)
 from capo_core.study.config import StudyConfig
 from capo_core.study.design.balance_report import count_balance
 from capo_core.study.design.draft import Draft
@@ -96,7 +104,7 @@ def contrast(config: StudyConfig) -> str:
             said = listed([" against ".join(map(inside, each.sources)) for each in strata])
         found.append(f"{said} ({kind})")
     said = "; ".join(found)
-    return said[:1].upper() + said[1:]
+    return capitalised(said)
 
 
 def power_words(plan: StudyPlan) -> str:

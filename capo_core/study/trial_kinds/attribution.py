@@ -7,7 +7,7 @@ from string import ascii_uppercase
 import numpy as np
 import pandas as pd
 
-from capo_core.formatting import count, listed, natural_order, percent
+from capo_core.formatting import capitalised, count, listed, natural_order, percent
 from capo_core.study.tables import ATTRIBUTION, CANNOT_TELL, HUMAN, MAIN, OTHER_HUMAN, from_cell
 from capo_core.study.trial_kinds.base import (
     EQUIVALENCE_NOTE,
@@ -205,7 +205,7 @@ class Attribution(TrialKind):
 
     def remarks(self, results):
         note = results["mixed"].note
-        return [f"{note[:1].upper()}{note[1:]}."] if note else []
+        return [f"{capitalised(note)}."] if note else []
 
     def reading_note(self, annotators):
         return (
