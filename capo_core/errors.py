@@ -7,6 +7,8 @@ exception that escapes is a defect of this project.
 
 from __future__ import annotations
 
+import errno
+
 
 class CapoError(Exception):
     """An error caused by the user: the problem, its place, the expectation, and the next step.
@@ -69,6 +71,54 @@ def shortage_of(error: BaseException) -> RunError | None:
         todo="close other programs, or raise the limit on this process's memory (`ulimit -v` "
         "prints it in kB)",
     )
+
+
+# Of the disk and of open files, by the system's number: what is wrong, and what to do.
+_FULL = ("the disk is full", "free some space, and try again; what was saved before is kept")
+_NO_RIGHTS = (
+    "the file cannot be read or written",
+    "see that this user may read and write it, or choose another workspace with the environment "
+    "variable CAPO_WORKSPACE",
+)
+_NO_FILE = (
+    "the file cannot be used",
+    "move what lies in its place away, or give another name; then try again",
+)
+_BROKEN_DISK = ("the disk does not answer as it should", "see that the disk is well and connected")
+_TOO_MANY = (
+    "too many files are open",
+    "close other programs, or raise the limit (`ulimit -n` prints it)",
+)
+_OF_THE_SYSTEM = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), _FULL),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), _NO_RIGHTS),
+    **dict.fromkeys((errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG), _NO_FILE),
+    **dict.fromkeys((errno.EIO, errno.ESTALE), _BROKEN_DISK),
+    **dict.fromkeys((errno.EMFILE, errno.ENFILE), _TOO_MANY),
+}
+
+
+def plain_error(error: BaseException) -> CapoError | None:
+    """Return the error to show for `error`; None where it is a defect of this project.
+
+    A `CapoError` is shown as it is. So that no command, page or run ends in a trace where the
+    machine cannot serve it, what Python raises where memory, the disk or the right to a file is
+    lacking has words, too.
+    """
+    if isinstance(error, CapoError):
+        return error
+    return shortage_of(error) or _error_of_the_system(error)
+
+
+def _error_of_the_system(error: BaseException) -> DataError | None:
+    if not isinstance(error, OSError) or error.errno not in _OF_THE_SYSTEM:
+        return None
+    what, todo = _OF_THE_SYSTEM[error.errno]
+    where = None if error.filename is None else str(error.filename)
+    if where is None and (what, todo) in (_NO_RIGHTS, _NO_FILE):
+        return None  # of a connection, say, and no file
+    exactly = "" if error.errno == errno.ENOSPC else f" ({error.strerror})"
+    return DataError(f"{what}{exactly}", where=where, todo=todo)
 
 
 def with_todo(problem: str, todo: str | None) -> str:

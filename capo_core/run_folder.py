@@ -83,7 +83,7 @@ class RunFolder:
 
     @property
     def config(self) -> dict[str, Any]:
-        """The configuration; `RunError` if there is no run."""
+        """The configuration; `RunError` if there is no run, or it cannot be read."""
         return self._json("config.json")
 
     @property
@@ -104,7 +104,7 @@ class RunFolder:
 
     @property
     def result(self) -> dict[str, Any]:
-        """The outcome; `RunError` if the run is not finished."""
+        """The outcome; `RunError` if the run is not finished, or it cannot be read."""
         return self._json("result.json")
 
     @property
@@ -200,12 +200,22 @@ class RunFolder:
 
     def _json(self, name: str) -> dict[str, Any]:
         try:
-            return json.loads((self.path / name).read_text(encoding="utf-8"))
+            found = json.loads((self.path / name).read_text(encoding="utf-8"))
+            if isinstance(found, dict):
+                return found
         except FileNotFoundError:
             what = "there is no such run" if name == "config.json" else "the run is not finished"
             raise RunError(what, where=str(self.path)) from None
+        except OSError as error:
+            what = f"{name} cannot be read ({error.strerror})"
+            raise RunError(what, where=str(self.path)) from None
         except ValueError:
-            raise RunError(f"{name} is damaged", where=str(self.path)) from None
+            pass
+        raise RunError(
+            f"{name} is damaged",
+            where=str(self.path),
+            todo="put a copy of the file in its place, or delete the run and start it again",
+        )
 
 
 def run_id(dataset: str, stage: str, annotator: str, config: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import typer
 from typer.core import TyperGroup
 
-from capo_core.errors import shortage_of
+from capo_core.errors import plain_error
 
 
 class CommandEntry(NamedTuple):
@@ -169,7 +169,7 @@ def main() -> None:
         app()
     except (ImportError, OSError, MemoryError) as raised:
         # A command's file is imported outside the command, which prints its errors itself.
-        error = shortage_of(raised)
+        error = plain_error(raised)
         if error is None:
             raise
         print(f"error: {error}", file=sys.stderr)

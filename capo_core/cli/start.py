@@ -14,7 +14,7 @@ import typer
 
 import capo_core
 from capo_core import demo_results
-from capo_core.errors import CapoError
+from capo_core.errors import plain_error
 from capo_core.study.owner.access import JUDGES_ONLY
 from capo_core.workspace import Workspace
 
@@ -83,7 +83,10 @@ def _with_errors(install: Callable[[Workspace], tuple[str, ...]], workspace: Wor
     fails."""
     try:
         new = install(workspace)
-    except CapoError as error:
+    except Exception as raised:
+        error = plain_error(raised)
+        if error is None:
+            raise
         print(error, file=sys.stderr)
         return
     if new:

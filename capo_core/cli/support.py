@@ -17,7 +17,7 @@ from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from typer.core import TyperCommand, TyperGroup
 
-from capo_core.errors import CapoError, Stopped, shortage_of
+from capo_core.errors import Stopped, plain_error
 from capo_core.json_text import json_text
 from capo_core.progress import Progress
 from capo_core.provenance import Provenance
@@ -34,7 +34,7 @@ errors_console = Console(stderr=True)  # progress and errors
 
 
 def plain_errors(command: Command) -> Command:
-    """Decorate a command so that its `CapoError`s end it as `print_errors` does."""
+    """Decorate a command so that its errors end it as `print_errors` does."""
 
     @wraps(command)
     def wrapped(*args, **kwargs):
@@ -46,14 +46,14 @@ def plain_errors(command: Command) -> Command:
 
 @contextmanager
 def print_errors() -> Iterator[None]:
-    """Print a `CapoError` of the block on stderr, without a trace, and exit with code 2.
+    """Print an error of the block on stderr, without a trace, and exit with code 2.
 
-    So ends, too, what Python raises where memory does (see `errors.shortage_of`).
+    Only what `errors.plain_error` has no words for is passed on: a defect.
     """
     try:
         yield
-    except (CapoError, MemoryError, ImportError, OSError) as raised:
-        error = raised if isinstance(raised, CapoError) else shortage_of(raised)
+    except Exception as raised:
+        error = plain_error(raised)
         if error is None:
             raise
         hint = f" Option: {error.option}" if error.option else ""

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from capo_core.dataset import Dataset
-from capo_core.errors import CapoError, RunError, Stopped, shortage_of
+from capo_core.errors import CapoError, RunError, Stopped, plain_error
 from capo_core.progress import Progress, silent
 from capo_core.run_folder import RunFolder
 from capo_core.runs import queue
@@ -82,7 +82,7 @@ def foreground(
         heartbeat.finish("stopped", "interrupted at the keyboard")
         raise
     except BaseException as error:
-        known = shortage_of(error)
+        known = plain_error(error)
         if known is None:
             heartbeat.finish("failed", f"an internal error: {error!r}")
         else:

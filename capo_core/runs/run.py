@@ -7,7 +7,7 @@ Beside the files of `capo_core.run_folder`:
     log.txt         the output of its workers
     preflight.json  the estimate of a pre-flight check, if one was run
     notes.txt       notes by people
-    stopping        present after a stop request; "now": without saving
+    stopping        present after a stop request; with "now" in it: without saving
 
 Runs of the queue lie under `workspace.runs`. Those that start at once, beside the queue (reports,
 calibrations, pre-flight checks), lie under `workspace.jobs` (see `submit.begin`).
@@ -17,16 +17,19 @@ Any process may read them at any time, without locks.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 from capo_core.errors import CapoError, RunError
+from capo_core.json_text import json_line
 from capo_core.run_folder import RunFolder
 from capo_core.runs import slurm
 from capo_core.runs.checks import check
@@ -75,7 +78,10 @@ class Run:
     @cached_property
     def request(self) -> RunRequest:
         """The request, not to be changed; `CapoError` where it cannot be read."""
-        return _request(self.folder, _stamp(self.folder / FILE))
+        try:
+            return _request(self.folder, _stamp(self.folder / FILE))
+        except OSError as error:
+            raise RunError(f"the file cannot be read ({error.strerror})", where=FILE) from None
 
     @property
     def config(self) -> dict[str, Any]:
@@ -88,13 +94,15 @@ class Run:
 
     @property
     def stop_now(self) -> bool:
-        path = self.folder / "stopping"
-        return path.exists() and path.read_text(encoding="utf-8") == "now"
+        with suppress(FileNotFoundError):
+            return (self.folder / "stopping").read_text(encoding="utf-8") == "now"
+        return False
 
     def ask_to_stop(self, *, now: bool = False) -> None:
         """Ask the worker to save and stop; with `now`, to end at once, without saving."""
-        (self.folder / "stopping").write_text("now" if now else "save", encoding="utf-8")
-        self.files.ask_to_stop()
+        self.files.ask_to_stop()  # an empty file, which a full disk has room for, too
+        path = self.folder / "stopping"
+        path.write_text("now", encoding="utf-8") if now else path.touch()
 
     def forget_stop(self) -> None:
         (self.folder / "stopping").unlink(missing_ok=True)
@@ -124,8 +132,10 @@ class Run:
         status = found.status
         if not status.live or self._alive(status):
             return status
-        # The worker may have ended properly between reading the status and checking the process.
-        status = self._read()
+        # The worker may have ended properly between reading the status and checking the process,
+        # and the run have been deleted since.
+        with suppress(OSError, RunError):
+            status = self._read()
         if not status.live:
             return status
         status = replace(
@@ -139,8 +149,24 @@ class Run:
         return status
 
     def write(self, status: Status) -> Status:
-        """Replace the status file and return the new status."""
-        write_json(self.folder / "status.json", asdict(status))
+        """Replace the status file and return the new status.
+
+        Where the disk is full it is written into the existing file, whose space is ours already: so
+        that a run can be stopped there, and says how it ended.
+
+        Raises:
+            OSError: it cannot be written, or there is none yet on a full disk.
+        """
+        path = self.folder / "status.json"
+        try:
+            write_json(path, asdict(status))
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not path.exists():
+                raise
+            content = json_line(asdict(status)).encode()
+            with path.open("r+b") as file:
+                room = max(len(content), os.fstat(file.fileno()).st_size)
+                file.write(content.ljust(room))
         return status
 
     def _read(self) -> Status:
@@ -213,8 +239,8 @@ def _contents(folder: Path, stamps: tuple[Stamp | None, ...]) -> _Contents:
     try:
         if request is not None or config is None:
             check(RunRequest.read(folder))
-        if config is not None and not isinstance(RunFolder(folder).config, dict):
-            raise RunError("the file is not a JSON object", where="config.json")
+        if config is not None:
+            _ = RunFolder(folder).config
         return _Contents("", None if status is None else _read_status(folder))
     except CapoError as error:
         return _Contents(str(error), None)

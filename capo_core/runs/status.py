@@ -12,12 +12,11 @@ import subprocess
 import threading
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from capo_core.errors import RunError, Stopped, with_todo
-from capo_core.json_text import json_line
 from capo_core.memory import gpu_peak_bytes, peak_bytes
 
 if TYPE_CHECKING:
@@ -190,7 +189,7 @@ class Heartbeat:
             self._status = replace(self._status, message=what, share=share)
 
     def finish(self, state: str, message: str, todo: str = "") -> None:
-        """Write the final status, even where the disk is full."""
+        """Write the final status, even where the disk is full (see `Run.write`)."""
         self._over.set()
         with self._guard:
             share = 1.0 if state == "succeeded" else self._status.share
@@ -198,10 +197,8 @@ class Heartbeat:
                 self._measured(), state=state, message=message, todo=todo, share=share,
                 ended=time.time(),
             )  # fmt: skip
-            try:
+            with suppress(OSError):  # nothing is left to be done: a reader infers that it is lost
                 self._run.write(self._status)
-            except OSError:
-                self._write_over()
 
     def _change(self, **changes) -> None:
         with self._guard:
@@ -217,14 +214,6 @@ class Heartbeat:
             peak_bytes=max(self._status.peak_bytes, peak_bytes()),
             gpu_peak_bytes=max(self._status.gpu_peak_bytes, gpu_peak_bytes()),
         )
-
-    def _write_over(self) -> None:
-        """Write into the existing file: its space on a full disk is ours already."""
-        content = json_line(asdict(self._status)).encode()
-        with suppress(OSError), (self._run.folder / "status.json").open("r+b") as file:
-            room = max(len(content), os.fstat(file.fileno()).st_size)
-            file.write(content.ljust(room))
-            file.truncate(room)
 
     def _beat_on(self) -> None:
         while not self._over.wait(HEARTBEAT_S):

@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from capo_core.errors import CapoError, Stopped, shortage_of
+from capo_core.errors import CapoError, Stopped, plain_error
 from capo_core.runs import queue
 from capo_core.runs.kinds import execute
 from capo_core.runs.run import Run
@@ -27,23 +27,29 @@ def main(folder: str) -> int:
     workspace.become_default()
     try:
         status = queue.claim(workspace, run)
-    except CapoError as error:
+    except Exception as raised:
+        error = plain_error(raised)
+        if error is None:
+            raise
         print(error, file=sys.stderr)
         return 1
     if status is None:  # another worker does it
         return 0
     heartbeat = Heartbeat(run, status, PATIENCE_S if run.at_once else QUEUE_PATIENCE_S)
-    heartbeat.begin()
     _save_when_told_to_end(run)
 
     def work() -> str:
+        heartbeat.begin()
         heartbeat.progress("starting", 0.0)
         return execute(run.request, workspace, run.files, heartbeat.progress)
 
     well = ended_well(work, heartbeat)
     try:
         queue.advance(workspace)
-    except CapoError as error:  # the next process that lists runs tries again
+    except Exception as raised:  # the next process that lists runs tries again
+        error = plain_error(raised)
+        if error is None:
+            raise
         print(f"the queue could not advance: {error}", file=sys.stderr)
     return 0 if well else 1
 
@@ -71,7 +77,7 @@ def ended_well(work: Callable[[], str], heartbeat: Heartbeat) -> bool:
     except BaseException as error:  # the last resort of a process: reported and logged
         # Also of libraries in Rust, whose panics are no Exception.
         _print_trace()
-        known = shortage_of(error)
+        known = plain_error(error)
         if known is None:
             heartbeat.finish("failed", f"an internal error: {error!r}; see the log")
         else:

@@ -1,5 +1,7 @@
-"""A limit on memory below what the libraries need: an error that can be read, and no trace."""
+"""A machine that lacks memory, disk or rights: an error that can be read, and no trace."""
 
+import errno
+import os
 import subprocess
 import sys
 
@@ -7,7 +9,7 @@ import pytest
 import typer
 
 from capo_core.cli.support import print_errors
-from capo_core.errors import RunError, shortage_of
+from capo_core.errors import DataError, RunError, plain_error, shortage_of
 
 LOADER = "libtorch_cpu.so: failed to map segment from shared object"
 
@@ -20,9 +22,39 @@ def test_a_command_says_that_memory_ended(error, capsys):
     assert "error: there is not enough memory" in told and "ulimit -v" in told
 
 
-@pytest.mark.parametrize("error", [ImportError("no module named x"), OSError(2, "no such file")])
+def of_the_system(number, *names):
+    return OSError(number, os.strerror(number), *names)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (of_the_system(errno.ENOSPC), "error: the disk is full. What to do: free some space"),
+        (of_the_system(errno.EROFS, "w/runs.lock"), "w/runs.lock: the file cannot be read or"),
+        (of_the_system(errno.EACCES, "w/runs.lock"), "(Permission denied). What to do:"),
+        (of_the_system(errno.EISDIR, "a.html"), "a.html: the file cannot be used"),
+        (of_the_system(errno.EMFILE, "a.html"), "ulimit -n"),
+        (of_the_system(errno.EIO), "the disk does not answer"),
+    ],
+)
+def test_a_command_says_what_the_disk_lacks(error, words, capsys):
+    with pytest.raises(typer.Exit), print_errors():
+        raise error
+    assert words in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ImportError("no module named x"),
+        OSError(2, "no such file"),
+        of_the_system(errno.EACCES),  # of a connection: there is no file
+        of_the_system(errno.EPIPE),  # whoever read the output has gone: Click ends the command
+        ValueError("a defect"),
+    ],
+)
 def test_other_errors_stay_as_they_are(error):
-    assert shortage_of(error) is None
+    assert shortage_of(error) is None and plain_error(error) is None
     with pytest.raises(type(error)), print_errors():
         raise error
 
@@ -61,9 +93,12 @@ def test_a_run_of_the_queue_says_so_too(tmp_path):
     assert not ended_well(fails(panic("PyObject pointer is null")), heartbeat)
     assert outcomes[0][0] == "failed" and "not enough memory" in outcomes[0][1]
     assert outcomes[1][0] == "failed" and "PanicException" in outcomes[1][1]
+    assert not ended_well(fails(of_the_system(errno.ENOSPC)), heartbeat)
+    assert outcomes[2][:2] == ("failed", "the disk is full.") and "free some" in outcomes[2][2]
     with pytest.raises(KeyboardInterrupt):
         ended_well(fails(KeyboardInterrupt()), heartbeat)
 
 
 def test_the_error_is_one_of_a_run():
     assert isinstance(shortage_of(MemoryError()), RunError)
+    assert isinstance(plain_error(of_the_system(errno.ENOSPC)), DataError)

@@ -86,3 +86,16 @@ def test_a_run_without_outcome_says_so(tmp_path):
         _ = folder.result
     folder.finish({"steps": 3})
     assert folder.done and folder.result == {"steps": 3}
+
+
+@pytest.mark.parametrize("content", [b"", b'{"steps"', b"[]", b"null", b"\xff\0"])
+def test_a_damaged_outcome_says_what_to_do(tmp_path, content):
+    folder = RunFolder(tmp_path / "run")
+    folder.finish({"steps": 3})
+    (folder.path / "result.json").write_bytes(content)
+    with pytest.raises(RunError, match=r"result.json is damaged.+What to do: put a copy"):
+        _ = folder.result
+    (folder.path / "result.json").unlink()
+    (folder.path / "result.json").mkdir()
+    with pytest.raises(RunError, match=r"result.json cannot be read"):
+        _ = folder.result

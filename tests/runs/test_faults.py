@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -22,10 +23,14 @@ from helpers.dummy_runs import (
     wait_until,
 )
 
+from capo_core import workspace as core_workspace
 from capo_core.runs import actions, process, queue, submit
 from capo_core.runs import run as runs_run
 from capo_core.runs import status as runs_status
+from capo_core.runs.run import Run
 from capo_core.runs.status import Status, process_start_mark
+from capo_core.runs.summary import summarise_run
+from capo_core.runs.worker import ended_well
 from capo_core.workspace import write_json
 
 
@@ -167,6 +172,61 @@ def test_a_full_disk_ends_the_run_in_plain_words_and_spoils_nothing(workspace):
     assert run.files.config["settings"]["full_disk_at"] == 4
 
 
+@pytest.fixture
+def full_disk(monkeypatch):
+    """Nothing new can be written; what is there can be written over."""
+
+    def full(path, mode="wb"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(core_workspace, "atomic_file", full)
+
+
+def test_on_a_full_disk_runs_can_be_stopped(workspace, full_disk_after_start, full_disk):
+    running, waiting = full_disk_after_start
+    assert actions.stop(workspace, waiting.run_id) == "removed from the queue"
+    assert waiting.status().state == "stopped"
+    assert "saves and stops" in actions.stop(workspace, running.run_id)
+    assert wait_for(running, "stopped", "failed", "lost").state == "stopped"
+
+
+@pytest.fixture
+def full_disk_after_start(workspace):
+    running, waiting = put(workspace, seed=1, **ENDLESS), put(workspace, seed=2)
+    queue.advance(workspace)
+    wait_for(running, "running")
+    return running, waiting
+
+
+@pytest.fixture
+def queued(workspace):
+    return put(workspace)
+
+
+def test_on_a_full_disk_a_worker_says_so_where_it_began(workspace, queued, full_disk, monkeypatch):
+    run = queued
+    with pytest.raises(OSError, match="No space"):  # there is no file yet whose space it could use
+        Run(workspace.runs).write(Status())
+    heartbeat = runs_status.Heartbeat(run, Status(), patience_s=None)
+    monkeypatch.setattr(Run, "write", no_room(Run.write, times=1))
+    assert not ended_well(heartbeat.begin, heartbeat)
+    status = run.status()
+    assert (status.state, status.message) == ("failed", "the disk is full.")
+    assert "free some space" in status.todo
+
+
+def no_room(write, times):
+    """`Run.write`, which fails so many times."""
+    left = iter(range(times))
+
+    def tried(run, status):
+        if next(left, None) is not None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(run, status)
+
+    return tried
+
+
 def test_a_beat_that_is_late_does_not_overwrite_what_came_after_the_end(workspace, monkeypatch):
     run, change = put(workspace), runs_status.Heartbeat._change
     beating, queued_again, beaten = threading.Event(), threading.Event(), threading.Event()
@@ -225,7 +285,7 @@ NONSENSE = [
     ("status.json", '{"state": "running", "share": "half"}', "share is 'half'"),
     ("status.json", '{"mood": "good"}', "a status has no 'mood'"),
     ("config.json", "][", "config.json is damaged"),
-    ("config.json", '"everything"', "config.json: the file is not a JSON object"),
+    ("config.json", '"everything"', "config.json is damaged"),
 ]
 
 
@@ -248,6 +308,17 @@ def test_a_file_edited_into_nonsense_is_told(workspace, file, content, said):
     # And it can be put away.
     actions.delete(workspace, broken.run_id)
     assert broken.run_id not in {run.run_id for run in runs_run.all_runs(workspace)}
+
+
+def test_a_request_that_cannot_be_read_takes_no_other_run_with_it(workspace):
+    broken, well = put(workspace, seed=1), put(workspace, seed=2)
+    (broken.folder / "request.json").unlink()
+    (broken.folder / "request.json").mkdir()
+    found = [summarise_run(run) for run in runs_run.all_runs(workspace)]
+    assert {each.run_id: each.state for each in found} == {
+        broken.run_id: runs_run.BROKEN, well.run_id: "queued"
+    }  # fmt: skip
+    assert put(workspace, seed=3).request.order == 3
 
 
 def test_files_edited_into_nonsense_stop_no_other_run(workspace):

@@ -20,7 +20,7 @@ from capo_core.data.catalog import Entry
 from capo_core.data.crowd_counts import NO_ANNOTATORS
 from capo_core.data.formats.esnli import PLACES
 from capo_core.dataset import Dataset
-from capo_core.errors import CapoError
+from capo_core.errors import plain_error
 from capo_core.workspace import Workspace
 
 _FAILED = "failed callback"
@@ -175,10 +175,14 @@ def _choose_dataset(page: Page, entries: Sequence[Entry]) -> Entry | None:
 
 
 def guarded(act: Callable[..., Any], *args: Any) -> None:
-    """Call `act(*args)` in a button's callback; show a `CapoError` on the next run of the page."""
+    """Call `act(*args)` in a button's callback; show its error (see `errors.plain_error`) on the
+    next run of the page."""
     try:
         act(*args)
-    except CapoError as error:
+    except Exception as raised:
+        error = plain_error(raised)
+        if error is None:
+            raise
         st.session_state[_FAILED] = error
 
 

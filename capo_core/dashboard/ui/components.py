@@ -24,7 +24,7 @@ from capo_core.dashboard.ui.exports import (
 from capo_core.dashboard.ui.figure_kinds import kind_of
 from capo_core.dashboard.ui.text import escape, markdown
 from capo_core.dashboard.ui.theme import row_ink
-from capo_core.errors import CapoError
+from capo_core.errors import CapoError, plain_error
 from capo_core.formatting import number, number_interval, percent_interval
 from capo_core.templates import render
 
@@ -34,7 +34,7 @@ _TOOLS_OFF = ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d", "zo
 
 @contextmanager
 def show_errors() -> Iterator[None]:
-    """Show a `CapoError` raised inside, and continue after the block.
+    """Show an error raised inside (see `errors.plain_error`), and continue after the block.
 
     A `url_state.NotHereError` goes on to the page: what follows the block would be of something
     else than the address names.
@@ -43,7 +43,10 @@ def show_errors() -> Iterator[None]:
         yield
     except url_state.NotHereError:
         raise
-    except CapoError as error:
+    except Exception as raised:
+        error = plain_error(raised)
+        if error is None:
+            raise
         show_error(error)
 
 
