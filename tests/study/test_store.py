@@ -305,6 +305,23 @@ def test_a_full_disk_is_said_at_once(workspace):
     assert len(calls) == 1
 
 
+def test_a_damaged_file_is_told_with_what_can_be_saved(workspace):
+    engine = store.open_store(workspace)
+    with engine.begin() as connection:
+        for name in ("judgments", "trials", "audit"):  # whatever page is hit, it is one of a table
+            connection.execute(text(f"SELECT * FROM {name}"))
+        connection.exec_driver_sql("CREATE TABLE filler (x)")
+        connection.execute(text("INSERT INTO filler VALUES (:x)"), [{"x": "y" * 900}] * 400)
+    engine.dispose()
+    file = workspace.root / "studies.sqlite"
+    whole = file.read_bytes()
+    half = len(whole) // 2
+    file.write_bytes(whole[:half] + b"\xff" * (len(whole) - half))
+    with pytest.raises(DataError, match=r"malformed.+What to do: copy it and its -wal file"):
+        store.read(engine, lambda c: c.execute(text("SELECT sum(length(x)) FROM filler")).all())
+    engine.dispose()
+
+
 @on_both
 def test_a_failed_write_leaves_nothing(study):
     def work(connection):

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError
 
 from capo_core.errors import BackendUnavailable, ConfigError, DataError, StudyError
 from capo_core.study.store.judge_guard import confine
@@ -167,7 +167,8 @@ def _repeated(engine: Engine, work: Callable[[Connection], Result], *, writes: b
                 return work(connection)
         except DBAPIError as error:
             if not _passing(error):
-                if isinstance(error, OperationalError):
+                # The general kind is SQLite's for a damaged file; others are defects of ours.
+                if isinstance(error, OperationalError) or type(error) is DatabaseError:
                     raise _unreachable(engine, error) from error
                 raise
             if attempt == TRIES:
@@ -199,10 +200,14 @@ def where(engine: Engine) -> str:
 def _unreachable(engine: Engine, error: DBAPIError) -> DataError | BackendUnavailable:
     reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else "no reason"
     if _is_sqlite(engine):
+        damaged = isinstance(error, DatabaseError) and not isinstance(error, OperationalError)
         return DataError(
             f"the file of the studies cannot be used ({reason})",
             where=where(engine),
-            todo="see that the folder can be written and the disk is not full",
+            todo="copy it and its -wal file to a safe place first; then put a backup in its place, "
+            "or save what can be read: sqlite3 studies.sqlite .recover"
+            if damaged
+            else "see that the folder can be written and the disk is not full",
         )
     return BackendUnavailable(
         f"PostgreSQL does not answer as it should ({reason})",
