@@ -35,8 +35,19 @@ class Workspace:
 
     @classmethod
     def default(cls) -> Workspace:
-        """Return the workspace at `CAPO_WORKSPACE`, else at `./workspace`."""
-        return cls(Path(os.environ.get("CAPO_WORKSPACE") or "workspace").expanduser().resolve())
+        """Return the workspace at `CAPO_WORKSPACE`, else at `./workspace`.
+
+        Raises:
+            ConfigError: the path cannot be resolved: "~name" of no user, or a link to itself.
+        """
+        given = os.environ.get("CAPO_WORKSPACE") or "workspace"
+        try:
+            return cls(Path(given).expanduser().resolve())
+        except RuntimeError as error:
+            raise ConfigError(
+                f"CAPO_WORKSPACE is {given!r}, which is no folder ({error})",
+                expected="the path of a folder, which need not exist yet",
+            ) from None
 
     def become_default(self) -> None:
         """Make this the default workspace of this process and of those that it starts.

@@ -84,7 +84,7 @@ def current_version(home: Path) -> str | None:
         return safe_name(version)
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError, CapoError) as error:
+    except (OSError, ValueError, KeyError, TypeError, CapoError) as error:
         raise _edited(home / "current.json", error) from None
 
 
@@ -149,7 +149,9 @@ def _meta(folder: Path) -> dict:
         Task.from_dict(meta["task"])
         if not isinstance(meta["crowd"], bool) or not isinstance(meta["report"], bool):
             raise ValueError("crowd or report is neither true nor false")
-    except (ValueError, KeyError, TypeError, CapoError) as error:
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, CapoError) as error:
         raise _edited(path, error) from None
     return meta
 

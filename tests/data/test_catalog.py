@@ -102,6 +102,7 @@ def test_edited_files_are_noticed(catalog, tmp_path):
         "bytes": lambda home: (home / "items.parquet").write_bytes(b"PAR1 no"),
         "missing": lambda home: (home / "items.parquet").unlink(),
         "meta": lambda home: (home / "meta.json").write_text("{}"),
+        "unreadable": lambda home: ((home / "meta.json").unlink(), (home / "meta.json").mkdir()),
         "task": lambda home: (home / "meta.json").write_text(
             (home / "meta.json").read_text().replace('"premise"', '"text"')
         ),
@@ -114,7 +115,8 @@ def test_edited_files_are_noticed(catalog, tmp_path):
         assert caught.value.option == "--replace"
     # The list still works, and says of what it cannot read why.
     problems = {entry.name: entry.problem for entry in catalog.entries()}
-    assert "changed" in problems["meta"] and problems["label"] == ""
+    assert "changed" in problems["meta"] and "directory" in problems["unreadable"]
+    assert problems["label"] == ""
 
 
 def test_a_broken_pointer_is_named(catalog, tmp_path):
