@@ -37,7 +37,7 @@ from capo_core.imitation.prompting.responses import history
 from capo_core.json_text import json_line
 from capo_core.progress import Progress, silent
 from capo_core.run_folder import RunFolder, disk_errors
-from capo_core.workspace import atomic_file, write_json
+from capo_core.workspace import atomic_file, read_saved, write_json
 
 LINES, TABLE = "scores.jsonl", "scores.parquet"
 STAGE = "estimate"
@@ -165,7 +165,12 @@ def _prior_of(folder: RunFolder, measure: Callable[[], LabelPrior] | None) -> La
         return None
     path = folder.path / CALIBRATION
     if path.exists():
-        return LabelPrior.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        return read_saved(
+            path,
+            LabelPrior.from_dict,
+            "the label prior of this run",
+            "delete the file and resume the run: the prior is computed again",
+        )
     found = measure()
     with disk_errors(path):
         write_json(path, asdict(found))
@@ -173,20 +178,27 @@ def _prior_of(folder: RunFolder, measure: Callable[[], LabelPrior] | None) -> La
 
 
 def _saved_scores(folder: RunFolder) -> dict[str, OptionScores]:
-    """Return scores of an earlier, interrupted run; an incomplete last line is asked again."""
+    """Return scores of an earlier, interrupted run; what is in no readable line is asked again.
+
+    A killed process leaves the beginning of a line, a power cut also lines of null bytes.
+    """
     path = folder.path / LINES
     if not path.exists():
         return {}
-    found = {}
-    whole, _, torn = path.read_text(encoding="utf-8").rpartition("\n")
-    for line in whole.splitlines():
-        row = json.loads(line)
-        # JSON has no −∞, the score of an option without any probability: it is written as null.
-        scores = tuple(-math.inf if score is None else score for score in row["scores"])
-        found[row["key"]] = OptionScores(scores, row["problem"], row["bounded"])
-    if torn:
-        with disk_errors(path), atomic_file(path, "w") as file:
-            file.write(f"{whole}\n" if whole else "")
+    found, kept = {}, b""
+    content = path.read_bytes()
+    for line in content.split(b"\n")[:-1]:
+        try:
+            row = json.loads(line)
+            # JSON has no −∞, the score of an option without any probability: it is written as null.
+            scores = tuple(-math.inf if score is None else score for score in row["scores"])
+            found[row["key"]] = OptionScores(scores, row["problem"], row["bounded"])
+        except (ValueError, KeyError, TypeError):
+            continue
+        kept += line + b"\n"
+    if kept != content:
+        with disk_errors(path), atomic_file(path) as file:
+            file.write(kept)
     return found
 
 

@@ -9,7 +9,6 @@ ones. The summary has scores, differences of sources, and floors.
 from __future__ import annotations
 
 import itertools
-import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,7 +33,7 @@ from capo_core.progress import Progress, silent
 from capo_core.run_folder import RunFolder, disk_errors
 from capo_core.stats import distances
 from capo_core.stats.intervals import central_interval, json_value
-from capo_core.workspace import content_hash, make_folder, write_json
+from capo_core.workspace import content_hash, make_folder, read_object, write_json
 
 # Scores by measure: draws [draws], and the value itself.
 Scores = tuple[dict[str, np.ndarray], dict[str, float]]
@@ -220,10 +219,12 @@ def _cell(
     features: PairFeatures | None,
     progress: Progress,
 ) -> dict[str, Any]:
-    """Return the predictions of one training on all sets, by set; from disk if it is finished."""
+    """Return the predictions of one training on all sets, by set; from disk if it is finished and
+    not damaged."""
     path = folder.path / "cells" / f"{content_hash(source)[:12]}-{seed}.json"
-    if path.exists():
-        return json.loads(path.read_text(encoding="utf-8"))
+    saved = read_object(path)
+    if saved is not None:
+        return saved
     what, start = f"learning from {source}, seed {seed}", time.monotonic()
 
     def told(epoch: int, loss: float, found: dict[str, float]) -> None:

@@ -174,7 +174,7 @@ def test_an_interrupted_run_asks_only_what_is_missing(tmp_path):
     with pytest.raises(Stopped):
         run_estimate(made(), Halting(TASTE), config, folder)
     with (folder.path / "scores.jsonl").open("a") as file:
-        file.write('{"key": "torn')
+        file.write("\0" * 40 + '\n[]\n{"key": "torn')  # what a power cut and a kill leave
     scorer = PlacedScorer(TASTE)
     found = run_estimate(made(), scorer, config, folder)
     assert len(scorer.asked) == 9 - 5

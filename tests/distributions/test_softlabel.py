@@ -169,6 +169,10 @@ def test_a_stopped_run_goes_on_with_what_is_missing(tiny, tmp_path):
     )
     assert set(seeds) == {"1"}
     assert again["scores"] == whole["scores"]
+    next((halted.path / "cells").glob("*-0.json")).write_text("{")  # is learned again
+    halted.forget_result()
+    again = train_soft_labels(world("t", 9), sets, learned, halted)
+    assert again["scores"] == whole["scores"]
     folder = next((halted.path / "classifiers").iterdir())
     assert (folder / "model.safetensors").exists()
     assert not list(folder.glob("*.bin"))

@@ -19,7 +19,7 @@ from capo_core.distributions.estimate import (
 from capo_core.distributions.estimate_run import annotator_prior, run_estimate
 from capo_core.distributions.sources import dataset_judgments
 from capo_core.distributions.word_scores import LabelWordScorer
-from capo_core.errors import ConfigError, RunError
+from capo_core.errors import ConfigError, DataError, RunError
 from capo_core.imitation.backends.base import LabelChoice
 from capo_core.imitation.generation.generate import generate
 from capo_core.imitation.generation.outputs import read_label_probabilities
@@ -144,6 +144,11 @@ def test_the_prior_makes_the_mean_over_training_items_that_of_the_labels(backend
     kept = run_estimate(found, scorer, config, again, prior=measure)
     np.testing.assert_allclose(kept.source.shares, plain.source.shares, atol=1e-4)
     assert len(calls) == 1
+    for damaged in ("[", "[]", '{"log_weights": [0'):
+        (again.path / "calibration.json").write_text(damaged)
+        again.forget_result()
+        with pytest.raises(DataError, match=r"label prior of this run .+ What to do: delete the"):
+            run_estimate(found, scorer, config, again, prior=measure)
     everybody = annotator_prior(data, "all", found, scorer, replace(config, orders="one"))
     assert everybody.prior != prior.prior and sum(everybody.prior) == pytest.approx(1)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from helpers.generation import base_with_adapters, local_backend, split_dataset
 
-from capo_core.errors import ConfigError, Stopped
+from capo_core.errors import ConfigError, DataError, Stopped
 from capo_core.imitation.backends.base import Decoding, GenerationRequest, LabelChoice, Reply
 from capo_core.imitation.backends.fake import FakeBackend
 from capo_core.imitation.backends.transformers import TransformersBackend, end_tokens
@@ -125,6 +125,16 @@ def test_label_words_of_ones_own_stand_in_the_prompt_and_are_mapped_back(place, 
         assert all(word in text for word in words.task.scale.labels)
     (row, *_) = lines(RunFolder(tmp_path / "r")).values()
     assert (row["method"], row["examples"]) == ("icl_own_words", 3)
+
+
+@pytest.mark.parametrize("damaged", ["[", "[]", "{}", '{"1": 3}'])
+def test_a_damaged_prior_of_a_run_is_named_with_what_to_do(place, tmp_path, damaged):
+    config = GenerateConfig(method="zero_shot", label_choice="sampled", label_prior="annotator")
+    folder = RunFolder(tmp_path / "run")
+    folder.path.mkdir()
+    (folder.path / "calibration.json").write_text(damaged)
+    with pytest.raises(DataError, match=r"label prior of this run .+ What to do: delete the"):
+        generate(split_dataset(), ("1",), config, local_backend(place), folder)
 
 
 def test_the_prior_makes_mean_probabilities_those_of_the_training_labels():

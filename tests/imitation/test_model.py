@@ -20,6 +20,7 @@ from transformers import (
 from capo_core.errors import BackendUnavailable, ConfigError
 from capo_core.imitation.models import base_model
 from capo_core.imitation.models.adapters import (
+    adapter_fingerprint,
     adapter_weights,
     load_adapter,
     new_adapter,
@@ -251,9 +252,22 @@ def test_an_adapter_that_is_none_or_damaged(base_folder, tmp_path):
         load_adapter(base, tmp_path)
     with pytest.raises(ConfigError, match="an adapter, not a base model"):
         load_base_model(str(saved(load_base_model(base_folder), tmp_path / "a")))
-    weights = tmp_path / "a" / "adapter_model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:50])
-    with pytest.raises(ConfigError, match="damaged"):
+    for name in ("adapter_model.safetensors", "adapter_config.json", "capo.json"):
+        path = tmp_path / "a" / name
+        whole = path.read_bytes()
+        # Cut off, as after a power cut, and other JSON, as after an edit.
+        for damaged in (whole[:50], bytes(len(whole)), b"[]", b"null", b"{"):
+            path.write_bytes(damaged)
+            with pytest.raises(
+                ConfigError, match=rf"{name}: a file of the adapter is damaged.+do:"
+            ):
+                load_adapter(base, tmp_path / "a")
+            if name == "adapter_config.json":
+                with pytest.raises(ConfigError, match="a file of the adapter is damaged"):
+                    adapter_fingerprint(tmp_path / "a")
+        path.write_bytes(whole)
+    (tmp_path / "a" / "adapter_config.json").write_text("{}")
+    with pytest.raises(ConfigError, match="a file of the adapter is damaged"):
         load_adapter(base, tmp_path / "a")
 
 

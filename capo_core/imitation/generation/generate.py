@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -40,7 +39,7 @@ from capo_core.imitation.prompting.prompts import Example, PromptItem
 from capo_core.imitation.prompting.responses import history
 from capo_core.progress import Progress, silent
 from capo_core.run_folder import RunFolder, disk_errors, run_id
-from capo_core.workspace import Workspace, content_hash, write_json
+from capo_core.workspace import Workspace, content_hash, read_saved, write_json
 
 STAGE = "generate"
 
@@ -199,8 +198,12 @@ def _label_priors(
         return {}
     path, found = folder.path / CALIBRATION, {}
     if path.exists():
-        saved = json.loads(path.read_text(encoding="utf-8"))
-        return {target: LabelPrior.from_dict(each) for target, each in saved.items()}
+        return read_saved(
+            path,
+            lambda saved: {target: LabelPrior.from_dict(saved[target]) for target in targets},
+            "the label prior of this run",
+            "delete the file and resume the run: the prior is computed again",
+        )
     for target in targets:
         asked = prior_requests(dataset, target, config, backend, **given)
         if not asked:

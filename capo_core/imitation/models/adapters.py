@@ -34,7 +34,7 @@ from capo_core.imitation.training.config import AdapterSettings, TrainConfig
 from capo_core.provenance import Provenance
 from capo_core.run_folder import disk_errors
 from capo_core.task import Task
-from capo_core.workspace import atomic_file, write_json
+from capo_core.workspace import atomic_file, read_object, write_json
 
 NAME = "default"  # PEFT's own name, which every tool looks for
 WEIGHTS, SETTINGS, ORIGIN = "adapter_model.safetensors", "adapter_config.json", "capo.json"
@@ -90,12 +90,16 @@ def check_adapter(base: LoadedBaseModel, folder: Path) -> None:
         ConfigError: there is none, it is damaged, or it belongs to another base.
     """
     _check_files(folder)
+    if "peft_type" not in _settings(folder):  # without it PEFT ends in a KeyError
+        raise _damaged(folder / SETTINGS)
     try:
         with safe_open(folder / WEIGHTS, "pt") as file:
             file.keys()
-        origin = json.loads((folder / ORIGIN).read_text()) if (folder / ORIGIN).exists() else {}
-    except (SafetensorError, ValueError, OSError) as error:
-        raise ConfigError("the adapter's files are damaged", where=str(folder)) from error
+    except (SafetensorError, OSError) as error:
+        raise _damaged(folder / WEIGHTS) from error
+    origin = read_object(folder / ORIGIN) if (folder / ORIGIN).exists() else {}
+    if origin is None:
+        raise _damaged(folder / ORIGIN)
     if origin.get("base_fingerprint", base.fingerprint) != base.fingerprint:
         raise _other_base(base, folder, str(origin.get("base", "")))
 
@@ -128,10 +132,7 @@ def adapter_fingerprint(folder: Path) -> str:
         ConfigError: there is no adapter, or its settings are damaged.
     """
     _check_files(folder)
-    try:
-        settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ConfigError("the adapter's files are damaged", where=str(folder)) from error
+    settings = _settings(folder)
     digest = hashlib.sha256((folder / WEIGHTS).read_bytes())
     digest.update(json.dumps([settings.get("r"), settings.get("lora_alpha")]).encode())
     return digest.hexdigest()
@@ -237,6 +238,22 @@ def _check_files(folder: Path) -> None:
                 expected="a folder that training wrote, or PEFT in the format safetensors",
                 todo="train again",
             )
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    """Return PEFT's settings; `ConfigError` where they are damaged."""
+    settings = read_object(folder / SETTINGS)
+    if settings is None:
+        raise _damaged(folder / SETTINGS)
+    return settings
+
+
+def _damaged(path: Path) -> ConfigError:
+    return ConfigError(
+        "a file of the adapter is damaged",
+        where=str(path),
+        todo="put a copy of the adapter's folder in its place, or delete the run and train again",
+    )
 
 
 def _other_base(base: LoadedBaseModel, folder: Path, name: str = "") -> ConfigError:

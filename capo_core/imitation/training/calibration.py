@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -41,7 +40,7 @@ from capo_core.imitation.training.samples import SampledAnswer
 from capo_core.imitation.training.stage import Stage, TrainResult, save_stage
 from capo_core.progress import Progress, part_of
 from capo_core.run_folder import RunFolder, disk_errors
-from capo_core.workspace import write_json
+from capo_core.workspace import read_object, write_json
 
 # Closer together near the SFT adapter, where real annotators' own level was found.
 STRENGTHS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
@@ -134,7 +133,7 @@ def answers_by_strength(
     found: dict[float, list[SampledAnswer]] = {}
     for number, strength in enumerate(STRENGTHS):
         path = folder.path / ANSWERS / f"{strength:g}.json"
-        texts = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        texts = read_object(path) or {}  # a damaged file is answered again
         if set(texts) != set(yardstick.item_ids):
             part = part_of(progress, number / len(STRENGTHS), (number + 1) / len(STRENGTHS))
             part(f"answers at strength {strength:g}", 0.0)
