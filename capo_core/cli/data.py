@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.measure import Measurement
 from rich.table import Column, Table
 
 from capo_core.cli.options import with_options
 from capo_core.cli.support import (
+    MOST_SHOWN,
     ManyValues,
     console,
     first_of,
@@ -36,7 +39,7 @@ from capo_core.data.formats.registry import (
 )
 from capo_core.data.importing import ImportResult, read_dataset
 from capo_core.data.notes import Note
-from capo_core.data.splits import parse_shares, split_sizes
+from capo_core.data.splits import parse_shares, split_problems, split_sizes
 from capo_core.data.tool_exports import TOOL_EXPORTS, export_to_tool
 from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError
@@ -386,25 +389,36 @@ def show(name: Name, as_json: AsJson = False) -> None:
         print_json(about)
         return
     print_entry(catalog.entry(name))
-    labels = dataset.task.scale.labels
-    table = Table("annotator", box=None)
-    for label in labels:
-        table.add_column(label, justify="right")
     shown, more = first_of(dataset.annotators)
-    for annotator in shown:
-        counts = about["labels"][annotator]
-        table.add_row(annotator, *(str(counts[label]) for label in labels))
+    uses = {annotator: about["labels"][annotator] for annotator in shown}
     if about["crowd"]:
         given = dataset.crowd.groupby("label")["count"].sum()
-        numbers = [f"{int(given.get(label, 0)):,}" for label in labels]
-        table.add_row(f"(crowd, {count(about['crowd'], 'item')})", *numbers)
-    console.print(table, markup=False)
+        uses[f"(crowd, {count(about['crowd'], 'item')})"] = given.astype(int).to_dict()
+    _print_label_uses(uses, dataset.task.scale.labels)
     if more:
         console.print(more, markup=False)
     if len(dataset.annotators) > 1:
         print_results(Provenance.of(dataset), alpha_sentence(alpha, metric))
     for note in report.notes if report else ():
         console.print(f"  {note}", markup=False)
+
+
+def _print_label_uses(uses: Mapping[str, Mapping[str, int]], labels: Sequence[str]) -> None:
+    """Print a row for each annotator with the number of each label; where the labels are too many
+    or too long for columns, a line for each annotator with the most frequent ones."""
+    table = Table("annotator", box=None)
+    for label in labels:
+        table.add_column(label, justify="right")
+    for name, counts in uses.items():
+        table.add_row(name, *(f"{counts.get(label, 0):,}" for label in labels))
+    unlimited = console.options.update(max_width=100_000)
+    if Measurement.get(console, unlimited, table).maximum <= console.width:
+        console.print(table, markup=False)
+        return
+    for name, counts in uses.items():
+        used = sorted((label for label in labels if counts.get(label)), key=lambda x: -counts[x])
+        text = name_list([f"{counts[label]:,} × {label}" for label in used], most=MOST_SHOWN)
+        console.print(f" {name}: {text}", markup=False)
 
 
 @data_app.command("split")
@@ -442,6 +456,8 @@ def split_dataset(
         return
     print_entry(entry)
     console.print(f"  {split_sizes(dataset)} (random, seed {seed})", markup=False)
+    for problem in split_problems(dataset):
+        console.print(f"  note: {problem}", markup=False)
     if affected:
         console.print(
             f"  note: {count(len(affected), 'run')} of the former split cannot be continued or "

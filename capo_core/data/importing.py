@@ -290,17 +290,29 @@ def _details(files: Sequence[_File], dataset: Dataset, notes: list[str]) -> Anno
 
 
 def _with_parts(dataset: Dataset, shares: Shares | None, seed: int, notes: list[str]) -> Dataset:
-    """Return the dataset with its items split, anew or where no file says how; notes say which."""
+    """Return the dataset with its items split, anew or where no file says how.
+
+    Notes say which, and what cannot be done where a part has no items.
+    """
     if shares is not None:
         dataset = assign_splits(dataset, shares, seed)
-        notes.append(f"the items were split anew: {split_sizes(dataset)} (random, seed {seed})")
+        note = f"the items were split anew: {split_sizes(dataset)} (random, seed {seed})"
     elif not dataset.items["split"].any():
         dataset = assign_splits(dataset)
-        notes.append("no split in the file: random 60/20/20 split of the items (seed 0)")
-    elif dataset.items["split"].nunique() < len(PARTS):
-        problems = "".join(f" {problem}" for problem in split_problems(dataset))
-        notes.append(f"the parts of the file are kept: {split_sizes(dataset)}.{problems}")
+        note = "no split in the file: random 60/20/20 split of the items (seed 0)"
+        if not _all_parts(dataset):
+            note += f": {split_sizes(dataset)}"
+    elif not _all_parts(dataset):
+        note = f"the parts of the file are kept: {split_sizes(dataset)}."
+    else:
+        return dataset
+    problems = split_problems(dataset)
+    notes.append(" ".join([f"{note.rstrip('.')}.", *problems]) if problems else note)
     return dataset
+
+
+def _all_parts(dataset: Dataset) -> bool:
+    return set(PARTS) <= set(dataset.items["split"])
 
 
 def _rejected_by_pseudonym(skipped: pd.DataFrame, hidden: Hidden) -> pd.DataFrame:

@@ -21,7 +21,9 @@ _DASHES = frozenset({"-", "--", "–", "—"})  # beside words no labels, as SNL
 # Words for no answer; beside numbers they are no labels, beside words they may be.
 _NO_NUMBER = frozenset({"n/a", "N/A", "na", "NA", "n.a.", "none", "None", "-", "--", "–", "."})
 _WHOLE = re.compile(r"[+\-−–]?\d{1,9}(?:[.,٫]0+)?")
-_DECIMAL = re.compile(r"[+\-−–]?(?:\d{1,9}(?:[.,٫]\d{1,6})?|[.,٫]\d{1,6})(?=\s*[%٪]?$)")
+_DECIMAL = re.compile(r"[+\-−–]?(?:\d{1,9}(?:[.,٫]\d{1,20})?|[.,٫]\d{1,20})(?=\s*[%٪]?$)")
+# What a program's arithmetic leaves behind it: 0.30000000000000004 is 0.3.
+_DECIMALS = Decimal("1e-10")
 # A step of a scale with its words: "1 - strongly disagree", "5 (very)", "(2) rather not".
 _STEP = re.compile(
     r"([+\-−–]?\d{1,4})(?:\s*[-–—:.)=]\s*|\s+\(?)(?=[^\W\d])|\(([+\-−–]?\d{1,4})\)\s*(?=[^\W\d])"
@@ -87,13 +89,18 @@ def whole_number(text: str) -> str | None:
 def decimal_number(text: str) -> str | None:
     """Return "+3", "3.50", ",5", "15 %" as "3", "3.5", "0.5", "15"; None if it is no number.
 
+    At most ten decimals count, so that 0.1 + 0.2 of a program is the 0.3 of another.
+
     >>> decimal_number("3,50"), decimal_number("−1.0"), decimal_number("1e3")
     ('3.5', '-1', None)
+    >>> decimal_number("0.30000000000000004"), decimal_number("0.16666666666666666")
+    ('0.3', '0.1666666667')
     """
     match = _DECIMAL.match(text)
     if not match:
         return None
-    return _written(Decimal(re.sub("[,٫]", ".", re.sub("[−–]", "-", match[0]))))
+    number = Decimal(re.sub("[,٫]", ".", re.sub("[−–]", "-", match[0])))
+    return _written(number.quantize(_DECIMALS))
 
 
 def step_number(text: str) -> str | None:
@@ -261,8 +268,9 @@ def _infer(found: Sequence[str], roles: tuple[str, str]) -> Task | None:
 
 def _found_numbers(numbers: dict[str, str], roles: tuple[str, str]) -> ResolvedLabels:
     values = sorted({label_value(number) for number in numbers.values()})
-    whole = all(isinstance(value, int) for value in values)
-    if whole and values[-1] - values[0] <= _GAP:
+    # Of 0, 2, 3 and 1000000 nobody can tell the steps between: the scale is what was found.
+    whole = all(isinstance(value, int) for value in values) and values[-1] - values[0] <= _GAP
+    if whole:
         scale = LabelScale.between(values[0], values[-1])
     else:
         written = sorted(set(numbers.values()), key=label_value)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from capo_core.dataset import Dataset
 from capo_core.errors import DataError
+from capo_core.formatting import count
 from capo_core.text.tokens import normalise
 
 # A text shared by more of the items than this is a fixed question, not an item's content: it must
@@ -95,6 +96,7 @@ def build_corpus(
         DataError: fewer than two annotators have explanations, or fewer than two items.
     """
     rows = explained_rows(dataset)
+    found, drawn = rows, ""  # what the error counts
     number = rows.groupby("annotator_id", sort=False).size()
     rows = rows[rows["annotator_id"].map(number) >= least].reset_index(drop=True)
     if most and len(rows) > most:
@@ -102,16 +104,19 @@ def build_corpus(
         order = np.random.default_rng([seed, 0x5A3B]).permutation(len(names))
         size = np.bincount(item)[order]
         rows = rows[np.isin(item, order[np.cumsum(size) <= most])]
+        found, drawn = rows, f" of the {count(most, 'explanation')} drawn at most"
         number = rows.groupby("annotator_id", sort=False).size()
         rows = rows[rows["annotator_id"].map(number) >= least].reset_index(drop=True)
     present = set(rows["annotator_id"])
     annotators = tuple(a for a in dataset.annotators if a in present)
     if len(annotators) < 2 or rows["item_id"].nunique() < 2:
         raise DataError(
-            f"{len(annotators)} annotator(s) with explanations on {rows['item_id'].nunique()} "
-            "item(s): there are no annotators to attribute",
+            f"{count(found['annotator_id'].nunique(), 'annotator')} with explanations on "
+            f"{count(found['item_id'].nunique(), 'item')}{drawn}: there are no annotators to "
+            "attribute",
             where=dataset.name,
-            expected="explanations by at least two annotators on at least two items",
+            expected="explanations by at least two annotators on at least two items"
+            + (f", {least} or more by each" if least > 1 else ""),
             todo="import a table in which several people explain their labels",
         )
     items = dataset.items[dataset.items["item_id"].isin(rows["item_id"])].reset_index(drop=True)

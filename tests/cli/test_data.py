@@ -71,6 +71,40 @@ def test_show_has_the_agreement_of_the_labels_with_its_metric(run):
     assert "(95 % interval), 20 items with two annotators or more." in said
 
 
+@pytest.mark.parametrize(
+    "labels",
+    [[str(k) for k in range(101)], [f"a long name of the label {k}" for k in range(12)]],
+    ids=["a scale of 0 to 100", "long names"],
+)
+def test_label_use_can_be_read_where_the_labels_do_not_fit_into_columns(run, labels):
+    rows = [
+        row(f"i{k}", who, labels[k * step % len(labels)], "", (f"Text {k}.", ""))
+        for k in range(40)
+        for who, step in (("ann", 1), ("ben", 0))
+    ]
+    rows.append(row("i40", "ann", labels[-1], "", ("Text 40.", "")))
+    Path("wide.csv").write_text(csv_of(rows), encoding="utf-8")
+    run("import", "wide.csv", "--name", "wide")
+    said = " ".join(run("show", "wide").stdout.split())
+    assert f"ben: 40 × {labels[0]} " in said
+    assert f"× {labels[5]}, " in said[said.index("ann: ") : said.index("ben: ")]
+
+
+def test_a_random_split_says_what_a_part_without_items_means(run):
+    rows = [row(f"i{k}", who, texts=(f"Text {k}.", "")) for k in range(2) for who in "AB"]
+    Path("two.csv").write_text(csv_of(rows), encoding="utf-8")
+    said = " ".join(run("import", "two.csv", "--name", "two").stdout.split())
+    assert (
+        "random 60/20/20 split of the items (seed 0): 1 train, 1 validation, 0 test. Without test "
+        "items imitations cannot be evaluated" in said
+    )
+    said = " ".join(run("split", "two", "--shares", "1/0/0").stdout.split())
+    assert "2 train, 0 validation, 0 test (random, seed 0)" in said
+    assert "note: Without validation items" in said and "note: Without test items" in said
+    notes = run("import", "two.csv", "--name", "all", "--shares", "1/0/0", "--json")["notes"]
+    assert any("2 train, 0 validation, 0 test" in note and "Without test" in note for note in notes)
+
+
 def test_a_command_prints_twenty_annotators_and_counts_the_others(run):
     rows = [
         row(f"i{k}", f"w{n}", "neutral" if n % 2 else "entailment", f"text {n % 7} of {k}")

@@ -57,6 +57,8 @@ def test_whole_numbers_make_an_ordinal_scale_with_gaps_filled():
 def test_years_do_not_make_a_scale_of_every_year():
     found = resolve_labels(["1", "1999"], None, NONE, "x")
     assert found.task.scale == LabelScale(("1", "1999"), ordinal=True)
+    (note,) = found.notes
+    assert "the numbers 1, 1999 as found" in note and "1 to 1999" not in note
 
 
 def test_words_make_a_nominal_scale_in_alphabetical_order():

@@ -8,8 +8,8 @@ from capo_core.errors import DataError
 from capo_core.stability.corpus import build_corpus, group_slices, partition
 
 
-def corpus_of(items=40, **options):
-    return build_corpus(world(lambda i, a: f"text {i} by {a}", items=items, **options))
+def corpus_of(items=40, least=1, **options):
+    return build_corpus(world(lambda i, a: f"text {i} by {a}", items=items, **options), least=least)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -92,3 +92,9 @@ def test_too_few_items_are_refused_in_words():
 def test_nothing_to_tell_apart_is_refused_in_words(annotators, items, word):
     with pytest.raises(DataError, match=word):
         corpus_of(annotators=annotators, items=items)
+
+
+def test_the_refusal_counts_those_who_explain_not_those_who_explain_enough():
+    with pytest.raises(DataError, match="2 annotators with explanations on 3 items") as raised:
+        corpus_of(annotators="AB", items=3, least=10)
+    assert "10 or more by each" in str(raised.value)
