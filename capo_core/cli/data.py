@@ -12,6 +12,7 @@ from rich.measure import Measurement
 from rich.table import Column, Table
 
 from capo_core.cli.options import with_options
+from capo_core.cli.result_file import check_ending
 from capo_core.cli.support import (
     MOST_SHOWN,
     ManyValues,
@@ -491,7 +492,9 @@ def export_dataset(
 
     A dataset of crowd counts alone is exported with one row per item.
     """
-    chosen = format or _SUFFIXES.get(out.suffix.lower(), "csv")
+    if not format:
+        check_ending(out, tuple(_SUFFIXES), "a dataset")
+    chosen = format or _SUFFIXES[out.suffix.lower()]
     if excel and chosen != "csv":
         raise ConfigError("--excel is for CSV", expected="--format csv")
     if crowd and chosen in TOOL_EXPORTS:

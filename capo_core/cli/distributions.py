@@ -17,6 +17,7 @@ from rich.text import Text
 from capo_core.cli.estimates import mount_estimates
 from capo_core.cli.judgments import AsJson, Data, Files, Labels, judgments_of, provenance_of
 from capo_core.cli.options import with_options
+from capo_core.cli.result_file import check_ending
 from capo_core.cli.soft_labels import mount_soft_labels
 from capo_core.cli.support import (
     ManyValues,
@@ -94,6 +95,7 @@ def compare(
     from capo_core.distributions.ranking import rank
     from capo_core.distributions.report import DistributionReport
 
+    check_ending(out, (".json", ".html", ".md"), "a comparison")
     config = CompareConfig(**given)
     measure = _measure(measure)
     found = judgments_of(file, dataset, labels)
@@ -198,6 +200,7 @@ def variation(
     """Measure the similarity of explanations of one item: lexical, syntactic and semantic."""
     from capo_core.distributions.variation import variation as measure
 
+    check_ending(out, (".json",))
     found = judgments_of(file, dataset, labels)
     config = VariationConfig(**given)
     with progress_bar(quiet=as_json) as progress:

@@ -164,11 +164,17 @@ def list_(
     """List all runs, the last submitted first."""
     from capo_core.runs import queue, results
     from capo_core.runs import run as runs_run
+    from capo_core.runs.status import ENDED, LIVE
     from capo_core.runs.summary import summarise_run
 
     if sort not in (None, *SORTED):
         raise ConfigError(
             f"there is no result {sort!r}", where="--sort", expected=f"one of {listed(SORTED)}"
+        )
+    states = (*LIVE, *ENDED, runs_run.BROKEN)
+    if state not in (None, *states):
+        raise ConfigError(
+            f"there is no status {state!r}", where="--state", expected=f"one of {listed(states)}"
         )
     workspace = Workspace.default()
     queue.advance(workspace)
@@ -181,6 +187,9 @@ def list_(
         and dataset in (None, seen.dataset)
         and experiment in (None, seen.experiment)
     ]
+    if not found and not as_json:
+        console.print("No run is like this." if every else "There are no runs yet.")
+        return
     if by_experiment:
         groups = results.by_experiment(found, came)
         groups = _sorted(groups, sort, lambda group: group[sort])
@@ -264,7 +273,7 @@ def show(name: Name, as_json: AsJson = False) -> None:
 @plain_errors
 def log(
     name: Name,
-    lines: Annotated[int, typer.Option(help="Number of lines from the end (0 = all).")] = 50,
+    lines: Annotated[int, typer.Option(help="Number of lines from the end (0 = all).", min=0)] = 50,
 ) -> None:
     """Show the output of the run's process."""
     from capo_core.runs import run as runs_run

@@ -21,6 +21,7 @@ from capo_core.cli.judgments import (
     provenance_of,
 )
 from capo_core.cli.options import with_options
+from capo_core.cli.result_file import check_ending
 from capo_core.cli.support import ManyValues, console, plain_errors
 from capo_core.distributions.compare import CROWD
 from capo_core.distributions.soft_label_data import SoftLabelConfig
@@ -65,6 +66,14 @@ def train(
     from capo_core.distributions import store
     from capo_core.distributions.soft_labels import DEVELOPMENT, TEST
 
+    check_ending(out, (".json",))
+    if queue and out is not None:
+        raise ConfigError(
+            "a queued run has no result yet",
+            expected="no --out",
+            todo="give the same command again without --queue when the run is done",
+            option="--queue",
+        )
     workspace = Workspace.default()
     found = judgments_of(file, dataset, labels)
     if run:

@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from capo_core.cli.options import changed, with_options
+from capo_core.cli.result_file import check_ending
 from capo_core.cli.support import (
     ManyValues,
     console,
@@ -79,6 +80,7 @@ def stability(
     as_json: AsJson = False,
 ) -> None:
     """Measure how identifiable the annotators are, from one explanation and from several."""
+    check_ending(out, (".json", ".tex"), "a report")
     config = changed(QUICK if quick else StabilityConfig(), given)
     workspace = Workspace.default()
     dataset = Catalog(workspace).load(name)
@@ -267,6 +269,7 @@ def annotators(name: Name, as_json: AsJson = False) -> None:
 
 def calibrate(given: dict[str, Any], out: Out = None, as_json: AsJson = False) -> None:
     """Check the measures on simulated annotators whose style has a known strength."""
+    check_ending(out, (".json",))
     config = changed(CalibrationConfig(), given)
     workspace = Workspace.default()
     result = store.load_calibration(config, workspace)

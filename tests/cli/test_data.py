@@ -11,6 +11,7 @@ import typer
 from helpers.data_files import ROWS, csv_of, explanation, jsonl_of, row, varierr_item
 from typer.testing import CliRunner
 
+from capo_core.cli import app as commands
 from capo_core.cli import stability
 from capo_core.cli.data import data_app
 from capo_core.cli.support import print_errors, repeat_names
@@ -192,6 +193,36 @@ def test_errors_go_to_stderr_without_trace_and_with_code_2(run):
     )
     for command in (["show", "none"], ["remove", "none"], ["export", "none", "--out", "x.csv"]):
         assert "there is no dataset 'none'" in run(*command, code=2).stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "data export demo-nli --out x.xlsx",
+        "data export demo-nli --out x",
+        "stability demo-nli --out x.csv",
+        "calibrate --out x.csv",
+        "distributions compare --dataset demo-nli --out x.csv",
+        "distributions variation --dataset demo-nli --out x.csv",
+        "distributions train --dataset demo-nli --development demo-nli --out x.csv",
+    ],
+)
+def test_a_file_of_an_unknown_ending_is_refused_before_anything_is_computed(run, words):
+    refused = CliRunner().invoke(commands, words.split())
+    assert refused.exit_code == 2 and "cannot be written as" in refused.stderr
+    assert "a file name ending in" in refused.stderr and not list(Path().glob("x*"))
+
+
+def test_a_queued_training_of_classifiers_writes_no_file(run):
+    words = "distributions train --dataset demo-nli --development demo-nli --queue --out x.json"
+    refused = CliRunner().invoke(commands, words.split())
+    assert refused.exit_code == 2 and "a queued run has no result yet" in refused.stderr
+
+
+def test_a_format_that_is_named_goes_into_a_file_of_any_ending(run):
+    run("import", "votes.csv", "--name", "votes")
+    run("export", "votes", "--out", "votes.txt", "--format", "csv")
+    assert Path("votes.txt").read_text(encoding="utf-8").startswith("annotation_id,")
 
 
 def test_export_and_import_again(run, tmp_path):

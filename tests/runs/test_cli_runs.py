@@ -41,6 +41,7 @@ def say(*words: str, code: int = 0) -> str:
 
 def test_an_empty_workspace_is_no_error(workspace):
     assert json.loads(say("runs", "list", "--json")) == []
+    assert say("runs", "list") == "There are no runs yet.\n"
     assert "No run is queued or running" in say("queue")
     assert "No experiments yet" in say("experiment", "list")
 
@@ -64,6 +65,11 @@ def test_the_life_of_a_run(workspace):
     place = "".join(say("runs", "delete", run.run_id).split()).rpartition("/")[2]
     say("runs", "show", run.run_id, code=2)
     assert "is restored" in say("runs", "restore", place)
+
+
+def test_a_status_that_no_run_can_have_is_refused(workspace):
+    assert "no status 'done'" in say("runs", "list", "--state", "done", code=2)
+    assert "x>=0" in say("runs", "log", "any", "--lines", "-5", code=2)
 
 
 def test_a_broken_run_is_listed_as_such(workspace):
