@@ -69,7 +69,7 @@ def test_the_life_of_a_run(workspace):
 
 def test_a_status_that_no_run_can_have_is_refused(workspace):
     assert "no status 'done'" in say("runs", "list", "--state", "done", code=2)
-    assert "x>=0" in say("runs", "log", "any", "--lines", "-5", code=2)
+    assert "greater than or equal to 0" in say("runs", "log", "any", "--lines", "-5", code=2)
 
 
 def test_a_broken_run_is_listed_as_such(workspace):
