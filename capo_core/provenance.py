@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import capo_core
+from capo_core.errors import ConfigError
 from capo_core.formatting import capitalised, count, listed
 
 PRODUCT = "CAPO Lab"
@@ -28,9 +29,20 @@ _PRINT = 16  # letters of a fingerprint in a line
 
 
 def today() -> str:
-    """Return the day of an export, ISO, UTC."""
+    """Return the day of an export, ISO, UTC.
+
+    Raises:
+        ConfigError: SOURCE_DATE_EPOCH is set to something else than seconds of a date.
+    """
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    now = datetime.fromtimestamp(int(epoch), UTC) if epoch.isdecimal() else datetime.now(UTC)
+    try:
+        now = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
+    except (ValueError, OverflowError, OSError):
+        raise ConfigError(
+            f"SOURCE_DATE_EPOCH is {epoch!r}",
+            expected="whole seconds since 1970 of a date before the year 10000, or nothing",
+            todo="correct or unset the environment variable",
+        ) from None
     return now.date().isoformat()
 
 

@@ -28,10 +28,11 @@ from capo_core.data.export import EXPORT_FORMATS, export, provenance_of
 from capo_core.data.importing import read_dataset
 from capo_core.data.tool_exports import TOOL_EXPORTS, export_to_tool
 from capo_core.distributions.files import read_judgments as read_distributions
+from capo_core.errors import ConfigError
 from capo_core.evaluation.report import load as load_evaluation
 from capo_core.imitation.backends.fake import FakeBackend
 from capo_core.imitation.pairs.files import read_preferences
-from capo_core.provenance import BOTH, NAME, PEOPLE, SIMULATED, UNKNOWN, Provenance
+from capo_core.provenance import BOTH, NAME, PEOPLE, SIMULATED, UNKNOWN, Provenance, today
 from capo_core.schema import CROWD
 from capo_core.study.design import draft
 from capo_core.study.design.draft import draw
@@ -42,6 +43,13 @@ ROOT = Path(__file__).resolve().parents[1] / "capo_core"
 
 
 # What a provenance is
+
+
+@pytest.mark.parametrize("epoch", ["tomorrow", "9" * 20, "1.5"])
+def test_a_date_of_the_environment_that_is_none_is_refused(monkeypatch, epoch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
+    with pytest.raises(ConfigError, match="SOURCE_DATE_EPOCH is"):
+        today()
 
 
 def test_all_that_is_asked_for_is_in_it_and_comes_back():

@@ -23,6 +23,7 @@ from capo_core.cli.judgments import (
 from capo_core.cli.options import with_options
 from capo_core.cli.result_file import check_ending
 from capo_core.cli.support import ManyValues, console, plain_errors
+from capo_core.data.joining import SUFFIXES
 from capo_core.distributions.compare import CROWD
 from capo_core.distributions.soft_label_data import SoftLabelConfig
 from capo_core.errors import ConfigError
@@ -87,7 +88,7 @@ def train(
         named[TEST if not nth else f"{TEST} {Path(name).stem}"] = name
     sets = {}
     for name, place in named.items():
-        is_file = Path(place).suffix in (".json", ".jsonl")
+        is_file = Path(place).suffix.lower() in SUFFIXES
         one = judgments_of([Path(place)] if is_file else None, None if is_file else place, labels)
         sets[name] = store.save(one, workspace)
     settings = {

@@ -105,8 +105,9 @@ def read(path: Path) -> tuple[list[NamedFigure], Provenance]:
         report = EvaluationReport.from_dict(raw)
         return list(of_evaluation(report)), known or provenance_of(report)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, DataError) as error:
+        lost = isinstance(error, FileNotFoundError)
         raise DataError(
-            f"no report can be read from it ({type(error).__name__})",
+            "there is no such file" if lost else "this is no report, or a damaged one",
             where=str(path),
             expected="the JSON of a stability report or of an evaluation",
             todo="write one by stability NAME --out FILE.json or evaluate … --out FILE.json",
@@ -160,8 +161,8 @@ def main(words: list[str]) -> int:
         ):
             print(path)
     except CapoError as error:
-        print(error, file=sys.stderr)
-        return 1
+        print(f"error: {error}", file=sys.stderr)
+        return 2  # as every command ends with an error
     return 0
 
 

@@ -36,7 +36,7 @@ class Stream:
         source: a method's name, `HUMAN` or `OTHER`.
         target: the annotator who is imitated.
         replicate: name of the seed, sample or other annotator.
-        item: index into the items of `Scored` [n], no item twice.
+        item: index into the items that are scored [n], no item twice.
         labels, explanations: text [n]; "" where the answer could not be read.
     """
 

@@ -14,7 +14,7 @@ from capo_core.stats.intervals import Estimate, wilson
 from capo_core.stats.significance import benjamini_hochberg
 
 MIN_ITEMS = 10  # below, the error of a difference is itself too uncertain to be shown
-_ALIKE = 1e-12  # variances below this are rounding of 0
+_ALIKE = 1e-12  # variances below this share of the mean square are rounding of 0
 
 
 @dataclass(frozen=True)
@@ -114,8 +114,10 @@ def contrast(values: np.ndarray, items: np.ndarray, annotators: np.ndarray) -> A
         squares_own = (values[rows] ** 2).sum(axis=0)
         apart = squares_own / own_n[a] - mean[a] ** 2
         apart_others = (spread - squares_own) / (n - own_n[a]) - m**2
-        variance[a] += np.where(apart < _ALIKE, apart_others, 0) / len(mine)
-        variance[a] += np.where(apart_others < _ALIKE, apart, 0) / others_items
+        alike = apart <= _ALIKE * (1 + mean[a] ** 2)
+        others_alike = apart_others <= _ALIKE * (1 + m**2)
+        variance[a] += np.where(alike, apart_others, 0) / len(mine)
+        variance[a] += np.where(others_alike, apart, 0) / others_items
         variance[a] *= clusters[a] / max(clusters[a] - 1, 1)
     error = np.sqrt(np.maximum(variance, 0))
     return AnnotatorContrast(mean + centre, others + centre, error, own_items, clusters)

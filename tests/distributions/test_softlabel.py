@@ -254,6 +254,12 @@ def test_the_commands_run_end_to_end(tiny, tmp_path, monkeypatch):
     assert said.exit_code == 0, said.output
     result = json.loads(said.stdout)
     assert {row["set"] for row in result["scores"]} == {"development", "test"}
+    # A table is a file as well, and no dataset of that name.
+    table = tmp_path / "d.csv"
+    table.write_text("item,premise,hypothesis,annotator,label\n")
+    asked = [str(table) if one.endswith("d.json") else one for one in args]
+    said = CliRunner().invoke(app, ["distributions", *asked, "--json"])
+    assert said.exit_code == 2 and "d.csv" in said.output and "no dataset" not in said.output
     # The same through the queue is the same run, and finished already.
     started = []
     monkeypatch.setattr(queue, "advance", lambda workspace: started.append(workspace))

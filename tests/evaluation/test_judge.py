@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -83,6 +84,14 @@ def test_the_prompt_shows_cards_in_order_and_no_names():
     assert not re.search(r"\b(ann|bo)\b", text) and "from A to B" in text
     with pytest.raises(ConfigError, match="27 annotators"):
         llm_judge_prompt(NLI, {}, [str(i) for i in range(27)], ["x"])
+
+
+def test_one_annotator_alone_is_not_judged(world, human):
+    """Finding: "100 % of 4 trials (chance 100 %), no better than a guess"."""
+    rows = world.annotations
+    alone = replace(world, annotations=rows[rows["annotator_id"] == world.annotators[0]])
+    with pytest.raises(DataError, match="nobody to mistake them for"):
+        plan_trials(alone, human, LlmJudgeConfig())
 
 
 def test_each_annotator_stands_equally_often_in_each_position(world, human):

@@ -222,6 +222,9 @@ def test_where_one_side_is_all_alike_the_variance_of_the_other_stands_in(swapped
     found = contrast(values, np.arange(24), annotators)
     assert found.error.ravel() ** 2 == pytest.approx(0.1875 * 2 / 12 * 12 / 11)
     assert found.p_values(0)[0] == pytest.approx(2 * student.sf(0.25 / found.error[0, 0], 11))
+    # Alike is alike at any size of the numbers, whose squares are rounded.
+    large = contrast(1e4 + 1000 * values, np.arange(24), annotators)
+    assert large.error == pytest.approx(1000 * found.error)
 
 
 def test_phrase_reliability_is_high_with_manner_and_about_nothing_without():

@@ -40,6 +40,21 @@ def test_equal_methods_are_equivalent_and_unequal_ones_are_not():
     assert row.verdict == "undecided" and row.p_value > 0.05
 
 
+def test_own_texts_on_two_items_show_no_equivalence():
+    """Finding: 2 items by 40 judges beside 50 items by 2, all right, were equivalent (p .004)."""
+    rows = judgments(
+        *(
+            attribution(f"J{judge}", f"{source}-{item}-{judge}", "ann-1", source=source,
+                        item_id=f"i{item}")
+            for source, items, judges in (("human", 2, 40), ("sft", 50, 2))
+            for item in range(items)
+            for judge in range(judges)
+        )
+    )  # fmt: skip
+    (row,) = attribution_equivalence(rows, 0.1).itertuples(index=False)
+    assert row.verdict == "not tested" and "too few" in row.note
+
+
 def compared(
     seed=0,
     attention=0.9,

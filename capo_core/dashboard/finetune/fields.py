@@ -9,6 +9,7 @@ from __future__ import annotations
 from capo_core.dashboard.ui.forms import Setting, from_class
 from capo_core.evaluation.llm_judge.trials import LlmJudgeConfig
 from capo_core.evaluation.retention import RetentionConfig
+from capo_core.evaluation.table import TableConfig
 from capo_core.imitation.generation.requests import GenerateConfig
 from capo_core.imitation.prompting.value_profiles import ProfileConfig
 from capo_core.imitation.training.config import CapoConfig, SftConfig
@@ -19,6 +20,7 @@ _STAGES: dict[str, type] = {
     "capo": CapoConfig,
     "generate": GenerateConfig,
     "profile": ProfileConfig,
+    "evaluate": TableConfig,
     "retention": RetentionConfig,
     "judge": LlmJudgeConfig,
 }
@@ -69,5 +71,6 @@ FOLDED: dict[str, tuple[Setting, ...]] = {
 
 # Settings of the measurements that may be left out.
 LIKELIHOOD = (from_class(ExperimentConfig, "likelihood", label="Attribute texts by likelihood"),)
+EVALUATION = _fields("evaluate", "margin", "alpha_margin", "annotator_kind", "duplicate")
 RETENTION = _fields("retention", "items", "split", "passages", "max_new_tokens")
 JUDGE = _fields("judge", "trials", "cards", "k", "max_new_tokens")

@@ -18,7 +18,14 @@ from capo_core.dashboard.app.former_form import offer_former
 from capo_core.dashboard.app.page import PageContext, guarded
 from capo_core.dashboard.finetune import PAGE, base_model, draft, preflight
 from capo_core.dashboard.finetune.draft_widgets import ExperimentForm, setting_rows
-from capo_core.dashboard.finetune.fields import FOLDED, JUDGE, LIKELIHOOD, MAIN, RETENTION
+from capo_core.dashboard.finetune.fields import (
+    EVALUATION,
+    FOLDED,
+    JUDGE,
+    LIKELIHOOD,
+    MAIN,
+    RETENTION,
+)
 from capo_core.dashboard.ui import url_state
 from capo_core.dashboard.ui.components import (
     control_row,
@@ -272,6 +279,11 @@ _JUDGES = {"server": "Server model", "base": "Base model on this machine"}
 
 
 def _measures(form: ExperimentForm) -> None:
+    with st.expander("Evaluation: equivalence margins and tests"):
+        show_note(
+            "To be chosen before results are known; a frozen margin makes equivalence a test."
+        )
+        setting_rows(form, "evaluate", EVALUATION, width=2)
     with st.expander("Likelihood attribution"):
         setting_rows(form, "likelihood", LIKELIHOOD, width=1)
     with st.expander("Retention (catastrophic forgetting)"):

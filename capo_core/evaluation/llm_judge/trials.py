@@ -14,6 +14,7 @@ from capo_core.dataset import Dataset
 from capo_core.errors import ConfigError, DataError
 from capo_core.evaluation.measures.attribution import training_rows
 from capo_core.evaluation.streams import Stream
+from capo_core.formatting import count
 from capo_core.imitation.backends.base import GenerationRequest
 from capo_core.imitation.prompting.prompts import Prompt
 from capo_core.settings import setting, settings
@@ -157,9 +158,16 @@ def plan_trials(
     its own draw of texts on the cards, so that no single draw decides.
 
     Raises:
-        DataError: an annotator has fewer training explanations than a card needs.
+        DataError: there is a single annotator, or one has fewer training explanations than a card
+            needs.
     """
     config = config or LlmJudgeConfig()
+    if len(dataset.annotators) < 2:
+        raise DataError(
+            f"{count(len(dataset.annotators), 'annotator')}: there is nobody to mistake them for",
+            where=dataset.name,
+            expected="two annotators or more, among whom the judge chooses",
+        )
     written = _card_texts(dataset, config.cards)
     trials = []
     for number, stream in enumerate(streams):

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from capo_core.formatting import count, percent, percent_interval
-from capo_core.stats.clustered import ClusteredMean, mean, share, share_difference
+from capo_core.stats.clustered import FEW, ClusteredMean, mean, share, share_difference
 from capo_core.stats.equivalence import EQUIVALENT, EquivalenceTest, insensitive, tost
 from capo_core.study.analysis.attribution import attributions
 from capo_core.study.analysis.preferences import comparisons
@@ -98,7 +98,7 @@ def _sides(part: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _tested(found: ClusteredMean, margin: float, answers: int) -> EquivalenceTest:
-    if math.isnan(found.se):
+    if math.isnan(found.se) or found.note == FEW:
         return EquivalenceTest(found.value, math.nan, math.nan, margin, math.nan, found.items,
                                found.note)  # fmt: skip
     return tost(found.value, found.se, margin, items=found.items, answers=answers,
