@@ -24,6 +24,7 @@ from streamlit.util import calc_hash
 
 import capo_core
 from capo_core.cli.start import SCRIPT
+from capo_core.stats.bootstrap import small_sample
 
 ROOT = Path(capo_core.__file__).resolve().parents[1]
 FIXTURES = Path(__file__).resolve().parent / "fixtures"
@@ -170,7 +171,35 @@ def expected(numbers: dict[str, Any], said: Any) -> dict[str, Any]:
         changed[f"caricatures/{n}/style_above"] = (
             numbers[f"scores/{at}/value"] - numbers[f"scores/{at}/ceiling"]
         )
-    return changed
+    return changed | wider(changed, said)
+
+
+BOUNDS = (-1.0, 0.0, 1.0)  # where ends of intervals stop
+
+
+def wider(before: dict[str, Any], said: Any) -> dict[str, float]:
+    """The ends of intervals that are Student's since, as far as they differ.
+
+    Of means over the three items of the evaluation they are wider by a known factor. In profiles,
+    whose errors know since of values that are all alike, they hold the former ones.
+    """
+    found = {}
+    for place in (place for place in before if place.endswith("/low")):
+        row, high = place.removesuffix("/low"), place.removesuffix("low") + "high"
+        old, new = (before[place], before[high]), (at(said, place), at(said, high))
+        if None in (*old, *new) or old == pytest.approx(new, rel=1e-5, abs=1e-6):
+            continue
+        if row.startswith("annotators/"):
+            assert new[0] < old[0] and old[1] < new[1], (place, old, new)
+            found |= {place: new[0], high: new[1]}
+        elif row.startswith(("scores/", "differences/")):
+            value = before[f"{row}/value"]
+            ends = [value + (end - value) * small_sample(said["n_items"]) for end in old]
+            found |= {
+                name: now if now in BOUNDS else end
+                for name, now, end in zip((place, high), new, ends, strict=True)
+            }
+    return found
 
 
 def kind(row: dict[str, Any]) -> tuple:

@@ -17,7 +17,6 @@ Any process may read them at any time, without locks.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import socket
@@ -151,22 +150,23 @@ class Run:
     def write(self, status: Status) -> Status:
         """Replace the status file and return the new status.
 
-        Where the disk is full it is written into the existing file, whose space is ours already: so
-        that a run can be stopped there, and says how it ended.
+        Where no new file can be made, as on a full disk, it is written into the existing one, whose
+        space is ours already: so that a run can be stopped there, and says how it ended.
 
         Raises:
-            OSError: it cannot be written, or there is none yet on a full disk.
+            OSError: that cannot be done either, or there is no status yet.
         """
         path = self.folder / "status.json"
         try:
             write_json(path, asdict(status))
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not path.exists():
-                raise
             content = json_line(asdict(status)).encode()
-            with path.open("r+b") as file:
-                room = max(len(content), os.fstat(file.fileno()).st_size)
-                file.write(content.ljust(room))
+            try:
+                with path.open("r+b") as file:
+                    room = max(len(content), os.fstat(file.fileno()).st_size)
+                    file.write(content.ljust(room))
+            except OSError:
+                raise error from None
         return status
 
     def _read(self) -> Status:

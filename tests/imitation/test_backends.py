@@ -126,7 +126,7 @@ def test_no_memory_says_what_takes_less(place, backend, monkeypatch, error):
         raise error
 
     monkeypatch.setattr(DecoderModel, "logits", full)
-    with pytest.raises(BackendUnavailable, match=r"for 4 answers at once.*--batch-tokens"):
+    with pytest.raises(BackendUnavailable, match=r"for 4 answers at once.*batch_tokens"):
         answers(made, ask(place, names=("",), count=4), GREEDY)
     made = backend(relief="close other programs")
     with pytest.raises(BackendUnavailable, match="close other programs"):

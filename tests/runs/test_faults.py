@@ -257,10 +257,10 @@ def test_the_last_word_gets_through_where_no_new_file_can_be_made(workspace, mon
     heartbeat = runs_status.Heartbeat(run, run.status())
     heartbeat.begin()
 
-    def full(self, status):
+    def full(path, content):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(runs_run.Run, "write", full)
+    monkeypatch.setattr(runs_run, "write_json", full)
     heartbeat.finish("failed", "the disk is full")
     monkeypatch.undo()
     assert run.status().state == "failed"

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from capo_core.errors import BackendUnavailable, ConfigError, DataError, StudyError
 from capo_core.study.store.judge_guard import confine
@@ -167,8 +167,7 @@ def _repeated(engine: Engine, work: Callable[[Connection], Result], *, writes: b
                 return work(connection)
         except DBAPIError as error:
             if not _passing(error):
-                # The general kind is SQLite's for a damaged file; others are defects of ours.
-                if isinstance(error, OperationalError) or type(error) is DatabaseError:
+                if isinstance(error, OperationalError) or _damaged(error):
                     raise _unreachable(engine, error) from error
                 raise
             if attempt == TRIES:
@@ -200,13 +199,12 @@ def where(engine: Engine) -> str:
 def _unreachable(engine: Engine, error: DBAPIError) -> DataError | BackendUnavailable:
     reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else "no reason"
     if _is_sqlite(engine):
-        damaged = isinstance(error, DatabaseError) and not isinstance(error, OperationalError)
         return DataError(
             f"the file of the studies cannot be used ({reason})",
             where=where(engine),
             todo="copy it and its -wal file to a safe place first; then put a backup in its place, "
             "or save what can be read: sqlite3 studies.sqlite .recover"
-            if damaged
+            if _damaged(error)
             else "see that the folder can be written and the disk is not full",
         )
     return BackendUnavailable(
@@ -214,6 +212,12 @@ def _unreachable(engine: Engine, error: DBAPIError) -> DataError | BackendUnavai
         where=where(engine),
         todo=f"see that the server runs and that {VARIABLE} is right",
     )
+
+
+def _damaged(error: DBAPIError) -> bool:
+    """Return whether SQLite found its file damaged, or no database at all."""
+    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF  # the rest says where
+    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def _is_sqlite(engine: Engine) -> bool:
