@@ -61,6 +61,8 @@ def ask_to_stop(page, run: Run) -> None:
 
 
 def test_launch_watch_stop_resume_compare_and_take_away(go, page, server, tmp_path):
+    from playwright.sync_api import expect
+
     page.set_default_timeout(180_000)  # processes begin one after the other on a loaded machine
     workspace = Workspace(server[1])
     dataset = make("tiny", items=40)
@@ -81,6 +83,8 @@ def test_launch_watch_stop_resume_compare_and_take_away(go, page, server, tmp_pa
     page.wait_for_selector('[data-test-script-state="notRunning"]')
     start = page.get_by_role("button", name="Start", exact=True)
     watch = page.get_by_role("button", name="Open live run")
+    # It opens once the check has passed, whose processes begin one after the other.
+    expect(start).to_be_enabled(timeout=600_000)
     repeated(lambda: start.click(timeout=30_000), watch)
 
     until_at(lambda: watch.click(timeout=30_000), page, "run=tiny-sft-ann")
