@@ -280,9 +280,7 @@ _JUDGES = {"server": "Server model", "base": "Base model on this machine"}
 
 def _measures(form: ExperimentForm) -> None:
     with st.expander("Evaluation: equivalence margins and tests"):
-        show_note(
-            "To be chosen before results are known; a frozen margin makes equivalence a test."
-        )
+        show_note("Only a margin fixed before results are known makes equivalence a test.")
         setting_rows(form, "evaluate", EVALUATION, width=2)
     with st.expander("Likelihood attribution"):
         setting_rows(form, "likelihood", LIKELIHOOD, width=1)
