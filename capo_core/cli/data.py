@@ -493,8 +493,8 @@ def export_dataset(
     A dataset of crowd counts alone is exported with one row per item.
     """
     if not format:
-        check_ending(out, tuple(_SUFFIXES), "a dataset")
-    chosen = format or _SUFFIXES[out.suffix.lower()]
+        check_ending(out, tuple(_SUFFIXES), "a dataset", bare=True)
+    chosen = format or _SUFFIXES.get(out.suffix.lower(), "csv")
     if excel and chosen != "csv":
         raise ConfigError("--excel is for CSV", expected="--format csv")
     if crowd and chosen in TOOL_EXPORTS:

@@ -95,7 +95,7 @@ def compare(
     from capo_core.distributions.ranking import rank
     from capo_core.distributions.report import DistributionReport
 
-    check_ending(out, (".json", ".html", ".md"), "a comparison")
+    check_ending(out, (".json", ".html", ".md"), "a comparison", bare=True)
     config = CompareConfig(**given)
     measure = _measure(measure)
     found = judgments_of(file, dataset, labels)
@@ -200,7 +200,7 @@ def variation(
     """Measure the similarity of explanations of one item: lexical, syntactic and semantic."""
     from capo_core.distributions.variation import variation as measure
 
-    check_ending(out, (".json",))
+    check_ending(out, (".json",), bare=True)
     found = judgments_of(file, dataset, labels)
     config = VariationConfig(**given)
     with progress_bar(quiet=as_json) as progress:

@@ -15,9 +15,15 @@ if TYPE_CHECKING:
     from capo_core.provenance import Provenance
 
 
-def check_ending(out: Path | None, endings: Sequence[str], what: str = "the result") -> None:
-    """Raise `ConfigError` unless `out` ends in one of `endings`, before anything is computed."""
-    if out is not None and out.suffix.lower() not in endings:
+def check_ending(
+    out: Path | None, endings: Sequence[str], what: str = "the result", *, bare: bool = False
+) -> None:
+    """Raise `ConfigError` unless `out` ends in one of `endings`, before anything is computed.
+
+    Args:
+        bare: a name without an ending will do as well: the command has a usual format.
+    """
+    if out is not None and out.suffix.lower() not in endings and (out.suffix or not bare):
         raise ConfigError(
             f"{what} cannot be written as {out.suffix or 'a file without an ending'!r}",
             expected=f"a file name ending in {', '.join(endings)}",

@@ -67,7 +67,7 @@ def train(
     from capo_core.distributions import store
     from capo_core.distributions.soft_labels import DEVELOPMENT, TEST
 
-    check_ending(out, (".json",))
+    check_ending(out, (".json",), bare=True)
     if queue and out is not None:
         raise ConfigError(
             "a queued run has no result yet",

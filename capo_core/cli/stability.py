@@ -80,7 +80,7 @@ def stability(
     as_json: AsJson = False,
 ) -> None:
     """Measure how identifiable the annotators are, from one explanation and from several."""
-    check_ending(out, (".json", ".tex"), "a report")
+    check_ending(out, (".json", ".tex"), "a report", bare=True)
     config = changed(QUICK if quick else StabilityConfig(), given)
     workspace = Workspace.default()
     dataset = Catalog(workspace).load(name)
@@ -269,7 +269,7 @@ def annotators(name: Name, as_json: AsJson = False) -> None:
 
 def calibrate(given: dict[str, Any], out: Out = None, as_json: AsJson = False) -> None:
     """Check the measures on simulated annotators whose style has a known strength."""
-    check_ending(out, (".json",))
+    check_ending(out, (".json",), bare=True)
     config = changed(CalibrationConfig(), given)
     workspace = Workspace.default()
     result = store.load_calibration(config, workspace)

@@ -115,7 +115,7 @@ class AnnotatorProfile:
 
     @property
     def alone(self) -> bool:
-        """Whether there are no explanations to describe, or none by others to compare with."""
+        """True where there are no explanations to describe, or none by others to compare with."""
         return self.length is None or self.length.others is None or math.isnan(self.length.others)
 
     @property

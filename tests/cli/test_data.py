@@ -199,7 +199,6 @@ def test_errors_go_to_stderr_without_trace_and_with_code_2(run):
     "words",
     [
         "data export demo-nli --out x.xlsx",
-        "data export demo-nli --out x",
         "stability demo-nli --out x.csv",
         "calibrate --out x.csv",
         "distributions compare --dataset demo-nli --out x.csv",
@@ -223,6 +222,17 @@ def test_a_format_that_is_named_goes_into_a_file_of_any_ending(run):
     run("import", "votes.csv", "--name", "votes")
     run("export", "votes", "--out", "votes.txt", "--format", "csv")
     assert Path("votes.txt").read_text(encoding="utf-8").startswith("annotation_id,")
+
+
+def test_a_name_without_an_ending_goes_on_having_the_usual_format(run):
+    run("import", "votes.csv", "--name", "votes")
+    run("export", "votes", "--out", "votes")
+    assert Path("votes").read_text(encoding="utf-8").startswith("annotation_id,")
+    said = CliRunner().invoke(
+        commands, ["distributions", "compare", "--dataset", "demo-nli", "--out", "x"]
+    )
+    assert said.exit_code == 0, said.output
+    assert json.loads(Path("x").read_text(encoding="utf-8"))["sources"]
 
 
 def test_export_and_import_again(run, tmp_path):
