@@ -605,7 +605,9 @@ CASES: dict[str, Case] = {
     "an Excel file with a cell far away": Case(
         excel([[*HEADER, *[None] * 16_377, "x"], *ROWS]), DataError, ("16,384 columns",)
     ),
-    "an Excel file without rows": Case(excel([HEADER]), DataError, ("no rows under the header",)),
+    "an Excel file without rows": Case(
+        excel([HEADER]), DataError, ("no rows under the header", "choose the sheet")
+    ),
     "a sheet that is not there": Case(
         excel([HEADER, *ROWS]), DataError, ("no sheet 'x'", "Sheet"), options={"sheet": "x"}
     ),

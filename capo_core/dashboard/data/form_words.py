@@ -40,6 +40,7 @@ def in_form_words(error: CapoError) -> CapoError:
         ("--label-sets", SEVERAL_LABELS),
         ("--annotator NAME", NOBODY),
         ("--encoding", ENCODING),
+        ("--sheet", SHEET),
     ):
         if todo and error.option and error.option.startswith(option):
             todo = f"{todo} (above, in “{field}”)"

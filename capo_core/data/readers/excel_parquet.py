@@ -125,7 +125,12 @@ def read_excel(
             rows.append(record + [""] * (width - len(record)))
             numbers.append(number)
     if not rows:
-        raise EmptySheet(f"there are no rows under the header of sheet {name!r}", where=where)
+        raise EmptySheet(
+            f"there are no rows under the header of sheet {name!r}",
+            where=where,
+            todo="choose the sheet that has the annotations",
+            option="--sheet",
+        )
     return (columns, rows, numbers, renamed + notes), name
 
 
