@@ -202,8 +202,14 @@ def setting_field(cls: type, path: str) -> SettingField:
     return known[path]
 
 
+@functools.cache
+def _hints(cls: type) -> Mapping[str, Any]:
+    """The types of a class's fields: evaluating them takes longer than all checks of a value."""
+    return typing.get_type_hints(cls)
+
+
 def _walk(cls: type, prefix: str) -> Iterator[SettingField]:
-    hints = typing.get_type_hints(cls)
+    hints = _hints(cls)
     for each in fields(cls):
         inner = _without_none(hints[each.name])[0]
         if is_dataclass(inner):
@@ -273,15 +279,29 @@ def _range_in_words(field: SettingField) -> str:
     return ""
 
 
+@functools.cache
+def _checked(cls: type) -> tuple[tuple[str, SettingField | None, Field], ...]:
+    """The fields with a range or choices of their own: name, description and field.
+
+    The description is None where it has to be made anew for each check, since a registry that gives
+    the choices may grow.
+    """
+    found = []
+    for spec in fields(cls):
+        hint = _hints(cls)[spec.name]
+        if not is_dataclass(_without_none(hint)[0]):
+            grows = callable(spec.metadata.get(_ABOUT, {}).get("choices"))
+            found.append((spec.name, None if grows else _described(spec, hint, ""), spec))
+    return tuple(found)
+
+
 def _check_fields(config: Any) -> None:
     """Ranges and choices; types were checked before."""
-    hints = typing.get_type_hints(type(config))
-    for spec in fields(config):
-        value = getattr(config, spec.name)
-        inner = _without_none(hints[spec.name])[0]
-        if value is None or is_dataclass(inner):
+    for name, fixed, spec in _checked(type(config)):
+        value = getattr(config, name)
+        if value is None:
             continue
-        about = _described(spec, hints[spec.name], "")
+        about = fixed or _described(spec, _hints(type(config))[name], "")
         each = value if isinstance(value, tuple) else (value,)
         numbers = about.kind in ("whole", "number", "wholes", "numbers")
         wrong = any(
@@ -292,7 +312,7 @@ def _check_fields(config: Any) -> None:
         if wrong:
             raise ConfigError(
                 f"{_shown(value)} cannot be used",
-                where=f"{_title(type(config))}, {spec.name}",
+                where=f"{_title(type(config))}, {name}",
                 expected=about.expected,
             )
 
@@ -352,7 +372,7 @@ def _nested(cls: type, name: str, value: Any) -> Any:
     """Return a dictionary as settings of the nested stage `name`; other values unchanged."""
     if not isinstance(value, dict):
         return value
-    inner = _without_none(typing.get_type_hints(cls).get(name))[0]
+    inner = _without_none(_hints(cls).get(name))[0]
     return inner(**value) if is_dataclass(inner) else value
 
 

@@ -498,12 +498,10 @@ def _what_fits(
     fit = []
     for name, values in tried.items():
         for value in values:
-            try:
-                other = config.with_changes(**{name: value})
-                numbers = sizes(other)
-            except ConfigError:  # not a number that can be balanced
+            if not _fits(config, **{name: value}):  # not a number that can be balanced
                 continue
-            if isinstance(_try(other, numbers, material, can), TrialLayout):
+            other = config.with_changes(**{name: value})
+            if isinstance(_try(other, sizes(other), material, can), TrialLayout):
                 fit.append(change(**{name: value}))
                 break
     return fit
