@@ -291,6 +291,26 @@ def test_where_the_database_is_busy_the_choice_stays_and_is_saved_later(judging,
     assert trial_on_screen(app) != trial
 
 
+def test_a_repeat_for_another_trial_is_no_silent_loss_where_the_database_is_busy(
+    judging, monkeypatch
+):
+    study = judging()
+    app = answer(begin(study))
+    first = trial_on_screen(app)
+    save(app, 1)
+    now = trial_on_screen(app)
+
+    def busy(*args, **kwargs):
+        raise Busy("the database did not answer")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(JudgeDesk, "answer", busy)
+        save(app, 1, trial=first)
+    assert "Nothing is lost" in desk(app)[1]["problem"] and trial_on_screen(app) == now
+    save(app, 1, trial=first)  # the answer that stands, again
+    assert not desk(app)[1]["problem"] and trial_on_screen(app) == now
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [

@@ -337,10 +337,11 @@ def test_it_is_found_again(begun):
     assert [each.experiment_id for each in found] == [begun.experiment_id] and not broken
 
 
-def test_a_broken_file_is_told_and_hides_no_other(begun):
+@pytest.mark.parametrize("text", ['{"runs": [{"run_id": "../../x"}]}', '{"runs": []}', "{"])
+def test_a_broken_file_is_told_and_hides_no_other(begun, text):
     other = begun.workspace.experiments / "other"
     other.mkdir()
-    (other / "experiment.json").write_text('{"runs": [{"run_id": "../../x"}]}')
+    (other / "experiment.json").write_text(text)
     found, broken = store.all_experiments(begun.workspace)
     assert len(found) == 1 and "is broken" in broken["other"]
     with pytest.raises(RunError, match="is broken"):

@@ -10,7 +10,6 @@ The link's token lies in the session's memory on the server and, for a refresh, 
 
 from __future__ import annotations
 
-import contextlib
 from datetime import UTC, datetime
 from typing import Any
 
@@ -223,9 +222,13 @@ def _save(message: DeskMessage) -> None:
         if saved.feedback is not None and here:
             _session()[_LESSON] = PracticeFeedback(view, given, saved.feedback)
 
-    if not here:  # a repeat from before, or from a session that is gone: it stands, or is too late
-        with contextlib.suppress(StudyError):
+    if not here:  # a repeat from before, or from a session that is gone
+        try:
             write(desk())
+        except PASSING as error:  # nobody knows whether it stands: the trial that is open says so
+            _session()[_PROBLEM] = error
+        except StudyError:
+            pass  # it stands, or is too late
         _forget(_VIEW)
     elif trial_kind(view.kind).asks_confidence(given.answer) and not given.confidence:
         _session()[_PROBLEM] = StudyError("choose how sure you are", todo="then save")

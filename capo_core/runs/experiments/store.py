@@ -170,6 +170,8 @@ def find_experiment(workspace: Workspace, experiment_id: str) -> Experiment:
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
         members = tuple(Member(**each) for each in raw["runs"])
+        if not members:
+            raise ValueError("it names no runs")
         for member in members:
             safe_name(member.run_id)
         config = ExperimentConfig.from_dict(raw["config"])
