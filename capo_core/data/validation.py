@@ -14,6 +14,8 @@ import pandas as pd
 
 from capo_core.data.alike import bare, same_form
 from capo_core.data.cleaning import join_annotators, without_empty_words, without_marks
+from capo_core.data.column_names import PER_ANNOTATOR
+from capo_core.data.columns import ColumnMapping
 from capo_core.data.label_scales import MISSING, ResolvedLabels, resolve_labels
 from capo_core.data.limits import LIMITS, ImportLimits
 from capo_core.data.mangled import check_identifiers
@@ -37,24 +39,41 @@ class RowFilter:
         mask: [len(work)] whether a row is accepted so far.
     """
 
-    def __init__(self, work: pd.DataFrame, rejected: RejectedRows) -> None:
-        self.work, self.rejected = work, rejected
+    def __init__(
+        self, work: pd.DataFrame, rejected: RejectedRows, mapping: ColumnMapping | None = None
+    ) -> None:
+        self.work, self.rejected, self.mapping = work, rejected, mapping
         self.mask = np.ones(len(work), dtype=bool)
 
     def __call__(
         self, bad: pd.Series, column: str | None, reason: str | Callable[[dict], str]
     ) -> None:
-        """Reject the rows marked `bad`; `column` None stands for the column of the label."""
+        """Reject the rows marked `bad`; `column` None stands for the column of the label.
+
+        The column is told by its name in the file where the mapping has it.
+        """
         out = self.mask & bad.to_numpy(dtype=bool)
         for row in self.work[out].to_dict("records"):
             text = {key: row[key] for key in _TEXT if row[key]}
             self.rejected.add(
                 row["row"],
-                column or row["column"] or "label",
+                self._name_in_file(column, row) if column else row["column"] or "label",
                 reason if isinstance(reason, str) else reason(row),
                 json.dumps(text, ensure_ascii=False),
             )
         self.mask &= ~out
+
+    def _name_in_file(self, role: str, row: dict) -> str:
+        # Rows of joined files, told as "FILE:NUMBER", may be of other columns in each.
+        if self.mapping is None or isinstance(row["row"], str):
+            return role
+        if role in PER_ANNOTATOR:
+            own = [one for one in self.mapping.annotators if one.label == row["column"]]
+            if len(own) == 1:  # all annotators may share the column of the label
+                return getattr(own[0], role) or role
+        if role == "item_id" and not self.mapping.item_id:
+            role = "text_a"  # items without a column of their own are told apart by their texts
+        return getattr(self.mapping, role) or role
 
 
 def reject_broken_cells(work: pd.DataFrame, keep: RowFilter, limits: ImportLimits) -> None:
@@ -197,7 +216,7 @@ def assemble(
     notes.extend(raw.notes)
     work = raw.frame.loc[:, RAW_COLUMNS].reset_index(drop=True)
     work["mark"] = work["label"]  # as written, for messages
-    keep = RowFilter(work, rejected)
+    keep = RowFilter(work, rejected, raw.mapping)
     reject_broken_cells(work, keep, limits)
     without_marks(work, ("item_id", "annotator_id", "label", "annotation_id"), notes)
     check_identifiers(work, where)

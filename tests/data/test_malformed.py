@@ -694,6 +694,25 @@ def test_set_aside_rows_name_their_place_and_hold_their_text(tmp_path):
     assert json.loads(aside["text"][0])["explanation"] == "I forgot"
 
 
+def test_set_aside_rows_name_the_column_of_the_file(tmp_path):
+    long = tmp_path / "long.csv"
+    long.write_text(
+        "Premise,Rater,Verdict,Why\n"
+        "A cat sits.,Ann,yes,because it sits\nA cat sits.,,no,because it does not\n"
+        ",Bob,no,because there is none\nA dog runs.,Bob,no,because it runs\n"
+    )
+    found = read_dataset(long, name="long").report.rejected
+    assert [*zip(found["row"], found["column"], strict=True)] == [(3, "Rater"), (4, "Premise")]
+    wide = tmp_path / "wide.csv"
+    wide.write_text(
+        "text,label_ann,why_ann,label_bob,why_bob\n"
+        f"A cat sits.,yes,because,no,{'a' * 300}\nA dog runs.,no,of course,yes,it does\n"
+    )
+    limits = ImportLimits(cell_characters=200)
+    (place,) = read_dataset(wide, name="wide", limits=limits).report.rejected["column"]
+    assert place == "why_bob"
+
+
 def test_texts_come_in_exactly_as_written(tmp_path):
     odd = ['=1+1 "x"', " leading space", "two\nlines\r\nhere", "<b>&amp;</b>", "👍🏽 ‏עברית", "'-1'"]
     rows = [row(f"i{n}", why=why, texts=(f"t{n}", why)) for n, why in enumerate(odd)]
