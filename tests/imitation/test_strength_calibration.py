@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 import torch
 from helpers.generation import logits
@@ -13,20 +14,30 @@ from safetensors.torch import load_file
 from capo_core.errors import ConfigError, Stopped
 from capo_core.imitation.backends.base import GenerationRequest
 from capo_core.imitation.backends.transformers import TransformersBackend
+from capo_core.imitation.generation.label_prior import fit_label_prior
 from capo_core.imitation.generation.requests import (
     GenerateConfig,
     PromptBuilder,
     decoding_of,
+    prior_requests,
     seed_of,
 )
 from capo_core.imitation.models.adapter_strength import Blend
 from capo_core.imitation.models.adapters import WEIGHTS
 from capo_core.imitation.models.base_model import load_base_model
-from capo_core.imitation.prompting.responses import items_of
-from capo_core.imitation.training.calibration import ANSWERS, BATCH_TOKENS, FULL, STRENGTHS
+from capo_core.imitation.prompting.responses import history, items_of
+from capo_core.imitation.training import calibration
+from capo_core.imitation.training.calibration import (
+    ANSWERS,
+    BATCH_TOKENS,
+    FULL,
+    STRENGTHS,
+    answers_by_strength,
+)
 from capo_core.imitation.training.capo import train_capo
 from capo_core.imitation.training.config import CapoConfig
 from capo_core.imitation.training.sft import train_sft
+from capo_core.progress import silent
 from capo_core.run_folder import RunFolder
 
 
@@ -111,6 +122,66 @@ def test_answers_at_each_strength_are_those_of_a_model_read_anew(sft, tmp_path):
         assert [answer.text for answer in yardstick.seen[strength]] == [
             fresh[item] for item in yardstick.item_ids
         ]
+
+
+def test_labels_are_chosen_as_by_a_generation_with_the_annotators_prior(sft, tmp_path):
+    yardstick, folder = Yardstick(0.0), tmp_path / "capo"
+    calibrated(sft, folder, yardstick)
+    data = tiny_dataset()
+    base = load_base_model(sft.config["base"]["name"], device="cpu")
+    ends = {"sft": sft.adapter, "capo": folder / FULL}
+    found = answers_by_strength(
+        data, "A", yardstick, base, ends, RunFolder(tmp_path / "again"), silent, seed=0,
+        label_prior="annotator",
+    )  # fmt: skip
+    assert [each.text for each in found[0.0]] != [each.text for each in yardstick.seen[0.0]]
+    labels = data.task.scale.labels
+    for strength in (0.0, 1.0):
+        base = load_base_model(sft.config["base"]["name"], device="cpu")
+        Blend(base, ends).set({"sft": 1 - strength, "capo": strength})
+        backend = TransformersBackend(base, batch_tokens=BATCH_TOKENS)
+        config = GenerateConfig("capo", split="validation", label_prior="annotator")
+        asked = prior_requests(
+            data, "A", config, backend, adapters={"A": ""}, profiles={}, choose=lambda *_: ()
+        )
+        scores = backend.label_scores(asked, decoding_of(data, config))
+        given = [each.label for each in history(data, "A", least=1).responses]
+        prior = fit_label_prior(np.array([scores[each.key] for each in asked]), given, labels)
+        builder = PromptBuilder(data, config, backend, {}, lambda *_: ())
+        items = {item.item_id: item for item in items_of(data, "validation")}
+        requests = [
+            GenerationRequest(
+                item, builder.build("A", items[item])[0], seed=seed_of(0, "A", item, "0"),
+                label=builder.label_choice("A", prior),
+            )
+            for item in yardstick.item_ids
+        ]  # fmt: skip
+        replies = backend.complete(requests, decoding_of(data, config))
+        fresh = {request.key: reply.text for request, reply in replies}
+        assert [answer.text for answer in found[strength]] == [
+            fresh[item] for item in yardstick.item_ids
+        ]
+
+
+def test_a_run_hands_its_label_prior_on(sft, tmp_path, monkeypatch):
+    handed = []
+
+    def answers(*args, label_prior, **kwargs):
+        handed.append(label_prior)
+        return {0.0: []}
+
+    monkeypatch.setattr(calibration, "answers_by_strength", answers)
+    for name in ("none", "annotator"):
+        config = capo_config(calibrate=True, calibrate_label_prior=name)
+        train_capo(tiny_dataset(), "A", config, sft, RunFolder(tmp_path / name),
+                   yardstick=Yardstick(0.0))  # fmt: skip
+    assert handed == ["none", "annotator"]
+
+
+def test_runs_of_former_builds_keep_their_settings():
+    assert "calibrate_label_prior" not in CapoConfig(calibrate=True).to_dict()
+    kept = CapoConfig(calibrate=True, calibrate_label_prior="annotator").to_dict()
+    assert CapoConfig.from_dict(kept).calibrate_label_prior == "annotator"
 
 
 def test_stopped_between_strengths_it_goes_on_with_the_next(sft, tmp_path):

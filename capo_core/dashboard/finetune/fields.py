@@ -52,7 +52,8 @@ FOLDED: dict[str, tuple[Setting, ...]] = {
         "sft", "lora.kind", "lora.rank", "lora.alpha", "lora.dropout", "shared", *_TRAINING
     ),
     "CAPO": _fields(
-        "capo", "contrast", "calibrate", "loss", "nll", "anchor", "length_norm", "ld_alpha",
+        "capo", "contrast", "calibrate", "calibrate_label_prior", "loss", "nll", "anchor",
+        "length_norm", "ld_alpha",
         "label_smoothing", "per", "engine",
         "pairs.weights", "pairs.same_label", "pairs.near_duplicate", "pairs.max_rejected",
         *_TRAINING,

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
@@ -26,16 +27,18 @@ from torch import Tensor
 from capo_core.dataset import Dataset
 from capo_core.imitation.backends.base import GenerationRequest
 from capo_core.imitation.backends.transformers import TransformersBackend
+from capo_core.imitation.generation.label_prior import LabelPrior, fit_label_prior
 from capo_core.imitation.generation.requests import (
     GenerateConfig,
     PromptBuilder,
     decoding_of,
+    prior_requests,
     seed_of,
 )
 from capo_core.imitation.models.adapter_strength import Blend
 from capo_core.imitation.models.adapters import WEIGHTS
 from capo_core.imitation.models.base_model import LoadedBaseModel
-from capo_core.imitation.prompting.responses import items_of
+from capo_core.imitation.prompting.responses import history, items_of
 from capo_core.imitation.training.samples import SampledAnswer
 from capo_core.imitation.training.stage import Stage, TrainResult, save_stage
 from capo_core.progress import Progress, part_of
@@ -101,6 +104,7 @@ def answers_by_strength(
     progress: Progress,
     *,
     seed: int,
+    label_prior: str = "none",
 ) -> dict[float, list[SampledAnswer]]:
     """Return the answers to validation items at STRENGTHS, as a generation gives them.
 
@@ -112,6 +116,7 @@ def answers_by_strength(
         adapters: "sft" and "capo", the ends of the way.
         folder: of the run, which keeps the answers of each strength: those of an interrupted run
             are reused.
+        label_prior: as of that generation (`GenerateConfig`); none where the model writes labels.
 
     Raises:
         Stopped: from `progress`; the answers at the strengths so far are kept.
@@ -121,15 +126,8 @@ def answers_by_strength(
     config = GenerateConfig("capo", split="validation", seed=seed)
     builder = PromptBuilder(dataset, config, backend, {}, lambda *_: ())
     items = {item.item_id: item for item in items_of(dataset, "validation")}
-    requests = [
-        GenerationRequest(
-            key=item_id,
-            prompt=builder.build(target, items[item_id])[0],
-            seed=seed_of(seed, target, item_id, "0"),
-            label=builder.label_choice(target),
-        )
-        for item_id in yardstick.item_ids
-    ]
+    prompts = {each: builder.build(target, items[each])[0] for each in yardstick.item_ids}
+    corrected = label_prior != "none" and builder.label_choice(target) is not None
     found: dict[float, list[SampledAnswer]] = {}
     for number, strength in enumerate(STRENGTHS):
         path = folder.path / ANSWERS / f"{strength:g}.json"
@@ -140,6 +138,16 @@ def answers_by_strength(
             blend.set({"sft": 1 - strength, "capo": strength})
             # A new one: it keeps keys and values of the prompts' common beginning.
             backend = TransformersBackend(base, batch_tokens=BATCH_TOKENS, relief=_RELIEF)
+            prior = _prior(dataset, target, config, backend) if corrected else None
+            requests = [
+                GenerationRequest(
+                    key=item_id,
+                    prompt=prompt,
+                    seed=seed_of(seed, target, item_id, "0"),
+                    label=builder.label_choice(target, prior),
+                )
+                for item_id, prompt in prompts.items()
+            ]
             replies = backend.complete(requests, decoding_of(dataset, config), progress=part)
             texts = {request.key: reply.text for request, reply in replies}
             _give_memory_back()
@@ -149,6 +157,23 @@ def answers_by_strength(
         if yardstick.is_enough(found):
             break
     return found
+
+
+def _prior(
+    dataset: Dataset, target: str, config: GenerateConfig, backend: TransformersBackend
+) -> LabelPrior | None:
+    """Return the correction of the labels by the adapter as it stands; None without an item whose
+    prompt fits."""
+    # The adapter is in the base model's own layers: no folder is named.
+    asked = prior_requests(
+        dataset, target, config, backend, adapters={target: ""}, profiles={}, choose=lambda *_: ()
+    )
+    if not asked:
+        return None
+    scores = backend.label_scores(asked, decoding_of(dataset, config))
+    labels = [each.label for each in history(dataset, target, least=1).responses]
+    table = np.array([scores[request.key] for request in asked])
+    return fit_label_prior(table, labels, dataset.task.scale.labels)
 
 
 @dataclass(frozen=True)
@@ -175,6 +200,7 @@ class StrengthCalibrator:
         save_stage(stage, full, weights, result)
         stage.model.unload()  # takes the adapter off: `base.model` is the base model again
         _give_memory_back()
+        settings = stage.run_config["settings"]
         answers = answers_by_strength(
             self.dataset,
             result.target,
@@ -183,7 +209,8 @@ class StrengthCalibrator:
             {"sft": self.sft, "capo": full},
             self.folder,
             self.progress,
-            seed=stage.run_config["settings"]["seed"],
+            seed=settings["seed"],
+            label_prior=settings.get("calibrate_label_prior", "none"),
         )
         choice = self.yardstick.choose(answers)
         result = replace(result, calibration=choice.to_dict())

@@ -9,6 +9,7 @@ import re
 from typing import Any, ClassVar
 
 from capo_core.errors import ConfigError
+from capo_core.imitation.generation.label_prior import LABEL_PRIORS
 from capo_core.imitation.models.registry import EMBEDDED_NAME
 from capo_core.imitation.pairs.build import PairsConfig
 from capo_core.settings import as_json, setting, settings
@@ -321,6 +322,7 @@ def check_strength(kind: str) -> None:
 LATER = {
     "preferences": "", "contrast": "response", "anchor": "response", "ld_alpha": 1.0,
     "calibrate": False,
+    "calibrate_label_prior": "none",
 }  # fmt: skip
 
 # What serves real annotators and language models best (found on validation items): commands and
@@ -446,9 +448,19 @@ class CapoConfig(TrainConfig):
         "After training, choose the adapter's strength between SFT (0) and CAPO (1) on validation "
         "items: where answers are as typical of the annotator as the annotator's own texts, and "
         "labels are not worse than after SFT. Costs answers to the validation items at up to seven "
-        "strengths, whose labels are chosen without the annotator's prior (label_prior). "
+        "strengths. "
         "Commands and experiments switch it on with every base model but the embedded one, except "
         "in the presets named after the paper.",
+    )
+    calibrate_label_prior: str = setting(
+        "none",
+        "Label prior while calibrating",
+        "How the labels of these answers are chosen; to be the label prior of the generation that "
+        "uses the adapter. annotator: by the annotator's training labels, measured anew at each "
+        "strength on at most 64 training items. Without it chance decides labels that the model "
+        "does not know, and with them which strengths keep the labels. Without effect where the "
+        "model writes its labels.",
+        choices=LABEL_PRIORS,
     )
     preferences: str = setting(
         "",

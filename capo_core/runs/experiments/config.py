@@ -395,7 +395,7 @@ PRESETS: dict[str, ExperimentPreset] = {
             "methods": list(METHOD_NAMES),
             "seeds": [0, 1, 2],
             "sft": _PEOPLE_SFT,
-            "capo": _PEOPLE_CAPO,
+            "capo": {**_PEOPLE_CAPO, "calibrate_label_prior": "annotator"},
             "profile": {"examples": 50},
             "generate": {"examples": 50, "max_new_tokens": 96, "label_prior": "annotator"},
             "likelihood": True,
