@@ -14,7 +14,7 @@ test: .venv/dev.stamp
 	@sh tests/browser/install_chromium.sh
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # Long fault and simulation runs: calibration on 100 null datasets, and the like. The readers of
 # all formats, and the sentences on results, meet new random cases in each run.

@@ -1,7 +1,7 @@
 """Calibrated CAPO: the adapter of a run is exactly between SFT and CAPO, and resumes."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -39,6 +39,17 @@ from capo_core.imitation.training.config import CapoConfig
 from capo_core.imitation.training.sft import train_sft
 from capo_core.progress import silent
 from capo_core.run_folder import RunFolder
+
+LONGEST = 24  # tokens of an answer: the model is random, and seldom ends one
+
+
+def short(data, config):
+    return replace(decoding_of(data, config), max_new_tokens=LONGEST)
+
+
+@pytest.fixture(autouse=True)
+def short_answers(monkeypatch):
+    monkeypatch.setattr(calibration, "decoding_of", short)
 
 
 @dataclass
@@ -117,7 +128,7 @@ def test_answers_at_each_strength_are_those_of_a_model_read_anew(sft, tmp_path):
             )
             for item in yardstick.item_ids
         ]  # fmt: skip
-        replies = backend.complete(requests, decoding_of(data, config))
+        replies = backend.complete(requests, short(data, config))
         fresh = {request.key: reply.text for request, reply in replies}
         assert [answer.text for answer in yardstick.seen[strength]] == [
             fresh[item] for item in yardstick.item_ids
@@ -156,7 +167,7 @@ def test_labels_are_chosen_as_by_a_generation_with_the_annotators_prior(sft, tmp
             )
             for item in yardstick.item_ids
         ]  # fmt: skip
-        replies = backend.complete(requests, decoding_of(data, config))
+        replies = backend.complete(requests, short(data, config))
         fresh = {request.key: reply.text for request, reply in replies}
         assert [answer.text for answer in found[strength]] == [
             fresh[item] for item in yardstick.item_ids
