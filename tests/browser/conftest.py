@@ -21,7 +21,6 @@ CHROMIUM = next(
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
-    "--disable-threaded-compositing",  # pictures without a graphics card: a quarter less work
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-dev-shm-usage",

@@ -8,6 +8,7 @@ import pytest
 from helpers.distribution_sources import judgments, source
 from helpers.option_scorers import PlacedScorer
 from scipy.special import softmax
+from scipy.stats import beta, norm
 
 from capo_core.distributions.estimate import (
     EstimateConfig,
@@ -22,6 +23,8 @@ from capo_core.distributions.store import finished_estimates, load, load_estimat
 from capo_core.errors import ConfigError, DataError, Stopped
 from capo_core.imitation.backends.option_scores import FREQUENCY, LOG_PROBABILITY
 from capo_core.run_folder import RunFolder
+from capo_core.stats.bootstrap import small_sample
+from capo_core.stats.intervals import Z95
 from capo_core.task import LabelScale, Task
 from capo_core.workspace import Workspace
 
@@ -99,10 +102,11 @@ def test_intervals_of_position_bias_hold_the_items_luck():
                          ["x", "y"], orders)  # fmt: skip
     assert bias.by_place == pytest.approx((0.5, 0.5)) and bias.n == 4
     (low, high), _ = bias.intervals["by_place"]
-    # The weight on two of four items is Beta(2, 2): 95 % within 0.094 and 0.906; shares from
-    # 0.1 to 0.9 make 0.8 of that.
-    assert low == pytest.approx(0.1 + 0.8 * 0.094, abs=0.03)
-    assert high == pytest.approx(0.1 + 0.8 * 0.906, abs=0.03)
+    # The weight on two of four items is Beta(2, 2), read at percentiles widened for four items;
+    # shares from 0.1 to 0.9 make 0.8 of that.
+    end = beta(2, 2).ppf(norm.sf(Z95 * small_sample(4)))
+    assert low == pytest.approx(0.1 + 0.8 * end, abs=0.03)
+    assert high == pytest.approx(0.9 - 0.8 * end, abs=0.03)
     # All items are moved by 0.8; two orders have no balanced halves: undefined, as null in JSON.
     assert bias.intervals["one_order"][0] == pytest.approx((0.8, 0.8))
     assert bias.to_dict()["averaged"] is None
