@@ -9,13 +9,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from capo_core.dataset import Dataset
 from capo_core.errors import BackendUnavailable, ConfigError, RunError, Stopped
 from capo_core.imitation.backends.base import Backend, Reply
-from capo_core.imitation.generation.label_prior import LabelPrior, fit_label_prior
+from capo_core.imitation.generation.label_prior import LabelPrior
 from capo_core.imitation.generation.outputs import (
     OutputLines,
     output_row,
@@ -31,12 +30,11 @@ from capo_core.imitation.generation.requests import (
     answer_style,
     dataset_identity,
     decoding_of,
+    measured_prior,
     output_requests,
-    prior_requests,
 )
 from capo_core.imitation.prompting.examples import Embed, ExamplePool
 from capo_core.imitation.prompting.prompts import Example, PromptItem
-from capo_core.imitation.prompting.responses import history
 from capo_core.progress import Progress, silent
 from capo_core.run_folder import RunFolder, disk_errors, run_id
 from capo_core.workspace import Workspace, content_hash, read_saved, write_json
@@ -205,17 +203,7 @@ def _label_priors(
             "delete the file and resume the run: the prior is computed again",
         )
     for target in targets:
-        asked = prior_requests(dataset, target, config, backend, **given)
-        if not asked:
-            raise ConfigError(
-                f"the prompts of all training items of annotator {target!r} are too long",
-                where=backend.name,
-                todo="show fewer examples, or set the label prior to none",
-            )
-        scores = backend.label_scores(asked, decoding_of(dataset, config), progress=progress)
-        labels = [each.label for each in history(dataset, target, least=1).responses]
-        table = np.array([scores[request.key] for request in asked])
-        found[target] = fit_label_prior(table, labels, dataset.task.scale.labels)
+        found[target] = measured_prior(dataset, target, config, backend, progress=progress, **given)
     with disk_errors(path):
         write_json(path, {target: asdict(each) for target, each in found.items()})
     return found

@@ -32,6 +32,7 @@ from capo_core.imitation.generation.label_prior import (
     LABEL_PRIORS,
     PRIOR_ITEMS,
     LabelPrior,
+    fit_label_prior,
 )
 from capo_core.imitation.prompting.examples import EXAMPLE_SELECTIONS
 from capo_core.imitation.prompting.label_words import (
@@ -54,6 +55,7 @@ from capo_core.imitation.prompting.prompts import (
     zero_shot,
 )
 from capo_core.imitation.prompting.responses import check_annotator, history, items_of
+from capo_core.progress import Progress, silent
 from capo_core.settings import as_json, setting, setting_field, settings
 from capo_core.workspace import content_hash
 
@@ -368,6 +370,36 @@ def prior_requests(
             label = builder.label_choice(target)
             found.append(GenerationRequest(item.item_id, prompt, adapter, label=label))
     return found
+
+
+def measured_prior(
+    dataset: Dataset,
+    target: str,
+    config: GenerateConfig,
+    backend: Backend,
+    *,
+    progress: Progress = silent,
+    **given: Any,
+) -> LabelPrior:
+    """Return the correction of a target's label probabilities by `backend`.
+
+    Args:
+        given: as in `prior_requests`.
+
+    Raises:
+        ConfigError: the prompts of all training items are too long.
+    """
+    asked = prior_requests(dataset, target, config, backend, **given)
+    if not asked:
+        raise ConfigError(
+            f"the prompts of all training items of annotator {target!r} are too long",
+            where=backend.name,
+            todo="show fewer examples, or set the label prior to none",
+        )
+    scores = backend.label_scores(asked, decoding_of(dataset, config), progress=progress)
+    labels = [each.label for each in history(dataset, target, least=1).responses]
+    table = np.array([scores[request.key] for request in asked])
+    return fit_label_prior(table, labels, dataset.task.scale.labels)
 
 
 def prior_items(dataset: Dataset, targets: Sequence[str], seed: int) -> list[PromptItem]:

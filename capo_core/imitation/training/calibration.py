@@ -19,7 +19,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
@@ -27,18 +26,17 @@ from torch import Tensor
 from capo_core.dataset import Dataset
 from capo_core.imitation.backends.base import GenerationRequest
 from capo_core.imitation.backends.transformers import TransformersBackend
-from capo_core.imitation.generation.label_prior import LabelPrior, fit_label_prior
 from capo_core.imitation.generation.requests import (
     GenerateConfig,
     PromptBuilder,
     decoding_of,
-    prior_requests,
+    measured_prior,
     seed_of,
 )
 from capo_core.imitation.models.adapter_strength import Blend
 from capo_core.imitation.models.adapters import WEIGHTS
 from capo_core.imitation.models.base_model import LoadedBaseModel
-from capo_core.imitation.prompting.responses import history, items_of
+from capo_core.imitation.prompting.responses import items_of
 from capo_core.imitation.training.samples import SampledAnswer
 from capo_core.imitation.training.stage import Stage, TrainResult, save_stage
 from capo_core.progress import Progress, part_of
@@ -128,6 +126,7 @@ def answers_by_strength(
     items = {item.item_id: item for item in items_of(dataset, "validation")}
     prompts = {each: builder.build(target, items[each])[0] for each in yardstick.item_ids}
     corrected = label_prior != "none" and builder.label_choice(target) is not None
+    given = {"adapters": {target: ""}, "profiles": {}, "choose": lambda *_: ()}
     found: dict[float, list[SampledAnswer]] = {}
     for number, strength in enumerate(STRENGTHS):
         path = folder.path / ANSWERS / f"{strength:g}.json"
@@ -138,7 +137,8 @@ def answers_by_strength(
             blend.set({"sft": 1 - strength, "capo": strength})
             # A new one: it keeps keys and values of the prompts' common beginning.
             backend = TransformersBackend(base, batch_tokens=BATCH_TOKENS, relief=_RELIEF)
-            prior = _prior(dataset, target, config, backend) if corrected else None
+            # The adapter is in the base model's own layers: no folder is named.
+            prior = measured_prior(dataset, target, config, backend, **given) if corrected else None
             requests = [
                 GenerationRequest(
                     key=item_id,
@@ -157,23 +157,6 @@ def answers_by_strength(
         if yardstick.is_enough(found):
             break
     return found
-
-
-def _prior(
-    dataset: Dataset, target: str, config: GenerateConfig, backend: TransformersBackend
-) -> LabelPrior | None:
-    """Return the correction of the labels by the adapter as it stands; None without an item whose
-    prompt fits."""
-    # The adapter is in the base model's own layers: no folder is named.
-    asked = prior_requests(
-        dataset, target, config, backend, adapters={target: ""}, profiles={}, choose=lambda *_: ()
-    )
-    if not asked:
-        return None
-    scores = backend.label_scores(asked, decoding_of(dataset, config))
-    labels = [each.label for each in history(dataset, target, least=1).responses]
-    table = np.array([scores[request.key] for request in asked])
-    return fit_label_prior(table, labels, dataset.task.scale.labels)
 
 
 @dataclass(frozen=True)
